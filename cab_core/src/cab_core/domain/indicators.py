@@ -1,0 +1,1 @@
+"""Vectorised indicators with the conventions of spec 3.2."""

@@ -1,0 +1,200 @@
+"""The order's life: intents, deterministic ids, outcomes of one send, fills, legal transitions."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeAlias
+
+import attrs
+
+
+class Side(StrEnum):
+    """Buy opens a long from quote currency; sell only reduces or closes one."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class Purpose(StrEnum):
+    """Why an order is made; part of the intent key."""
+
+    ENTRY = "entry"
+    SIGNAL_SELL = "signal_sell"
+    STOP_LOSS = "sl"
+    TAKE_PROFIT_1 = "tp1"
+    TAKE_PROFIT_2 = "tp2"
+    TRAIL = "trail"
+    BREAKEVEN = "be"
+    DEAD_MAN = "dms"
+    MANUAL = "manual"
+
+
+class OrderType(StrEnum):
+    """Market orders for entries and exits; stop-limit only for stops resting at the exchange."""
+
+    MARKET = "market"
+    STOP_LIMIT = "stop_limit"
+
+
+class OrderState(StrEnum):
+    """States of an intent. ``DONE``, ``REJECTED`` and ``ABANDONED`` are terminal."""
+
+    PLANNED = "planned"
+    SENT = "sent"
+    ACKED = "acked"
+    UNKNOWN = "unknown"
+    DONE = "done"
+    REJECTED = "rejected"
+    ABANDONED = "abandoned"
+
+
+TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
+    OrderState.PLANNED: frozenset({OrderState.SENT, OrderState.ABANDONED}),
+    OrderState.SENT: frozenset({OrderState.ACKED, OrderState.REJECTED, OrderState.UNKNOWN}),
+    OrderState.UNKNOWN: frozenset({OrderState.ACKED, OrderState.DONE, OrderState.ABANDONED}),
+    OrderState.ACKED: frozenset({OrderState.DONE}),
+    OrderState.DONE: frozenset(),
+    OrderState.REJECTED: frozenset(),
+    OrderState.ABANDONED: frozenset(),
+}
+
+TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
+
+
+def advance(state: OrderState, to: OrderState) -> OrderState:
+    """Return ``to`` if an intent may go there from ``state``.
+
+    Raises:
+        ValueError: the transition is not in the table; a bug, never an outcome of the market.
+    """
+    if to not in TRANSITIONS[state]:
+        raise ValueError(f"illegal order transition {state} -> {to}")
+    return to
+
+
+def intent_key(symbol: str, side: Side, purpose: Purpose, ref: str) -> str:
+    """Return the unique key of an intent: ``symbol|side|purpose|ref``.
+
+    ``ref`` is the candle's ts_ms for entries, and position id + stage (+ attempt for exits) otherwise.
+    """
+    return f"{symbol}|{side}|{purpose}|{ref}"
+
+
+def client_order_id(key: str, attempt: int) -> str:
+    """Return the deterministic client order id, ``t-c<16 characters>-<attempt>``: a restart recreates it."""
+    digest = base64.b32encode(hashlib.sha256(key.encode()).digest())[:16].decode().lower()
+    return f"t-c{digest}-{attempt}"
+
+
+@attrs.frozen(slots=True)
+class Intent:
+    """One order the kernel means to send, journalled before the send.
+
+    Attributes:
+        key: `intent_key`.
+        cost: quote currency to spend; set for buys, None for sells.
+        quantity: base currency to sell; set for sells, None for buys.
+        reason: the exit or entry reason shown to people, e.g. ``take_profit_1`` or ``vote:5-2``.
+        reference: price the slippage of the fill is measured against (mid for market orders).
+        trigger: stop-limit only: trigger price. ``limit`` likewise: its limit price.
+    """
+
+    key: str
+    symbol: str
+    side: Side
+    purpose: Purpose
+    reason: str
+    trace_id: str
+    created_ms: int
+    attempt: int = 1
+    type: OrderType = OrderType.MARKET
+    cost: Decimal | None = None
+    quantity: Decimal | None = None
+    reference: Decimal | None = None
+    trigger: Decimal | None = None
+    limit: Decimal | None = None
+
+    @property
+    def client_id(self) -> str:
+        """The client order id of this attempt."""
+        return client_order_id(self.key, self.attempt)
+
+
+@attrs.frozen(slots=True)
+class Fill:
+    """One trade of ours. Amounts in base, price in quote per base.
+
+    Attributes:
+        trade_id: unique per (exchange, symbol).
+        fee: amount of the fee in ``fee_currency``.
+        reference: price the slippage is measured against, None if unknown.
+    """
+
+    trade_id: str
+    client_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    fee_currency: str
+    ts_ms: int
+    reference: Decimal | None = None
+
+    @property
+    def value(self) -> Decimal:
+        """Quote value before fees."""
+        return self.quantity * self.price
+
+
+@attrs.frozen(slots=True)
+class Ack:
+    """The exchange has the order."""
+
+    order_id: str
+    #: True if nothing is left to fill or rest.
+    final: bool = True
+
+
+@attrs.frozen(slots=True)
+class Rejected:
+    """The exchange has definitively not taken the order; ``transient`` says whether a retry may help."""
+
+    reason: str
+    message: str = ""
+    transient: bool = False
+
+
+@attrs.frozen(slots=True)
+class Unknown:
+    """It cannot be said whether the exchange has the order. To be resolved by observation, never re-sent."""
+
+    message: str = ""
+
+
+Outcome: TypeAlias = Ack | Rejected | Unknown
+
+
+@attrs.frozen(slots=True)
+class Found:
+    """Observation found the order at the exchange."""
+
+    ack: Ack
+
+
+@attrs.frozen(slots=True)
+class Absent:
+    """Observation proves that the exchange never took the order."""
+
+
+@attrs.frozen(slots=True)
+class Undetermined:
+    """Observation could not decide yet."""
+
+    message: str = ""
+
+
+Resolution: TypeAlias = Found | Absent | Undetermined

@@ -1,0 +1,1 @@
+"""Paper broker: simulated fills on real or recorded prices."""

@@ -1,0 +1,1 @@
+"""Notifier that writes alerts to the log."""

@@ -1,0 +1,1 @@
+"""Bitcoin dominance as a macro source."""

@@ -1,0 +1,1 @@
+"""US dollar index as a macro source."""

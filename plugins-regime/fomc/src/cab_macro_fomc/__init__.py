@@ -1,0 +1,1 @@
+"""FOMC meeting windows as a macro source."""

@@ -1,0 +1,1 @@
+"""Delays an entry shortly after a fill of the symbol."""

@@ -1,0 +1,1 @@
+"""Shrinks entries correlated with open positions."""

@@ -1,0 +1,1 @@
+"""Halts entries after a streak of losing round trips."""

@@ -1,0 +1,1 @@
+"""Halts entries at the maximum drawdown."""

@@ -1,0 +1,1 @@
+"""Shrinks or delays entries at a wide spread."""

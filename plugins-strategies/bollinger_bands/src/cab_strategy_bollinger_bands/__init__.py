@@ -1,0 +1,1 @@
+"""Bollinger Band touch with a bandwidth filter."""

@@ -1,0 +1,1 @@
+"""Donchian channel breakout with an ATR floor."""

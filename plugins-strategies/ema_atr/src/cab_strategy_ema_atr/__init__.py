@@ -1,0 +1,1 @@
+"""EMA trend state with an ATR volatility ceiling."""

@@ -1,0 +1,1 @@
+"""Fresh crossover of two EMAs."""

@@ -1,0 +1,1 @@
+"""Release of a Bollinger-in-Keltner volatility squeeze."""

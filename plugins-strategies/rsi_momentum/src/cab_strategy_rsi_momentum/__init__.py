@@ -1,0 +1,1 @@
+"""RSI recovery confirmed by rate of change."""

@@ -1,0 +1,1 @@
+"""Stochastic pullback cross with ADX trend strength."""

@@ -1,0 +1,1 @@
+"""Reversion to the rolling VWAP."""
