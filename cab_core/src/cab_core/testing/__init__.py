@@ -1,0 +1,1 @@
+"""What a plugin author gets: conformance suites, market fixtures and fakes."""
