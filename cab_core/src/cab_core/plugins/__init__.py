@@ -1,0 +1,1 @@
+"""The plugin road: inventory, loading, options, host and isolation, in this order (design section 3)."""

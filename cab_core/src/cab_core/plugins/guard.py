@@ -1,0 +1,87 @@
+"""A deadline for plugin code that runs inside the process.
+
+Works on the main thread of Unix systems, for Python code; elsewhere a call is only measured. Plugins are
+guarded against mistakes, not against malice: C code and code that swallows the timeout for ever go on, and
+then the dead man's switch is what is left.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+from time import perf_counter
+from types import FrameType, TracebackType
+
+#: How often the armed timer looks at the deadline of the running call, in seconds.
+TICK_S = 0.05
+
+
+class PluginTimeout(BaseException):
+    """A plugin used up its budget. Not an `Exception`, so that its own handlers do not catch it."""
+
+
+class HangGuard:
+    """One alarm for a whole set of calls, with a deadline for each of them.
+
+    Installing a signal handler costs more than most strategies, so it is done once per set: enter the guard,
+    then give each call its own budget with `start` and end it with `finish`. Entering again inside is free.
+    The alarm and handler that were there before are put back at the end.
+    """
+
+    def __init__(self) -> None:
+        self._deadline = math.inf
+        self._depth = 0
+        self._armed = False
+        self._before: tuple[object, float, float] = (None, 0.0, 0.0)
+
+    def __enter__(self) -> HangGuard:
+        self._depth += 1
+        if self._depth == 1:
+            self._arm()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        if self._depth == 0 and self._armed:
+            self._disarm()
+
+    @property
+    def armed(self) -> bool:
+        """Whether calls are interrupted at their deadline, not only measured."""
+        return self._armed
+
+    def start(self, budget_s: float) -> float:
+        """Set the deadline of the call that begins now; return the time it began."""
+        now = perf_counter()
+        self._deadline = now + budget_s
+        return now
+
+    def finish(self) -> None:
+        """Lift the deadline: what runs now is not a plugin."""
+        self._deadline = math.inf
+
+    def _arm(self) -> None:
+        on_main = threading.current_thread() is threading.main_thread()
+        if not (on_main and hasattr(signal, "setitimer")):
+            return
+        handler = signal.signal(signal.SIGALRM, self._fired)
+        remaining, _ = signal.setitimer(signal.ITIMER_REAL, TICK_S, TICK_S)
+        self._before = (handler, remaining, perf_counter())
+        self._armed = True
+
+    def _disarm(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        handler, remaining, since = self._before
+        signal.signal(signal.SIGALRM, handler)  # type: ignore[arg-type]  # what signal.signal gave us
+        self._armed = False
+        if remaining:
+            signal.setitimer(signal.ITIMER_REAL, max(remaining - (perf_counter() - since), 1e-3))
+
+    def _fired(self, _signal: int, _frame: FrameType | None) -> None:
+        left = self._deadline - perf_counter()
+        if left <= 0:
+            raise PluginTimeout
+        signal.setitimer(signal.ITIMER_REAL, min(left, TICK_S), TICK_S)

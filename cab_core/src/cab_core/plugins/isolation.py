@@ -1,0 +1,245 @@
+"""Calling plugins one by one, so that a failing one spoils its own answer and nothing else.
+
+This is the one place with broad ``except`` clauses: whatever a plugin raises, also ``SystemExit`` and
+``AssertionError``, becomes data. Only ``KeyboardInterrupt`` passes: it is the user's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from cab_core.plugins.guard import HangGuard, PluginTimeout
+from cab_core.plugins.policy import STRIKES, STRIKES_WINDOW
+
+T = TypeVar("T")
+
+
+class PluginJunk(Exception):  # noqa: N818 - traces say `error:PluginJunk`
+    """A plugin answered something that is not an answer."""
+
+
+class PluginQuarantined(Exception):  # noqa: N818 - traces say `error:PluginQuarantined`
+    """A plugin is no longer called after too many strikes."""
+
+
+class PluginWaits(Exception):  # noqa: N818 - traces say `error:PluginWaits`
+    """An ``async def`` hook really waits, where only computing is allowed."""
+
+
+@attrs.frozen(slots=True)
+class Outcome(Generic[T]):
+    """What came of one call of one plugin.
+
+    Attributes:
+        id: plugin id, e.g. ``risk:cooldown``.
+        value: the validated answer; None if ``error`` is set.
+        error: what it raised, or why the answer does not count; None if all is well.
+        seconds: how long it took.
+    """
+
+    id: str
+    value: T | None
+    error: BaseException | None
+    seconds: float
+
+    @property
+    def reason(self) -> str:
+        """Return the machine-readable reason, ``error:<ExceptionName>``; empty if all is well."""
+        return error_reason(self.error) if self.error is not None else ""
+
+
+def error_reason(error: BaseException) -> str:
+    """Return ``error:<ExceptionName>`` as traces show it."""
+    return f"error:{type(error).__name__}"
+
+
+def attempt(function: Callable[..., T], *args: Any) -> tuple[T | None, BaseException | None]:
+    """Call foreign code and return its value or what it raised, never both."""
+    try:
+        return function(*args), None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - see the module's docstring
+        return None, error
+
+
+def attempt_within(
+    guard: HangGuard, budget_s: float, function: Callable[..., T], *args: Any
+) -> tuple[T | None, BaseException | None, float]:
+    """Call foreign code with a deadline; return its value, its error and the seconds it took.
+
+    Where the guard cannot interrupt (another thread, another system) a late answer is a timeout all the same.
+    """
+    value: T | None = None
+    error: BaseException | None = None
+    began = perf_counter()
+    try:
+        try:
+            began = guard.start(budget_s)
+            value = function(*args)
+            guard.finish()
+        except KeyboardInterrupt:
+            guard.finish()
+            raise
+        except BaseException as raised:  # noqa: BLE001 - see the module's docstring
+            guard.finish()
+            error = raised
+    except PluginTimeout as late:  # the alarm went off between the plugin's end and `finish`
+        guard.finish()
+        error = late
+    seconds = perf_counter() - began
+    if error is None and seconds > budget_s:
+        return None, PluginTimeout(), seconds
+    return value, error, seconds
+
+
+class Strikes:
+    """Counts answers that were too late or junk; three within twenty calls mean quarantine.
+
+    A plugin that raises is counted but not struck: raising is a legitimate way to say "I cannot".
+    """
+
+    def __init__(self) -> None:
+        self._recent: deque[int] = deque(maxlen=STRIKES)
+        self.calls = 0
+        self.failures = 0
+        self.quarantined = False
+        self.last_error = ""
+
+    def good(self, calls: int = 1) -> None:
+        """Count calls that went well."""
+        self.calls += calls
+
+    def bad(self, error: BaseException) -> None:
+        """Count a call that failed."""
+        self.calls += 1
+        self.failures += 1
+        self.last_error = f"{type(error).__name__}: {error}".rstrip(": ")
+        if not isinstance(error, PluginTimeout | PluginJunk):
+            return
+        self._recent.append(self.calls)
+        if len(self._recent) == STRIKES and self.calls - self._recent[0] < STRIKES_WINDOW:
+            self.quarantined = True
+
+    def release(self) -> None:
+        """End the quarantine and forget the strikes."""
+        self._recent.clear()
+        self.quarantined = False
+
+
+class Caller(Generic[T]):
+    """Calls one hook of one plugin, validates what comes back and keeps its record.
+
+    Args:
+        id: plugin id.
+        call: the hook, as `cab_core.plugins.host` bound it.
+        check: returns the validated answer or raises `PluginJunk`.
+        budget_s: of one call.
+        guard: shared by all callers of a set.
+    """
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - the word used on every surface
+        call: Callable[..., Any],
+        check: Callable[[Any], T],
+        budget_s: float,
+        guard: HangGuard,
+    ) -> None:
+        self.id = id
+        self.guard = guard
+        self.strikes = Strikes()
+        self._call = call
+        self._check = check
+        self._budget_s = budget_s
+
+    def __call__(self, *args: Any) -> Outcome[T]:
+        """Call a hook that computes."""
+        if self.strikes.quarantined:
+            return self._refused()
+        with self.guard:
+            value, error, seconds = attempt_within(self.guard, self._budget_s, self._call, *args)
+        return self._judged(value, error, seconds)
+
+    async def wait(self, *args: Any) -> Outcome[T]:
+        """Call a hook that may wait, e.g. for the network."""
+        if self.strikes.quarantined:
+            return self._refused()
+        began = perf_counter()
+        value, error, _ = await _awaited(self.guard, self._budget_s, self._call, *args)
+        return self._judged(value, error, perf_counter() - began)
+
+    def _refused(self) -> Outcome[T]:
+        return Outcome(self.id, None, PluginQuarantined(self.strikes.last_error), 0.0)
+
+    def _judged(self, value: Any, error: BaseException | None, seconds: float) -> Outcome[T]:
+        if error is None:
+            checked, error = attempt(self._check, value)  # a hostile answer may raise while it is looked at
+            if error is None:
+                self.strikes.good()
+                return Outcome(self.id, checked, None, seconds)
+            if not isinstance(error, PluginJunk):
+                error = PluginJunk(f"{type(error).__name__}: {error}")
+        self.strikes.bad(error)
+        return Outcome(self.id, None, error, seconds)
+
+
+async def _awaited(
+    guard: HangGuard, budget_s: float, function: Callable[..., Any], *args: Any
+) -> tuple[Any, BaseException | None, float]:
+    with guard:  # the part before the first await may hang like any other code
+        value, error, seconds = attempt_within(guard, budget_s, function, *args)
+    if error is not None or not inspect.isawaitable(value):
+        return value, error, seconds
+    try:
+        async with asyncio.timeout(budget_s):
+            return await value, None, seconds
+    except KeyboardInterrupt:
+        raise
+    except TimeoutError as late:
+        return None, PluginTimeout(str(late)), seconds
+    except asyncio.CancelledError as cancelled:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise  # the kernel is stopping; anything else is the plugin's own doing
+        return None, cancelled, seconds
+    except BaseException as raised:  # noqa: BLE001 - see the module's docstring
+        return None, raised, seconds
+
+
+def call_each(callers: Sequence[Caller[T]], *args: Any) -> list[Outcome[T]]:
+    """Ask plugins one after the other, under one alarm; outcomes come in the order of ``callers``."""
+    if not callers:
+        return []
+    with callers[0].guard:
+        return [caller(*args) for caller in callers]
+
+
+async def call_each_waiting(callers: Sequence[Caller[T]], *args: Any) -> list[Outcome[T]]:
+    """Ask plugins that may wait, all at once; outcomes come in the order of ``callers``."""
+    return list(await asyncio.gather(*(caller.wait(*args) for caller in callers)))
+
+
+def drive(coroutine: Any) -> Any:
+    """Run a coroutine that never waits to its end and return its value.
+
+    Raises:
+        PluginWaits: it awaits something that is not ready.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    except RuntimeError as error:
+        if "no running event loop" in str(error):  # the same mistake, seen where no loop runs (replay)
+            raise PluginWaits("awaits an event loop") from error
+        raise
+    coroutine.close()
+    raise PluginWaits("awaits something that is not ready")
