@@ -1,1 +1,0 @@
-"""Vectorised indicators with the conventions of spec 3.2."""
