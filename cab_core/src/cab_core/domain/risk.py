@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypeAlias
 
 import attrs
 
 from cab_core.domain.bars import FloatArray, IntArray
 from cab_core.domain.market import Quote
+from cab_core.domain.money import ONE, ZERO, to_decimal
+from cab_core.domain.timeframes import DAY_MS
+
+#: Reason of an entry that is blocked because a rule could not judge it.
+RISK_ERROR = "risk_error"
 
 
 class VerdictKind(StrEnum):
@@ -113,3 +119,148 @@ class BookView:
     turnover_5m: Decimal
     released_ms: Mapping[str, int]
     hourly_returns: Callable[[str], HourlyReturns | None]
+
+
+@attrs.frozen(slots=True)
+class RuleFailed:
+    """A rule raised, ran over its budget or answered nonsense: the entry is blocked."""
+
+    error: str
+
+
+Judgment: TypeAlias = Verdict | RuleFailed
+
+
+@attrs.frozen(slots=True)
+class Halt:
+    """All entries on all symbols stand still since ``since_ms``.
+
+    Attributes:
+        until_ms: when the halt ends by itself, None means by hand only.
+        reason: the verdict's reason.
+    """
+
+    rule: str
+    since_ms: int
+    until_ms: int | None = None
+    reason: str = ""
+
+    def holds(self, now_ms: int) -> bool:
+        """Say whether the halt is in force."""
+        return self.until_ms is None or now_ms < self.until_ms
+
+
+@attrs.frozen(slots=True)
+class Halts:
+    """The halts of an account, at most one per rule; every change gives a new value.
+
+    Attributes:
+        by_rule: halts that were not released yet; those past their ``until_ms`` no longer count.
+        released_at: per rule, when its last halt was released.
+    """
+
+    by_rule: Mapping[str, Halt] = attrs.field(factory=dict)
+    released_at: Mapping[str, int] = attrs.field(factory=dict)
+
+    def active(self, now_ms: int) -> tuple[Halt, ...]:
+        """Return the halts in force, the oldest first."""
+        held = (halt for halt in self.by_rule.values() if halt.holds(now_ms))
+        return tuple(sorted(held, key=lambda halt: (halt.since_ms, halt.rule)))
+
+    def released_ms(self, now_ms: int) -> dict[str, int]:
+        """Return per rule when its halt was last released, by hand or by time, as `BookView` wants it."""
+        return dict(self.expire(now_ms).released_at)
+
+    def trip(self, halt: Halt) -> Halts:
+        """Add a halt. One already in force stays as it is: it is latched."""
+        settled = self.expire(halt.since_ms)
+        if halt.rule in settled.by_rule:
+            return settled
+        return attrs.evolve(settled, by_rule={**settled.by_rule, halt.rule: halt})
+
+    def release(self, rule: str, now_ms: int) -> Halts:
+        """Release a rule's halt by hand; what lies before ``now_ms`` no longer counts for that rule."""
+        settled = self.expire(now_ms)
+        kept = {name: halt for name, halt in settled.by_rule.items() if name != rule}
+        return Halts(kept, {**settled.released_at, rule: now_ms})
+
+    def expire(self, now_ms: int) -> Halts:
+        """Release every halt whose time is over, as of that time."""
+        over = {
+            name: halt.until_ms
+            for name, halt in self.by_rule.items()
+            if halt.until_ms is not None and not halt.holds(now_ms)
+        }
+        if not over:
+            return self
+        kept = {name: halt for name, halt in self.by_rule.items() if name not in over}
+        return Halts(kept, {**self.released_at, **over})
+
+
+@attrs.frozen(slots=True)
+class Assessment:
+    """What all rules together say about one entry.
+
+    Attributes:
+        blocked: None, or the blocking reason: ``risk_<rule>`` or ``risk_error``.
+        kind: ``halt`` (a critical rule), ``delay`` (this entry for now) or ``allow``.
+        factor: the least of the soft factors, in [0, 1]; 0 if blocked.
+        verdicts: every rule's answer in the order asked, for the trace.
+        trips: halts that begin with this assessment; the caller persists them with `Halts.trip`.
+    """
+
+    blocked: str | None
+    kind: VerdictKind
+    factor: Decimal
+    verdicts: tuple[tuple[str, Judgment], ...]
+    trips: tuple[Halt, ...] = ()
+
+
+def next_midnight_ms(now_ms: int) -> int:
+    """Return the first 00:00 UTC after ``now_ms``."""
+    return (now_ms // DAY_MS + 1) * DAY_MS
+
+
+def check_order(rules: Mapping[str, bool]) -> tuple[str, ...]:
+    """Return the names of rules (name to "is critical") in the order asked: critical first, then by name."""
+    return tuple(sorted(rules, key=lambda name: (not rules[name], name)))
+
+
+def assess(verdicts: Sequence[tuple[str, Judgment]], halts: Halts, now_ms: int) -> Assessment:
+    """Sum up all verdicts on one entry: halts first, then failures, then the least soft factor.
+
+    Args:
+        verdicts: name and answer of every rule, in `check_order`.
+        halts: the account's halts; one in force blocks even if its rule now allows.
+        now_ms: time of the decision.
+    """
+    judged = tuple((name, _checked(verdict)) for name, verdict in verdicts)
+    halted = halts.active(now_ms)
+    latched = {halt.rule for halt in halted}
+    trips = tuple(
+        Halt(name, now_ms, verdict.until_ms, verdict.reason)
+        for name, verdict in judged
+        if isinstance(verdict, Verdict) and verdict.kind is VerdictKind.HALT and name not in latched
+    )
+    if halted or trips:
+        return Assessment(f"risk_{(*halted, *trips)[0].rule}", VerdictKind.HALT, ZERO, judged, trips)
+    if any(isinstance(verdict, RuleFailed) for _, verdict in judged):
+        return Assessment(RISK_ERROR, VerdictKind.DELAY, ZERO, judged)
+    factors = [(_factor(verdict), name) for name, verdict in judged if isinstance(verdict, Verdict)]
+    least, rule = min(factors, key=lambda pair: pair[0], default=(ONE, ""))
+    if least == ZERO:
+        return Assessment(f"risk_{rule}", VerdictKind.DELAY, ZERO, judged)
+    return Assessment(None, VerdictKind.ALLOW, least, judged)
+
+
+def _checked(verdict: Judgment) -> Judgment:
+    """Turn a factor outside [0, 1] (or NaN) into a failure: a rule that errs must not enlarge an entry."""
+    if isinstance(verdict, Verdict) and not 0.0 <= verdict.factor <= 1.0:
+        return RuleFailed(f"factor {verdict.factor!r} is not in [0, 1]")
+    return verdict
+
+
+def _factor(verdict: Verdict) -> Decimal:
+    if verdict.kind is VerdictKind.DELAY:
+        return ZERO
+    return to_decimal(verdict.factor) if verdict.kind is VerdictKind.REDUCE else ONE
