@@ -13,6 +13,8 @@ from cab_core.domain import indicators
 from cab_core.domain.alerts import Alert, Severity
 from cab_core.domain.bars import Bars, BoolArray, FloatArray, IntArray
 from cab_core.domain.market import Candle, Costs, Instrument, Quote
+from cab_core.domain.macro import Reading, ReadingKind
+from cab_core.domain.macro_payload import PayloadError, check_pointer, events_reading, index_reading
 from cab_core.domain.money import floor_step
 from cab_core.domain.orders import (
     Absent,
@@ -29,7 +31,6 @@ from cab_core.domain.orders import (
     Undetermined,
     Unknown,
 )
-from cab_core.domain.regime import Reading, ReadingKind
 from cab_core.domain.risk import (
     ALLOW,
     BookView,
@@ -39,6 +40,7 @@ from cab_core.domain.risk import (
     RoundTrip,
     Verdict,
     VerdictKind,
+    next_midnight_ms,
 )
 from cab_core.domain.signals import (
     NOT_ENOUGH_BARS,
@@ -49,6 +51,7 @@ from cab_core.domain.signals import (
     confidence_of,
     decide,
 )
+from cab_core.errors import CabError
 from cab_core.hookspecs import hookimpl
 from cab_core.options import option
 from cab_core.secret import Secret
@@ -67,6 +70,7 @@ __all__ = [
     "Broker",
     "BrokerCaps",
     "BrokerPlugin",
+    "CabError",
     "Candle",
     "Clock",
     "Context",
@@ -88,6 +92,7 @@ __all__ = [
     "Notifier",
     "OrderType",
     "Outcome",
+    "PayloadError",
     "PositionView",
     "Purpose",
     "Quote",
@@ -107,11 +112,15 @@ __all__ = [
     "Verdict",
     "VerdictKind",
     "When",
+    "check_pointer",
     "confidence_of",
     "decide",
+    "events_reading",
     "floor_step",
     "hookimpl",
+    "index_reading",
     "indicators",
+    "next_midnight_ms",
     "option",
     "plugin",
 ]

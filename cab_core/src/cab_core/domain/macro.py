@@ -76,7 +76,8 @@ class SourceMemory:
     Attributes:
         reading: the last successful answer.
         fetched_ms: when it was fetched.
-        observations: (time, level) pairs of kind ``value``, oldest first, as far back as they can still matter.
+        observations: (time, level) pairs of kind ``value``, oldest first, as far back as they
+            can still matter.
     """
 
     reading: Reading
@@ -135,11 +136,9 @@ def remember(memory: SourceMemory | None, reading: Reading, now_ms: int) -> Sour
 
 def _observe(seen: tuple[tuple[int, float], ...], at_ms: int, level: float) -> tuple[tuple[int, float], ...]:
     """Add an observation (one per instant) and drop those that no later change can be measured against."""
-    if seen and at_ms <= seen[-1][0]:
-        return tuple(sorted({**dict(seen), at_ms: level}.items()))
-    grown = (*seen, (at_ms, level))
-    base = _base(grown, at_ms)
-    return grown if base is None else grown[grown.index(base) :]
+    merged = tuple(sorted({**dict(seen), at_ms: level}.items()))
+    base = _base(merged, merged[-1][0])
+    return merged if base is None else merged[merged.index(base) :]
 
 
 def _base(observations: tuple[tuple[int, float], ...], newest_ms: int) -> tuple[int, float] | None:

@@ -61,7 +61,7 @@ def _later_changes(scripted: ScriptedReading, block_ms: int) -> Iterator[int]:
 
 
 class RegimeCursor:
-    """The regime along a timeline. The answer depends on the time asked for only, not on earlier questions."""
+    """The regime along a timeline; an answer depends only on the time asked for, not on earlier questions."""
 
     def __init__(self, timeline: RegimeTimeline, settings: RegimeSettings, prev: RegimeState | None) -> None:
         self._starts: list[int] = []
