@@ -12,9 +12,9 @@ from cab_core.clock import Clock
 from cab_core.domain import indicators
 from cab_core.domain.alerts import Alert, Severity
 from cab_core.domain.bars import Bars, BoolArray, FloatArray, IntArray
-from cab_core.domain.market import Candle, Costs, Instrument, Quote
 from cab_core.domain.macro import Reading, ReadingKind
 from cab_core.domain.macro_payload import PayloadError, check_pointer, events_reading, index_reading
+from cab_core.domain.market import Candle, Costs, Instrument, Quote
 from cab_core.domain.money import floor_step
 from cab_core.domain.orders import (
     Absent,
