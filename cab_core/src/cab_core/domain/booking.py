@@ -1,0 +1,70 @@
+"""How a fill enters the book: what it belongs to, what it did, and what is refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import attrs
+
+from cab_core.domain.exit_rules import ExitRules
+from cab_core.domain.exits import Protection
+from cab_core.domain.money import ZERO
+from cab_core.domain.orders import Fill, Purpose
+from cab_core.domain.risk import RoundTrip
+
+
+@attrs.frozen(slots=True)
+class AppliedTo:
+    """What a fill belongs to: the order's purpose and the context that only its maker knows.
+
+    Attributes:
+        purpose: of the order. ``reason``: its entry or exit reason.
+        trace_id: entries: the cycle that decided.
+        rules: entries: the exit rules, which become the protection. First take profits: lets the book find
+            the following protection itself where ``protection`` was lost in a crash.
+        votes: entries: strategies that voted for it.
+        protection: exits: the protection decided along with the sale.
+        fee_rate: quote per unit of a third fee currency at fill time, None if unknown.
+        final: no more fills of this order will come; only then is a small rest dust.
+    """
+
+    purpose: Purpose
+    reason: str = ""
+    trace_id: str = ""
+    rules: ExitRules | None = None
+    votes: tuple[str, ...] = ()
+    protection: Protection | None = None
+    fee_rate: Decimal | None = None
+    final: bool = True
+
+
+@attrs.frozen(slots=True)
+class Applied:
+    """What a fill did.
+
+    Attributes:
+        realized: net PnL of a sell in quote, None for buys and duplicates.
+        closed: the round trip it ended.
+        duplicate: the fill was known; nothing changed.
+        unmatched: base sold although it was not held; alert.
+        fee_unpriced: the fee's currency has no rate and was counted as 0.
+    """
+
+    realized: Decimal | None = None
+    closed: RoundTrip | None = None
+    duplicate: bool = False
+    unmatched: Decimal = ZERO
+    fee_unpriced: bool = False
+
+
+def check(fill: Fill) -> None:
+    """Let nothing but finite, positive Decimals into the book.
+
+    Raises:
+        ValueError: naming the trade and the number.
+    """
+    for name, number in (("quantity", fill.quantity), ("price", fill.price), ("fee", fill.fee)):
+        if not isinstance(number, Decimal) or not number.is_finite():
+            raise ValueError(f"{name} of trade {fill.trade_id} is not a finite Decimal: {number!r}")
+    if fill.quantity <= 0 or fill.price <= 0:
+        raise ValueError(f"trade {fill.trade_id} of {fill.quantity} at {fill.price} is not positive")

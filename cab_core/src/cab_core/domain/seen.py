@@ -1,0 +1,49 @@
+"""Which trades are already in the books, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+#: Trade ids kept per symbol: far more than one look at a venue's own trades can bring.
+REMEMBERED = 512
+
+
+class SeenTrades:
+    """The newest trade ids of one symbol.
+
+    Older ids are forgotten, but not their time: a trade not newer than a forgotten one counts as known,
+    so nothing is ever applied twice. The table of trades, unique by trade id, is the durable guard.
+    """
+
+    __slots__ = ("_floor_ms", "_ids")
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+        self._floor_ms: int | None = None
+
+    def knows(self, trade_id: str, ts_ms: int) -> bool:
+        """Say whether the trade has been added, or is too old to tell."""
+        return trade_id in self._ids or (self._floor_ms is not None and ts_ms <= self._floor_ms)
+
+    def add(self, trade_id: str, ts_ms: int) -> None:
+        """Remember the trade."""
+        self._ids[trade_id] = ts_ms
+        if len(self._ids) > REMEMBERED:
+            oldest = next(iter(self._ids))
+            forgotten = self._ids.pop(oldest)
+            self._floor_ms = forgotten if self._floor_ms is None else max(self._floor_ms, forgotten)
+
+    @property
+    def floor_ms(self) -> int | None:
+        """Time at or before which every trade counts as known."""
+        return self._floor_ms
+
+    @property
+    def ids(self) -> Mapping[str, int]:
+        """The remembered ids with their times, oldest added first."""
+        return self._ids
+
+    def restore(self, ids: Iterable[tuple[str, int]], floor_ms: int | None) -> None:
+        """Replace the memory by a saved one."""
+        self._ids = dict(ids)
+        self._floor_ms = floor_ms
