@@ -1,0 +1,133 @@
+"""The database: sync functions over a `Connection`, composed by the caller into one transaction of a `Store`.
+
+Example::
+
+    store = await Store.open("data/trader.sqlite3")
+    await store.transact(lambda c: (save_fill(c, "paper", fill), save_position(c, fill.symbol, state, now)))
+"""
+
+from sqlalchemy import Connection
+
+from cab_core.storage.fills import load_fills, save_fill
+from cab_core.storage.intents import (
+    StoredIntent,
+    attempts_of,
+    find_intent,
+    intents_open,
+    intents_since,
+    plan_intent,
+    set_intent_state,
+)
+from cab_core.storage.journal import JournalRow
+from cab_core.storage.journal import append as journal
+from cab_core.storage.journal import rows as journal_rows
+from cab_core.storage.journal import verify as verify_journal
+from cab_core.storage.kv import PaperState, kv_load, kv_save
+from cab_core.storage.meta import bind_account
+from cab_core.storage.positions import (
+    AccountRow,
+    EquityPoint,
+    last_equity,
+    load_account,
+    load_equity,
+    load_positions,
+    save_account,
+    save_equity,
+    save_position,
+)
+from cab_core.storage.problems import DatabaseFailedError
+from cab_core.storage.regime import (
+    RegimeRow,
+    load_readings,
+    load_regime,
+    prune_readings,
+    save_reading,
+    save_regime,
+)
+from cab_core.storage.risk import (
+    Counter,
+    Halt,
+    Release,
+    active_halts,
+    bump_counter,
+    load_counters,
+    load_halts,
+    peak_reset_due,
+    release_halt,
+    releases,
+    save_halt,
+    set_counter,
+)
+from cab_core.storage.state import SavedState, load_state
+from cab_core.storage.store import Store, open_sync
+from cab_core.storage.traces import (
+    TraceRow,
+    find_trace,
+    get_trace,
+    last_candles,
+    load_traces,
+    prune_traces,
+    save_trace,
+    update_trace,
+)
+
+__all__ = [
+    "AccountRow",
+    "Connection",
+    "Counter",
+    "DatabaseFailedError",
+    "EquityPoint",
+    "Halt",
+    "JournalRow",
+    "PaperState",
+    "RegimeRow",
+    "Release",
+    "SavedState",
+    "Store",
+    "StoredIntent",
+    "TraceRow",
+    "active_halts",
+    "attempts_of",
+    "bind_account",
+    "bump_counter",
+    "find_intent",
+    "find_trace",
+    "get_trace",
+    "intents_open",
+    "intents_since",
+    "journal",
+    "journal_rows",
+    "kv_load",
+    "kv_save",
+    "last_candles",
+    "last_equity",
+    "load_account",
+    "load_counters",
+    "load_equity",
+    "load_fills",
+    "load_halts",
+    "load_positions",
+    "load_readings",
+    "load_regime",
+    "load_state",
+    "load_traces",
+    "open_sync",
+    "peak_reset_due",
+    "plan_intent",
+    "prune_readings",
+    "prune_traces",
+    "release_halt",
+    "releases",
+    "save_account",
+    "save_equity",
+    "save_fill",
+    "save_halt",
+    "save_position",
+    "save_reading",
+    "save_regime",
+    "save_trace",
+    "set_counter",
+    "set_intent_state",
+    "update_trace",
+    "verify_journal",
+]

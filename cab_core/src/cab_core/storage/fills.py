@@ -1,0 +1,50 @@
+"""Own trades. Each is applied once: unique per exchange, symbol and trade id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import sqlalchemy as sa
+
+from cab_core.domain.orders import Fill, Side
+from cab_core.storage.journal import append
+from cab_core.storage.schema import fills
+from cab_core.storage.sql import insert_new
+
+
+def save_fill(conn: sa.Connection, exchange: str, fill: Fill, *, trace_id: str = "-") -> bool:
+    """Record a trade; return False, writing nothing, if it was recorded before."""
+    row = {"exchange": exchange, **attrs.asdict(fill)}
+    if not insert_new(conn, fills, ("exchange", "symbol", "trade_id"), row):
+        return False
+    append(conn, "fill", row, ts_ms=fill.ts_ms, ref=fill.client_id, trace_id=trace_id)
+    return True
+
+
+def load_fills(
+    conn: sa.Connection, *, symbol: str | None = None, since_ms: int = 0, client_id: str | None = None
+) -> list[Fill]:
+    """Return recorded trades by exchange time and trade id, the order in which lots are consumed."""
+    query = sa.select(fills).where(fills.c.ts_ms >= since_ms)
+    if symbol is not None:
+        query = query.where(fills.c.symbol == symbol)
+    if client_id is not None:
+        query = query.where(fills.c.client_id == client_id)
+    found = conn.execute(query.order_by(fills.c.ts_ms, fills.c.trade_id))
+    return [_fill(row) for row in found]
+
+
+def _fill(row: sa.Row[Any]) -> Fill:
+    return Fill(
+        trade_id=row.trade_id,
+        client_id=row.client_id,
+        symbol=row.symbol,
+        side=Side(row.side),
+        quantity=row.quantity,
+        price=row.price,
+        fee=row.fee,
+        fee_currency=row.fee_currency,
+        ts_ms=row.ts_ms,
+        reference=row.reference,
+    )

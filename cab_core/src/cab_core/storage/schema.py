@@ -1,0 +1,235 @@
+"""The tables. The migrations under ``migrations/`` lead to the same schema (a test compares them)."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Table
+
+from cab_core.storage.types import Json, Money
+
+#: Revision of the newest migration; stored in ``alembic_version``.
+HEAD = "0001"
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+#: SQLite makes only a column spelled INTEGER its row id.
+_SEQ = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def _ms(name: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, sa.BigInteger, nullable=nullable)
+
+
+def _text(name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[str]:
+    return Column(name, sa.Text, primary_key=primary_key, nullable=nullable)
+
+
+alembic_version = Table("alembic_version", metadata, Column("version_num", sa.String(32), nullable=False))
+alembic_version.append_constraint(
+    sa.PrimaryKeyConstraint(alembic_version.c.version_num, name="alembic_version_pkc")
+)
+
+meta = Table("meta", metadata, _text("key", primary_key=True), _text("value"))
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", _SEQ, primary_key=True, autoincrement=False),
+    _ms("ts_ms"),
+    Column("epoch", sa.BigInteger, nullable=False),
+    _text("trace_id"),
+    _text("kind"),
+    _text("ref"),
+    _text("payload"),
+    _text("prev_hash"),
+    _text("hash"),
+    sqlite_autoincrement=True,
+)
+
+order_intents = Table(
+    "order_intents",
+    metadata,
+    _text("client_id", primary_key=True),
+    _text("key"),
+    Column("attempt", sa.Integer, nullable=False),
+    _text("symbol"),
+    _text("side"),
+    _text("purpose"),
+    _text("type"),
+    _text("state"),
+    Column("cost", Money),
+    Column("quantity", Money),
+    Column("reference", Money),
+    Column("trigger_price", Money),
+    Column("limit_price", Money),
+    _text("reason"),
+    _text("trace_id"),
+    _ms("created_ms"),
+    _ms("sent_ms", nullable=True),
+    _ms("updated_ms"),
+    _text("order_id", nullable=True),
+    _text("message"),
+    Column("payload", Json, nullable=False),
+    sa.UniqueConstraint("key", "attempt"),
+)
+sa.Index(None, order_intents.c.state)
+sa.Index(None, order_intents.c.created_ms)
+
+fills = Table(
+    "fills",
+    metadata,
+    _text("exchange", primary_key=True),
+    _text("symbol", primary_key=True),
+    _text("trade_id", primary_key=True),
+    _text("client_id"),
+    _text("side"),
+    Column("quantity", Money, nullable=False),
+    Column("price", Money, nullable=False),
+    Column("fee", Money, nullable=False),
+    _text("fee_currency"),
+    _ms("ts_ms"),
+    Column("reference", Money),
+)
+sa.Index(None, fills.c.ts_ms)
+sa.Index(None, fills.c.client_id)
+
+positions = Table(
+    "positions",
+    metadata,
+    _text("symbol", primary_key=True),
+    Column("state", Json, nullable=False),
+    _ms("updated_ms"),
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    Column("baseline", Money, nullable=False),
+    Column("peak", Money, nullable=False),
+    _ms("peak_since_ms"),
+    Column("quote_free", Money, nullable=False),
+    Column("book", Json, nullable=False),
+    _ms("updated_ms"),
+)
+
+equity = Table(
+    "equity",
+    metadata,
+    Column("ts_ms", sa.BigInteger, primary_key=True, autoincrement=False),
+    Column("equity", Money, nullable=False),
+    Column("peak", Money, nullable=False),
+    Column("drawdown_pct", Money, nullable=False),
+)
+
+decision_trace = Table(
+    "decision_trace",
+    metadata,
+    _text("trace_id", primary_key=True),
+    _text("symbol"),
+    _ms("candle_ts_ms"),
+    Column("close", Money),
+    _text("action"),
+    _text("reason"),
+    _text("order_key", nullable=True),
+    Column("payload", Json, nullable=False),
+    sa.UniqueConstraint("symbol", "candle_ts_ms"),
+)
+sa.Index(None, decision_trace.c.candle_ts_ms)
+
+risk_counters = Table(
+    "risk_counters",
+    metadata,
+    _text("date", primary_key=True),
+    _text("scope", primary_key=True),
+    _text("rule", primary_key=True),
+    Column("value", Money, nullable=False),
+    _ms("updated_at_ms"),
+    _text("trace_id"),
+)
+
+risk_halts = Table(
+    "risk_halts",
+    metadata,
+    _text("rule", primary_key=True),
+    Column("since_ms", sa.BigInteger, primary_key=True, autoincrement=False),
+    _ms("until_ms", nullable=True),
+    _text("reason"),
+    _text("cleared_by", nullable=True),
+    _ms("released_ms", nullable=True),
+)
+
+regime_state = Table(
+    "regime_state",
+    metadata,
+    Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    _text("state"),
+    Column("score", sa.Float, nullable=False),
+    _ms("since_ms"),
+    _ms("updated_ms"),
+    Column("payload", Json, nullable=False),
+)
+
+macro_observations = Table(
+    "macro_observations",
+    metadata,
+    _text("source", primary_key=True),
+    Column("fetched_ms", sa.BigInteger, primary_key=True, autoincrement=False),
+    _text("kind"),
+    Column("value", sa.Float),
+    _ms("observed_ms", nullable=True),
+    Column("payload", Json, nullable=False),
+)
+
+paper_state = Table("paper_state", metadata, _text("key", primary_key=True), _text("value"))
+
+
+_SQLITE_GUARD = """
+CREATE TRIGGER journal_no_{verb} BEFORE {event} ON journal
+BEGIN SELECT RAISE(ABORT, 'journal is append-only'); END
+"""
+
+# INSERT OR REPLACE removes the old row without firing delete triggers.
+_SQLITE_NO_REPLACE = """
+CREATE TRIGGER journal_no_replace BEFORE INSERT ON journal
+WHEN NEW.seq <= (SELECT coalesce(max(seq), 0) FROM journal)
+BEGIN SELECT RAISE(ABORT, 'journal is append-only'); END
+"""
+
+_POSTGRES_REFUSE = """
+CREATE FUNCTION journal_refuse() RETURNS trigger LANGUAGE plpgsql
+AS $$ BEGIN RAISE EXCEPTION 'journal is append-only'; END $$
+"""
+
+_POSTGRES_GUARD = """
+CREATE TRIGGER journal_no_{name} BEFORE {events} ON journal
+FOR EACH {each} EXECUTE FUNCTION journal_refuse()
+"""
+
+#: Statements that make the journal append-only, by dialect; the migration runs the same ones.
+APPEND_ONLY = {
+    "sqlite": (
+        _SQLITE_GUARD.format(verb="update", event="UPDATE").strip(),
+        _SQLITE_GUARD.format(verb="delete", event="DELETE").strip(),
+        _SQLITE_NO_REPLACE.strip(),
+    ),
+    "postgresql": (
+        _POSTGRES_REFUSE.strip(),
+        _POSTGRES_GUARD.format(name="change", events="UPDATE OR DELETE", each="ROW").strip(),
+        _POSTGRES_GUARD.format(name="truncate", events="TRUNCATE", each="STATEMENT").strip(),
+    ),
+}
+
+
+def create_all(conn: sa.Connection) -> None:
+    """Create every table and trigger at revision `HEAD` in an empty database."""
+    metadata.create_all(conn, checkfirst=False)
+    for statement in APPEND_ONLY[conn.dialect.name]:
+        conn.exec_driver_sql(statement)
+    conn.execute(alembic_version.insert().values(version_num=HEAD))

@@ -1,0 +1,188 @@
+"""`Store`: the open database as the shells use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import sqlalchemy as sa
+
+from cab_core.errors import NotFoundError, StorageError
+from cab_core.storage.engine import sqlite_engine
+from cab_core.storage.location import Location, claim
+from cab_core.storage.meta import check_epoch, start_epoch
+from cab_core.storage.migrate import prepare, revision
+from cab_core.storage.problems import DatabaseFailedError, translated
+from cab_core.storage.schema import HEAD
+from cab_core.storage.writer import PostgresWriter, SqliteWriter, Writer
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+T = TypeVar("T")
+
+
+class Store:
+    """An open database: one writer, any number of readers. Make it with `Store.open`.
+
+    Attributes:
+        label: where the database is, for messages (password masked).
+        epoch: number of this start; it grows with each `open` and fences off older writers.
+    """
+
+    def __init__(self, location: Location, writer: Writer, readers: AsyncEngine | None) -> None:
+        self.label = location.label
+        self.epoch = 0
+        self._location = location
+        self._writer = writer
+        self._readers = readers
+        self._failure: DatabaseFailedError | None = None
+
+    @classmethod
+    async def open(cls, where: str | Path) -> Store:
+        """Open a database for writing: create it if missing, migrate it if due, start a new epoch.
+
+        Args:
+            where: path of a SQLite file, or ``sqlite+aiosqlite:///PATH`` or ``postgresql+asyncpg://…``.
+
+        Raises:
+            StorageError: it cannot be created, opened or written, belongs to another program or to a newer
+                version, or is no database. Nothing has been changed then, and no new file stays.
+        """
+        location = Location.parse(where)
+        if location.path is None:
+            return await cls._open_postgres(location)
+        created = _claim(location.path)
+        store = cls(location, SqliteWriter(location.path), None)
+        try:
+            await store._start()
+        except BaseException:
+            await store.close()
+            if created:
+                _remove(location.path)
+            raise
+        return store
+
+    @classmethod
+    async def _open_postgres(cls, location: Location) -> Store:
+        from cab_core.storage.readers import postgres_engine
+
+        if location.url is None:
+            raise StorageError("no database was named")
+        engine = postgres_engine(location.url)
+        store = cls(location, PostgresWriter(engine), engine)
+        try:
+            await store._start()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def _start(self) -> None:
+        def start(conn: sa.Connection) -> int:
+            prepare(conn, self.label)
+            return start_epoch(conn)
+
+        with translated(self.label):
+            self.epoch = await self._writer.run(start)
+
+    async def transact(self, fn: Callable[[sa.Connection], T]) -> T:
+        """Call ``fn(conn)`` in one transaction and return its result once that is durable.
+
+        Everything ``fn`` wrote is rolled back if it raises. Transactions run one after the other. ``fn`` runs
+        on the writer's thread: give it values, not objects that change meanwhile. If the caller is cancelled,
+        the transaction still ends by itself, whole.
+
+        Raises:
+            StorageError: the database refused; nothing of ``fn`` was kept.
+            DatabaseFailedError: an I/O error or damage, now or earlier: the process should stop, because a
+                repeated sync may report pages as written that are lost.
+        """
+        if self._failure is not None:
+            raise self._failure
+
+        def fenced(conn: sa.Connection) -> T:
+            check_epoch(conn)
+            return fn(conn)
+
+        try:
+            with translated(self.label):
+                return await self._writer.run(fenced)
+        except DatabaseFailedError as error:
+            self._failure = error
+            raise
+
+    async def read(self, fn: Callable[[sa.Connection], T]) -> T:
+        """Call ``fn(conn)`` on a read-only connection that sees one snapshot.
+
+        Raises:
+            StorageError: the database refused, for example because ``fn`` tried to write.
+        """
+        if self._readers is None and self._location.path is not None:
+            from cab_core.storage.readers import sqlite_readers
+
+            self._readers = sqlite_readers(self._location.path)
+        if self._readers is None:
+            raise StorageError("the database is closed", where=self.label)
+        with translated(self.label):
+            async with self._readers.connect() as conn:
+                if self._location.path is None:
+                    await conn.execution_options(postgresql_readonly=True)
+                return await conn.run_sync(fn)
+
+    async def close(self) -> None:
+        """Finish, write the log back into the file, and close all connections."""
+        with translated(self.label):
+            if self._location.path is not None and self._readers is not None:
+                await self._readers.dispose()
+            await self._writer.close()
+            if self._location.path is None and self._readers is not None:
+                await self._readers.dispose()
+            self._readers = None
+
+
+@contextmanager
+def open_sync(path: str | Path, *, read_only: bool = True) -> Iterator[sa.Connection]:
+    """Open an existing SQLite database of this version for one transaction, without an event loop.
+
+    For commands and tests. It neither creates nor migrates, starts no epoch, and may run beside an instance.
+    The transaction is committed at the end of the block, or rolled back if it raises.
+
+    Raises:
+        NotFoundError: there is no such file.
+        StorageError: it is no database of this version, or refuses.
+    """
+    location = Location.parse(path)
+    if location.path is None:
+        raise StorageError("only a SQLite file can be opened here", where=location.label)
+    if not location.path.is_file():
+        raise NotFoundError(
+            "there is no database", where=location.label, fix="start cab once (cab run), or set DB_PATH"
+        )
+    engine = sqlite_engine(location.path, read_only=read_only)
+    with translated(location.label), engine.connect() as conn, conn.begin():
+        if revision(conn, location.label) != HEAD:
+            raise StorageError(
+                "the database is older than this version of cab",
+                where=location.label,
+                fix="start cab once (cab run): it migrates the database",
+            )
+        yield conn
+
+
+def _claim(path: Path) -> bool:
+    """Make sure the file exists; refuse a foreign or newer one before anything touches it."""
+    if claim(path):
+        return True
+    if path.stat().st_size:
+        with translated(str(path)), sqlite_engine(path, read_only=True).connect() as conn:
+            revision(conn, str(path))
+    return False
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(OSError):
+            path.with_name(path.name + suffix).unlink()
