@@ -1,0 +1,157 @@
+"""Rules that concern several settings at once. Each yields its problems; warnings are collected apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+import attrs
+
+from cab_core.settings.problems import SettingError
+from cab_core.settings.schema import Settings
+
+MIN_TOKEN = 16
+#: An order must be worth this many times the exchange's minimum.
+NOTIONAL_MARGIN = Decimal("1.05")
+_PLACEHOLDER = re.compile(
+    r"(?i)<.*>|\.{2,}|x{3,}|\*+|(your|my|the|insert|enter|put)[ _-].*|change[ _-]?me.*|placeholder|"
+    r"(example|test|dummy)?[ _-]?(api)?[ _-]?(key|secret|token)[ _-]?(here)?"
+)
+
+
+@attrs.frozen(slots=True)
+class Subject:
+    """What the rules look at.
+
+    Attributes:
+        settings: parsed values; code defaults stand in for what could not be parsed.
+        given: names that were explicitly set.
+        sources: where each value came from, by name.
+        trading: whether orders may follow, as in ``cab run``; not in a backtest.
+    """
+
+    settings: Settings
+    given: frozenset[str]
+    sources: dict[str, str]
+    trading: bool
+
+    def problem(self, name: str, why: str, fix: str, *, show: bool = True) -> SettingError:
+        """Return the error of one setting with its value and source."""
+        value = self.settings.texts()[name] if show and name in self.given else None
+        return SettingError(name, why, value=value, source=self.sources.get(name, ""), fix=fix)
+
+
+Rule = Callable[[Subject], Iterator[SettingError]]
+
+
+def take_profits(subject: Subject) -> Iterator[SettingError]:
+    """TAKE_PROFIT_1_PCT lies below TAKE_PROFIT_2_PCT."""
+    first, second = subject.settings.take_profit_1_pct, subject.settings.take_profit_2_pct
+    if first >= second:
+        name = "TAKE_PROFIT_2_PCT" if "TAKE_PROFIT_2_PCT" in subject.given else "TAKE_PROFIT_1_PCT"
+        yield subject.problem(
+            name,
+            f"TAKE_PROFIT_1_PCT ({first}) must be below TAKE_PROFIT_2_PCT ({second})",
+            "take profit 1 sells half, take profit 2 the rest further up, for example 2.0 and 5.0",
+        )
+
+
+def fusion_weights(subject: Subject) -> Iterator[SettingError]:
+    """The two weights of the fusion, if both are given, sum to 1."""
+    technical, model = subject.settings.fusion_w_technical, subject.settings.fusion_w_ai
+    if abs(technical + model - 1.0) > 1e-6:
+        yield subject.problem(
+            "FUSION_W_AI",
+            f"FUSION_W_TECHNICAL ({technical:g}) and FUSION_W_AI ({model:g}) must sum to 1",
+            "set only one of them: the other follows",
+        )
+
+
+def telegram(subject: Subject) -> Iterator[SettingError]:
+    """A bot token needs a chat; admins are allowed users."""
+    settings = subject.settings
+    if settings.telegram_bot_token and not settings.telegram_chat_id:
+        yield subject.problem(
+            "TELEGRAM_CHAT_ID", "is needed with TELEGRAM_BOT_TOKEN", "set the id of the chat"
+        )
+    strangers = sorted(set(settings.telegram_admins) - set(settings.telegram_allowed_users))
+    if strangers:
+        listed = ", ".join(map(str, strangers))
+        yield subject.problem(
+            "TELEGRAM_ADMINS",
+            f"{listed} is not in TELEGRAM_ALLOWED_USERS",
+            f"add {listed} to TELEGRAM_ALLOWED_USERS",
+        )
+
+
+def live(subject: Subject) -> Iterator[SettingError]:
+    """Live trading needs real credentials, a token, and consent to every switched-off rule."""
+    settings = subject.settings
+    if settings.mode != "live" or not subject.trading:
+        return
+    for name, secret in (("API_KEY", settings.api_key), ("API_SECRET", settings.api_secret)):
+        if not secret:
+            yield subject.problem(name, "is required in live", f"set {name} or {name}_FILE, or MODE=paper")
+        elif _PLACEHOLDER.fullmatch(secret.reveal()):
+            yield subject.problem(name, "still is a placeholder", "set the real one, or MODE=paper")
+    token = settings.api_token.reveal()
+    if len(token) < MIN_TOKEN or _PLACEHOLDER.fullmatch(token):
+        yield subject.problem(
+            "API_TOKEN",
+            f"must have at least {MIN_TOKEN} characters in live",
+            "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+        )
+    if settings.risk_disabled_rules and not settings.risk_allow_disabled:
+        yield subject.problem(
+            "RISK_DISABLED_RULES",
+            "switches risk rules off in live",
+            "remove it, or confirm with RISK_ALLOW_DISABLED=true",
+        )
+    if settings.risk_rule_files or any(name.endswith(".py") for name in settings.strategy_set):
+        name = "RISK_RULE_FILES" if settings.risk_rule_files else "STRATEGY_SET"
+        yield subject.problem(
+            name, "names single files in live", "install the plugin as a package (cab new), or MODE=paper"
+        )
+
+
+#: Each rule with the settings it looks at; it is skipped when one of them could not be parsed.
+RULES: tuple[tuple[frozenset[str], Rule], ...] = (
+    (frozenset({"TAKE_PROFIT_1_PCT", "TAKE_PROFIT_2_PCT"}), take_profits),
+    (frozenset({"FUSION_W_TECHNICAL", "FUSION_W_AI"}), fusion_weights),
+    (
+        frozenset({"TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID", "TELEGRAM_ADMINS", "TELEGRAM_ALLOWED_USERS"}),
+        telegram,
+    ),
+    (frozenset({"MODE", "RISK_ALLOW_DISABLED", "RISK_DISABLED_RULES", "STRATEGY_SET"}), live),
+)
+
+
+def problems_of(subject: Subject, broken: frozenset[str]) -> Iterator[SettingError]:
+    """Yield the problems of all rules whose settings could be parsed; ``broken`` are the others."""
+    for names, rule in RULES:
+        if not names & broken:
+            yield from rule(subject)
+
+
+def warnings_of(subject: Subject) -> Iterator[str]:
+    """Yield what is allowed but probably not meant."""
+    settings = subject.settings
+    break_even = 2 * settings.paper_fee_pct + Decimal("0.1")
+    if settings.take_profit_1_pct <= break_even:
+        yield (
+            f"TAKE_PROFIT_1_PCT = {settings.take_profit_1_pct} hardly covers both fees: "
+            f"it should be above {break_even} (twice PAPER_FEE_PCT plus 0.1)"
+        )
+    least = NOTIONAL_MARGIN * settings.paper_min_notional
+    if settings.mode == "paper" and settings.fixed_amount < least:
+        yield (
+            f"FIXED_AMOUNT = {settings.fixed_amount} is below {least} (1.05 times PAPER_MIN_NOTIONAL): "
+            "every entry will be refused as below_min_notional"
+        )
+    for name in sorted(set(settings.strategy_weights) - set(settings.strategy_set)):
+        yield f"STRATEGY_WEIGHTS names {name}, which is not in STRATEGY_SET"
+    for name in settings.risk_disabled_rules:
+        yield f"risk rule {name} is switched off by RISK_DISABLED_RULES"
+    if settings.telegram_allowed_users and not settings.telegram_admins:
+        yield "TELEGRAM_ADMINS is empty: every allowed user may pause, resume and stop"

@@ -1,0 +1,110 @@
+"""Settings of the simulated venue, of operation and of messages."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from cab_core.secret import Secret
+from cab_core.settings import parse
+from cab_core.settings.setting import section, setting
+
+
+@section
+class PaperSettings:
+    """The simulated venue of paper, backtest and demo."""
+
+    paper_initial_quote: Decimal = setting("10000", parse.money(ge=0), "Quote currency of a new account.")
+    paper_fee_pct: Decimal = setting("0.2", parse.money(ge=0, lt=100), "Taker fee in percent.")
+    paper_slippage_pct: Decimal = setting(
+        "0.05",
+        parse.money(ge=0, lt=100),
+        "Slippage of every market fill, in percent.",
+        aliases=("BACKTEST_SLIPPAGE_PCT",),
+    )
+    paper_spread_pct: Decimal = setting(
+        "0.02", parse.money(ge=0, lt=100), "Bid-ask spread around a recorded price, in percent."
+    )
+    paper_amount_step: Decimal = setting(
+        "0.000001", parse.money(gt=0), "Amounts are multiples of it, in base currency."
+    )
+    paper_price_tick: Decimal = setting(
+        "0.00000001", parse.money(gt=0), "Prices of resting orders are multiples of it."
+    )
+    paper_cost_step: Decimal = setting(
+        "0.01", parse.money(gt=0), "Costs of market buys are multiples of it, in quote currency."
+    )
+    paper_min_notional: Decimal = setting(
+        "3", parse.money(ge=0), "Least value of an order, in quote currency."
+    )
+    paper_partial_fill_prob: float = setting(
+        "0", parse.real(ge=0, le=1), "Probability that an order fills only in part."
+    )
+    paper_latency_ms: int = setting(
+        "0", parse.whole(0, 60000), "Milliseconds an order takes to reach the venue."
+    )
+
+
+@section
+class OperationSettings:
+    """Where things are kept, how often they are checked, how the process is reached."""
+
+    db_path: Path = setting("./data/trader.sqlite3", parse.path(), "The SQLite file; its folder is created.")
+    database_url: Secret = setting(
+        "",
+        parse.secret(),
+        "Another database, such as postgresql+asyncpg://user:password@host/name, in place of DB_PATH.",
+    )
+    event_bus_url: Secret = setting("", parse.secret(), "redis://... for the event bus; empty: in memory.")
+    instance_lock_path: Path = setting(
+        "/tmp/crypto-bot.lock",  # noqa: S108 - the file is only locked; the lock checks whose it is
+        parse.path(),
+        "Lock file that keeps a second instance from starting on this host.",
+    )
+    equity_baseline_quote: Decimal | None = setting(
+        "", parse.optional_money(gt=0), "Starting equity in quote currency; empty: found at the first start."
+    )
+    adopt_external: bool = setting(
+        "false", parse.boolean(), "Whether balances bought by hand may be taken over on request."
+    )
+    reconcile_interval_sec: int = setting("60", parse.whole(1, 3600), "Seconds between reconciliations.")
+    settlement_interval_sec: int = setting("30", parse.whole(1, 3600), "Seconds between settlements.")
+    watchdog_interval_sec: int = setting("3", parse.whole(1, 3600), "Seconds between watchdog checks.")
+    health_check_interval_sec: int = setting("10", parse.whole(1, 3600), "Seconds between health checks.")
+    dms_timeout_sec: int = setting(
+        "120", parse.whole(10, 3600), "Seconds without a beat after which the dead man's switch acts."
+    )
+    broker_rate_rps: float = setting("8", parse.real(gt=0), "Requests per second to the exchange.")
+    broker_rate_burst: int = setting("16", parse.whole(1), "Requests that may go out at once.")
+    host: str = setting("127.0.0.1", parse.text("a host name or address"), "Address the HTTP server binds.")
+    port: int = setting("8000", parse.whole(1, 65535), "Port of the HTTP server.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = setting(
+        "INFO",
+        parse.choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+        "Least level that is logged.",
+    )
+    log_format: Literal["auto", "json", "console"] = setting(
+        "auto", parse.choice("auto", "json", "console"), "auto: console on a terminal, JSON lines elsewhere."
+    )
+
+
+@section
+class MessageSettings:
+    """Who is told, and who may command."""
+
+    notifiers: tuple[str, ...] = setting(
+        "log", parse.names("a comma list of installed notifiers"), "The notifiers that get alerts."
+    )
+    telegram_bot_token: Secret = setting("", parse.secret(), "Token of the Telegram bot; needs a chat id.")
+    telegram_chat_id: str = setting(
+        "", parse.text("empty, a numeric id or @channel"), "Chat that alerts go to."
+    )
+    telegram_allowed_users: tuple[int, ...] = setting(
+        "", parse.integers("a comma list of numeric user ids"), "Users the bot answers."
+    )
+    telegram_admins: tuple[int, ...] = setting(
+        "",
+        parse.integers("a comma list, all of them in TELEGRAM_ALLOWED_USERS"),
+        "Users who may pause, resume and stop; empty: all allowed users.",
+    )

@@ -1,0 +1,133 @@
+"""The table of settings. Everything else derives from it: parsing, checks, ``cab config``, docs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import attrs
+
+from cab_core.secret import Secret
+from cab_core.settings.guarding import RegimeSettings, RiskSettings
+from cab_core.settings.operating import MessageSettings, OperationSettings, PaperSettings
+from cab_core.settings.setting import OptionKey, Setting, rows_of, section
+from cab_core.settings.trading import (
+    ExitSettings,
+    FilterSettings,
+    FusionSettings,
+    MarketSettings,
+    RunSettings,
+    StrategySettings,
+)
+
+#: Options by kind table, plugin and parameter. Values are texts, lists or tables of texts, as written.
+PluginOptions: TypeAlias = Mapping[str, Mapping[str, Mapping[str, object]]]
+
+#: Tables of ``cab.toml`` that hold options of plugins.
+OPTION_TABLES = ("strategies", "risk_rules", "macro_sources", "brokers", "notifiers")
+
+_SECTIONS: dict[str, type[Any]] = {
+    "Run": RunSettings,
+    "Market data": MarketSettings,
+    "Strategies": StrategySettings,
+    "Trend and volume filters": FilterSettings,
+    "Fusion and AI": FusionSettings,
+    "Regime": RegimeSettings,
+    "Risk": RiskSettings,
+    "Protective exits": ExitSettings,
+    "Paper": PaperSettings,
+    "Operation": OperationSettings,
+    "Messages": MessageSettings,
+}
+
+
+@section
+class Settings(
+    MessageSettings,
+    OperationSettings,
+    PaperSettings,
+    ExitSettings,
+    RiskSettings,
+    RegimeSettings,
+    FusionSettings,
+    FilterSettings,
+    StrategySettings,
+    MarketSettings,
+    RunSettings,
+):
+    """All settings, parsed and checked. Without arguments: the code's defaults.
+
+    Percent settings are in percent (``Decimal("5.0")`` is 5 %), ``*_sec`` are whole seconds.
+
+    Attributes:
+        plugin_options: explicitly set options by kind table, plugin and parameter, e.g.
+            ``{"strategies": {"ema_atr": {"ema_short": "12"}}}``; values are texts (or lists of texts).
+    """
+
+    plugin_options: PluginOptions = attrs.field(factory=lambda: MappingProxyType({}))
+
+    @property
+    def starts_automatically(self) -> bool:
+        """Whether trading starts with the process: AUTOSTART, or else only in paper."""
+        return self.mode == "paper" if self.autostart is None else self.autostart
+
+    def options_of(self, table: str, plugin: str) -> Mapping[str, object]:
+        """Return the explicitly set options of one plugin, e.g. ``("strategies", "ema_atr")``."""
+        return self.plugin_options.get(table, {}).get(plugin, {})
+
+    def texts(self) -> dict[str, str]:
+        """Return every setting by name as text, secrets masked: fit to be shown, logged and hashed."""
+        return {row.name: text_of(row, getattr(self, row.attribute)) for row in SETTINGS}
+
+    def secret_texts(self) -> tuple[str, ...]:
+        """Return every text that must never appear in output, for the masks of logs."""
+        secrets = [getattr(self, row.attribute).reveal() for row in SETTINGS if row.secret]
+        passwords = [urlsplit(text).password or "" for text in secrets if "://" in text]
+        return tuple(text for text in (*secrets, *passwords) if text)
+
+
+#: The table.
+SETTINGS: tuple[Setting, ...] = tuple(
+    row for heading, sections in _SECTIONS.items() for row in rows_of(sections, heading)
+)
+
+#: Rows by name and by alias.
+BY_NAME: Mapping[str, Setting] = {
+    **{row.name: row for row in SETTINGS},
+    **{alias: row for row in SETTINGS for alias in row.aliases},
+}
+
+#: What a name of the seed stands for, as options of plugins.
+OPTION_NAMES: Mapping[str, tuple[OptionKey, ...]] = {row.name: row.options for row in SETTINGS if row.options}
+
+
+def text_of(row: Setting, value: Any) -> str:
+    """Return a value as the text a user would write; secrets as ``***`` or empty.
+
+    Addresses lose what may be a credential: user, password and the values of the query.
+    """
+    if isinstance(value, Secret):
+        return "***" if value else ""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}:{weight:g}" for name, weight in value.items())
+    if row.name.endswith("_URL"):
+        return mask_address(value)
+    return str(value)
+
+
+def mask_address(address: str) -> str:
+    """Return an address without user, password and query values."""
+    parts = urlsplit(address)
+    if "@" in parts.netloc:
+        parts = parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}")
+    if parts.query:
+        parts = parts._replace(query="***")
+    return parts.geturl()
