@@ -1,0 +1,46 @@
+"""Volume confirmation of buys (spec 4.4)."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+
+from cab_core.domain.bars import Bars, BoolArray, FloatArray, IntArray
+from cab_core.domain.indicators import relative_volume
+
+#: Bars before the decision bar whose mean volume is the yardstick.
+PERIOD = 20
+
+
+@attrs.frozen(eq=False, slots=True)
+class VolumeRows:
+    """Answers per bar, as aligned columns of length N.
+
+    Attributes:
+        ok: volume does not speak against a buy.
+        ratio: relative volume RVOL(20); NaN without 20 earlier bars or with a mean of 0.
+        unavailable: all 21 volumes are 0: the source has no volume, so the filter is skipped.
+    """
+
+    ok: BoolArray
+    ratio: FloatArray
+    unavailable: BoolArray
+
+
+def confirm_volume(bars: Bars, min_ratio: float = 0.8, segment: IntArray | None = None) -> VolumeRows:
+    """Compare each bar's volume with the mean of the 20 bars before it.
+
+    A bar is not confirmed if its ratio is below ``min_ratio``, if there is no ratio, or if it is synthetic.
+    A row depends on its own 21 bars only, so any window that holds them gives the same bits.
+
+    Args:
+        bars: N bars without holes inside each stretch.
+        min_ratio: least relative volume, inclusive.
+        segment: `Series.segment`, if the bars hold more than one stretch: no mean reaches across a cut.
+    """
+    rows = np.arange(len(bars))
+    enough = (rows if segment is None else rows - segment) >= PERIOD
+    ratio = np.where(enough, relative_volume(bars.volume, PERIOD), np.nan)
+    real = ~bars.synthetic
+    unavailable = enough & np.isnan(ratio) & (bars.volume == 0) & real
+    return VolumeRows(((ratio >= min_ratio) & real) | unavailable, ratio, unavailable)
