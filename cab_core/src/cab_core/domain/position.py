@@ -95,7 +95,7 @@ class Position:
     proceeds: Decimal = ZERO
     fees_quote: Decimal = ZERO
     exits: list[ExitFill] = attrs.Factory(list)
-    _view: PositionView | None = attrs.field(default=None, eq=False, repr=False)
+    _view: PositionView | None = attrs.field(default=None, init=False, eq=False, repr=False)
 
     def add(self, fill: Fill, fee: Fee, lot: Lot, held: Lot, rules: ExitRules | None) -> None:
         """Take in one entry fill; ``held`` is what the ledger holds of the symbol after it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 #: Trade ids kept per symbol: far more than one look at a venue's own trades can bring.
-REMEMBERED = 512
+REMEMBERED = 256
 
 
 class SeenTrades:
