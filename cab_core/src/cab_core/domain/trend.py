@@ -143,26 +143,27 @@ def trend_columns(tf: str, bars: Bars) -> TrendColumns:
         tf: one of `TREND_TIMEFRAMES`.
         bars: its complete candles; missing ones are left out, not filled.
     """
-    n, tf_ms, lookback = len(bars), TIMEFRAMES[tf], TREND_LOOKBACK[tf]
+    n, tf_ms = len(bars), TIMEFRAMES[tf]
+    passes = blocks(Series(bars, np.zeros(n, np.int64)), tf_ms, TREND_LOOKBACK[tf])
+    history = RANK_LENGTH - 1
+    atr_pct = np.full(n + history * len(passes), np.nan)  # each pass with the rows before it, if any
+    ranked = np.zeros(len(atr_pct), np.bool_)
     position = np.empty(n, np.int64)
     score = np.empty(n)
-    passes = blocks(Series(bars, np.zeros(n, np.int64)), tf_ms, lookback)
-    history = RANK_LENGTH - 1
-    atr_pct = np.full((len(passes), history + lookback), np.nan)
-    inside = np.zeros((len(passes), lookback), np.bool_)
     for b, block in enumerate(passes):
         window = bars[block.start : block.stop]
-        warm, rows = block.first - block.start, block.stop - block.first
-        true_range = atr(window.high, window.low, window.close, ATR_PERIOD)
-        spread = ema(window.close, FAST) - ema(window.close, SLOW)
-        score[block.first : block.stop] = ratio(spread, 2 * true_range)[warm:]
-        position[block.first : block.stop] = np.arange(warm, warm + rows)
-        kept = min(warm, history)
-        atr_pct[b, history - kept : history + rows] = (100 * true_range / window.close)[warm - kept :]
-        inside[b, :rows] = True
+        warm, width = block.first - block.start, len(window)
+        average_range = atr(window.high, window.low, window.close, ATR_PERIOD)
+        gap = ema(window.close, FAST) - ema(window.close, SLOW)
+        score[block.first : block.stop] = ratio(gap, 2 * average_range)[warm:]
+        position[block.first : block.stop] = np.arange(warm, width)
+        end = block.stop + history * (b + 1)
+        ranked[end - (width - warm) : end] = True
+        kept = min(width, width - warm + history)
+        atr_pct[end - kept : end] = (100 * average_range / window.close)[width - kept :]
     available = position >= MIN_CANDLES - 1
     count = np.minimum(position - ATR_PERIOD + 1, RANK_LENGTH)
-    rank = rolling_rank(atr_pct)[inside] / np.maximum(count, 1)
+    rank = rolling_rank(atr_pct)[ranked] / np.maximum(count, 1)
     return TrendColumns(
         bars.ts_ms + tf_ms,
         available,

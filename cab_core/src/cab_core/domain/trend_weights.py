@@ -18,24 +18,29 @@ RANK_LENGTH = 100
 
 
 def rolling_rank(values: FloatArray) -> FloatArray:
-    """Count, per value, those below it and half of those equal to it among the last `RANK_LENGTH`.
+    """Count, per row, the values below it and half of those equal to it among the last `RANK_LENGTH`.
 
     Args:
-        values: shape [B, RANK_LENGTH - 1 + N]; each line starts with the values before the first wanted one;
-            NaN counts for nothing.
+        values: column of length N; NaN counts for nothing.
 
     Returns:
-        Shape [B, N]: ``#less + 0.5 * #equal``, the value itself included.
+        ``#less + 0.5 * #equal`` per row, the row itself included; meaningless before row `RANK_LENGTH` - 1.
     """
-    n = values.shape[1] - RANK_LENGTH + 1
-    current = values[:, RANK_LENGTH - 1 :]
-    below = np.zeros(current.shape, np.uint8)
-    up_to = np.zeros(current.shape, np.uint8)
-    for back in range(RANK_LENGTH):
-        earlier = values[:, RANK_LENGTH - 1 - back : RANK_LENGTH - 1 - back + n]
-        below += earlier < current
-        up_to += earlier <= current
-    return (below + up_to.astype(np.float64)) / 2
+    before = RANK_LENGTH - 1
+    n = max(len(values) - before, 0)
+    current = values[before:]
+    below, up_to = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
+    holds = np.empty(n, np.bool_)
+    one = holds.view(np.uint8)
+    for start in range(RANK_LENGTH):
+        earlier = values[start : start + n]
+        np.less(earlier, current, out=holds)
+        below += one
+        np.less_equal(earlier, current, out=holds)
+        up_to += one
+    counts = np.zeros(len(values))
+    counts[before:] = (below + up_to.astype(np.float64)) / 2
+    return counts
 
 
 @attrs.frozen(slots=True)
@@ -66,9 +71,9 @@ class AdaptiveTimeframeWeights:
         for tf, history in atr_data.items():
             values = np.asarray(history, np.float64)[-RANK_LENGTH:]
             if len(values):
-                line = np.full((1, RANK_LENGTH), np.nan)
-                line[0, RANK_LENGTH - len(values) :] = values
-                ranks[tf] = rolling_rank(line)[0] / len(values)
+                padded = np.full(RANK_LENGTH, np.nan)
+                padded[RANK_LENGTH - len(values) :] = values
+                ranks[tf] = rolling_rank(padded)[-1:] / len(values)
         return {tf: float(weight[0]) for tf, weight in self.from_ranks(ranks).items()}
 
     def from_ranks(self, ranks: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
