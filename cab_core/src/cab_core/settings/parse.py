@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from cab_core.nearest import nearest
 from cab_core.secret import Secret
-from cab_core.settings.nearest import nearest
 
 T = TypeVar("T")
 

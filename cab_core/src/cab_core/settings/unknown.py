@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cab_core.settings.nearest import nearest
+from cab_core.nearest import nearest
 from cab_core.settings.schema import BY_NAME, OPTION_TABLES
 
 #: Names that start so can only be meant for cab, even in an environment shared with other programs.

@@ -1,0 +1,52 @@
+"""The ``cab`` command. This module is imported at every start, so it imports next to nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cab_core import __version__
+from cab_core.cli.table import root_help
+
+__all__ = ["main", "perf", "run", "smoke"]
+
+
+def main() -> None:
+    """Entry point of ``cab``."""
+    raise SystemExit(run(sys.argv[1:]))
+
+
+def smoke() -> None:
+    """Entry point of ``cab-smoke``, the same as ``cab smoke``."""
+    raise SystemExit(run(("smoke", *sys.argv[1:])))
+
+
+def perf() -> None:
+    """Entry point of ``cab-perf``, the same as ``cab perf``."""
+    raise SystemExit(run(("perf", *sys.argv[1:])))
+
+
+def run(args: Sequence[str]) -> int:
+    """Run ``cab`` with arguments and return its exit code."""
+    try:
+        code = _run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (head, a pager) has seen enough. Python flushes once more at exit: give it a place to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _run(args: Sequence[str]) -> int:
+    if "_CAB_COMPLETE" not in os.environ:
+        if not args or list(args) in (["--help"], ["-h"]):
+            sys.stdout.write(f"{root_help()}\n")
+            return 0
+        if list(args) == ["--version"]:
+            sys.stdout.write(f"cab {__version__}\n")
+            return 0
+    from cab_core.cli.main import dispatch
+
+    return dispatch(args)

@@ -1,0 +1,81 @@
+"""The table of commands. The help of the root is printed from it without importing any of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One command: where it is implemented and what it is for."""
+
+    name: str
+    attribute: str
+    help: str
+
+    @property
+    def module(self) -> str:
+        """Full name of the module that implements it."""
+        return f"cab_core.cli.{self.name}"
+
+
+#: Commands by the step of the journey they belong to.
+JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
+    (
+        "Start here",
+        (
+            Entry("demo", "command", "See the bot at work: no configuration, no keys, no network."),
+            Entry("config", "group", "Write, show, check and explain the settings."),
+        ),
+    ),
+    (
+        "Research",
+        (
+            Entry("backtest", "command", "Replay recorded candles through the full trading cycle."),
+            Entry("signals", "command", "Print what the strategies say about each bar."),
+            Entry("why", "command", "Tell why a cycle did or did not trade."),
+            Entry("data", "group", "Import, list, check and generate candle files."),
+        ),
+    ),
+    (
+        "Run",
+        (
+            Entry("run", "command", "Trade until stopped; simulated money unless MODE=live."),
+            Entry("perf", "command", "Report profit and loss of a period."),
+            Entry("risk", "group", "Show and reset the risk limits."),
+        ),
+    ),
+    (
+        "Extend",
+        (
+            Entry("new", "command", "Write a new plugin package with passing tests."),
+            Entry("plugins", "group", "List, describe and diagnose the installed plugins."),
+        ),
+    ),
+    ("Operate", (Entry("smoke", "command", "Check the installation in about five seconds, offline."),)),
+)
+
+ENTRIES: dict[str, Entry] = {entry.name: entry for _, entries in JOURNEY for entry in entries}
+
+_EXAMPLES = (
+    ("cab demo", "watch nine strategies vote on a sample market"),
+    ("cab backtest --data btc.csv.gz --report btc.html", "replay your own candles"),
+    ("cab config init", "write cab.toml and .env for: cab run"),
+)
+
+_OPTIONS = (
+    ("--version", "Print the version."),
+    ("--debug", "Print tracebacks of unexpected errors (also CAB_DEBUG=1)."),
+    ("-h, --help", "Print this help."),
+)
+
+
+def root_help() -> str:
+    """Return the help of ``cab`` itself."""
+    lines = ["Usage: cab COMMAND [OPTIONS]", "", "A plugin framework that trades crypto spot markets.", ""]
+    width = max(len(command) for command, _ in _EXAMPLES)
+    lines += ["First commands:", *(f"  {command:<{width}}  {why}" for command, why in _EXAMPLES)]
+    for title, entries in JOURNEY:
+        lines += ["", f"{title}:", *(f"  {entry.name:<10}  {entry.help}" for entry in entries)]
+    lines += ["", "Options:", *(f"  {names:<10}  {text}" for names, text in _OPTIONS)]
+    lines += ["", "Each command explains itself: cab COMMAND --help"]
+    return "\n".join(lines)
