@@ -15,7 +15,8 @@ from cab_core.domain.bars import Bars, BoolArray, FloatArray, IntArray
 from cab_core.domain.macro import Reading, ReadingKind
 from cab_core.domain.macro_payload import PayloadError, check_pointer, events_reading, index_reading
 from cab_core.domain.market import Candle, Costs, Instrument, Quote
-from cab_core.domain.money import floor_step
+from cab_core.domain.matcher import Matcher
+from cab_core.domain.money import floor_step, to_decimal
 from cab_core.domain.orders import (
     Absent,
     Ack,
@@ -89,6 +90,7 @@ __all__ = [
     "MacroSource",
     "Market",
     "MarketData",
+    "Matcher",
     "Notifier",
     "OrderType",
     "Outcome",
@@ -123,6 +125,7 @@ __all__ = [
     "next_midnight_ms",
     "option",
     "plugin",
+    "to_decimal",
 ]
 
 

@@ -6,7 +6,7 @@ Prices come from outside with every call, so the same core serves the paper brok
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -164,7 +164,7 @@ class Matcher:
         changed, self._changed = self._changed, {}
         return {key: self._text(key) for key in changed}
 
-    def unsaved(self, keys: Sequence[str]) -> None:
+    def unsaved(self, keys: Iterable[str]) -> None:
         """Regard ``keys`` as changed again."""
         for key in keys:
             self._touch(key)
