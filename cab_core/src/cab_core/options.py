@@ -33,7 +33,11 @@ class OptionSpec:
         return f"{low}, {high}"
 
     def accepts(self, value: Any) -> bool:
-        """Say whether ``value`` lies within the bounds; NaN never does."""
+        """Say whether ``value``, or each element of a tuple, lies within the bounds; NaN never does."""
+        if isinstance(value, tuple):
+            return all(self.accepts(element) for element in value)
+        if value is None:
+            return True  # only options annotated as optional can be None
         if self.choices:
             return value in self.choices
         if isinstance(value, bool | str):

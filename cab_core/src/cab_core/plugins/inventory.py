@@ -128,10 +128,12 @@ def _scan(path: Sequence[str] | None) -> Iterator[tuple[PluginRecord, Sequence[s
             yield record, requires
 
 
-def _distributions(path: Sequence[str] | None) -> Iterable[importlib.metadata.Distribution]:
+def _distributions(
+    path: Sequence[str] | None, name: str | None = None
+) -> Iterable[importlib.metadata.Distribution]:
     if path is None:
-        return importlib.metadata.distributions()
-    return importlib.metadata.distributions(path=list(path))
+        return importlib.metadata.distributions(name=name)
+    return importlib.metadata.distributions(name=name, path=list(path))
 
 
 def _entry_points(dist: importlib.metadata.Distribution) -> list[importlib.metadata.EntryPoint] | None:
@@ -160,8 +162,7 @@ def _unreadable(dist: importlib.metadata.Distribution, name: str, origin: Origin
 
 def _bundled(path: Sequence[str] | None) -> frozenset[str]:
     """Return the distributions the bundle consists of, by its own metadata."""
-    search = {} if path is None else {"path": list(path)}
-    bundle = next(iter(importlib.metadata.distributions(name=BUNDLE_DIST, **search)), None)
+    bundle = next(iter(_distributions(path, BUNDLE_DIST)), None)
     if bundle is None:
         return frozenset()
     return frozenset(canonicalize_name(Requirement(text).name) for text in bundle.requires or [])

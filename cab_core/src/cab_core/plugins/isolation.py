@@ -60,6 +60,12 @@ def error_reason(error: BaseException) -> str:
     return f"error:{type(error).__name__}"
 
 
+def describe(error: BaseException) -> str:
+    """Return ``<ExceptionName>: <its text>``; a foreign exception may fail even at this."""
+    text, _ = attempt(str, error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def attempt(function: Callable[..., T], *args: Any) -> tuple[T | None, BaseException | None]:
     """Call foreign code and return its value or what it raised, never both."""
     try:
@@ -121,7 +127,7 @@ class Strikes:
         """Count a call that failed."""
         self.calls += 1
         self.failures += 1
-        self.last_error = f"{type(error).__name__}: {error}".rstrip(": ")
+        self.last_error = describe(error)
         if not isinstance(error, PluginTimeout | PluginJunk):
             return
         self._recent.append(self.calls)
@@ -186,7 +192,7 @@ class Caller(Generic[T]):
                 self.strikes.good()
                 return Outcome(self.id, checked, None, seconds)
             if not isinstance(error, PluginJunk):
-                error = PluginJunk(f"{type(error).__name__}: {error}")
+                error = PluginJunk(describe(error))
         self.strikes.bad(error)
         return Outcome(self.id, None, error, seconds)
 
@@ -198,13 +204,14 @@ async def _awaited(
         value, error, seconds = attempt_within(guard, budget_s, function, *args)
     if error is not None or not inspect.isawaitable(value):
         return value, error, seconds
+    deadline = asyncio.timeout(budget_s)
     try:
-        async with asyncio.timeout(budget_s):
+        async with deadline:
             return await value, None, seconds
     except KeyboardInterrupt:
         raise
-    except TimeoutError as late:
-        return None, PluginTimeout(str(late)), seconds
+    except TimeoutError as late:  # also raised by clients of the plugin's own, within its budget
+        return None, PluginTimeout() if deadline.expired() else late, seconds
     except asyncio.CancelledError as cancelled:
         task = asyncio.current_task()
         if task is not None and task.cancelling():

@@ -1,0 +1,142 @@
+"""Asking strategies for blocks of bars, so that a failure spoils exactly the bars it would spoil live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cab_core.domain.bars import Bars
+from cab_core.domain.signals import Decision, Signals
+from cab_core.plugins.answers import check_decision, check_signals, columns
+from cab_core.plugins.bound import BoundStrategy
+from cab_core.plugins.guard import HangGuard
+from cab_core.plugins.isolation import (
+    PluginJunk,
+    PluginQuarantined,
+    Strikes,
+    attempt,
+    attempt_within,
+    describe,
+    error_reason,
+)
+from cab_core.plugins.kinds import Kind
+from cab_core.plugins.policy import POLICIES
+
+
+class StrategyCaller:
+    """One strategy on one symbol. Never raises: what fails becomes a hold with reason ``error:…``.
+
+    Strikes are counted per bar and symbol, so replay in blocks and paper bar by bar quarantine alike.
+
+    Args:
+        budget_s: of one call: a block, or a bar of a bar-by-bar strategy.
+    """
+
+    def __init__(
+        self,
+        bound: BoundStrategy,
+        symbol: str = "",
+        *,
+        guard: HangGuard | None = None,
+        budget_s: float = POLICIES[Kind.STRATEGY].budget_s,
+    ) -> None:
+        self.bound = bound
+        self.symbol = symbol
+        self.guard = guard or HangGuard()
+        self.strikes = Strikes()
+        self.seconds = 0.0
+        self._budget_s = budget_s
+
+    @property
+    def name(self) -> str:
+        """Return the strategy's name, e.g. ``ema_cross``."""
+        return self.bound.name
+
+    def last(self, bars: Bars) -> Signals:
+        """Answer the last bar of the window: one row."""
+        return self.block(bars, len(bars) - 1)
+
+    def block(self, bars: Bars, first: int) -> Signals:
+        """Answer the bars from ``first`` to the end of the window.
+
+        One call answers them all. If it fails, each bar is asked again with the bars known at its time, which
+        is what a live run does, so that both give the same rows.
+        """
+        n = len(bars) - first
+        if self.strikes.quarantined:
+            return Signals.hold(n, error_reason(PluginQuarantined()))
+        with self.guard:
+            if self.bound.by_bar is None:
+                rows, error = self._rows(bars, first)
+                if rows is not None:
+                    self.strikes.good(n)
+                    return rows
+                if error is not None and n == 1:
+                    return columns([self._spoiled(error)])
+            return columns([self._bar(bars[: k + 1]) for k in range(first, len(bars))])
+
+    def _rows(self, bars: Bars, first: int) -> tuple[Signals | None, BaseException | None]:
+        answer, error, self.seconds = attempt_within(self.guard, self._budget_s, self.bound.call, bars)
+        if error is not None:
+            return None, error
+        rows, junk = attempt(check_signals, answer, len(bars), first)
+        return rows, junk and _as_junk(junk)
+
+    def _bar(self, bars: Bars) -> Decision:
+        if self.strikes.quarantined:
+            return Decision("hold", 0.0, error_reason(PluginQuarantined()))
+        decision, error = self._decision(bars)
+        if decision is None:
+            return self._spoiled(error or PluginJunk("no answer"))
+        self.strikes.good()
+        return decision
+
+    def _decision(self, bars: Bars) -> tuple[Decision | None, BaseException | None]:
+        if self.bound.by_bar is None:
+            rows, error = self._rows(bars, len(bars) - 1)
+            return (None, error) if rows is None else (rows.row(0), None)
+        answer, error, self.seconds = attempt_within(
+            self.guard, self._budget_s, self.bound.by_bar, bars, self.symbol
+        )
+        if error is not None:
+            return None, error
+        decision, junk = attempt(check_decision, answer)
+        return decision, junk and _as_junk(junk)
+
+    def _spoiled(self, error: BaseException) -> Decision:
+        self.strikes.bad(error)
+        return Decision("hold", 0.0, error_reason(error))
+
+
+def _as_junk(error: BaseException) -> PluginJunk:
+    """Return an answer that fails while it is looked at as what it is: junk."""
+    return error if isinstance(error, PluginJunk) else PluginJunk(describe(error))
+
+
+class StrategyPanel:
+    """All strategies of one symbol, asked one after the other under one alarm."""
+
+    def __init__(self, callers: Sequence[StrategyCaller], guard: HangGuard) -> None:
+        self.callers = tuple(callers)
+        self._guard = guard
+
+    @classmethod
+    def of(
+        cls,
+        strategies: Sequence[BoundStrategy],
+        symbol: str,
+        *,
+        budget_s: float = POLICIES[Kind.STRATEGY].budget_s,
+    ) -> StrategyPanel:
+        """Return a panel of fresh callers, in the order of ``strategies``."""
+        guard = HangGuard()
+        callers = [StrategyCaller(bound, symbol, guard=guard, budget_s=budget_s) for bound in strategies]
+        return cls(callers, guard)
+
+    def block(self, bars: Bars, first: int) -> list[Signals]:
+        """Answer the bars from ``first`` on, for each strategy in order."""
+        with self._guard:
+            return [caller.block(bars, first) for caller in self.callers]
+
+    def last(self, bars: Bars) -> list[Signals]:
+        """Answer the last bar, for each strategy in order: one row each."""
+        return self.block(bars, len(bars) - 1)
