@@ -78,6 +78,18 @@ class Bars:
             self.synthetic[rows],
         )
 
+    def take(self, rows: IntArray | BoolArray) -> Bars:
+        """Return copies of the rows given by their indices or by a mask of length N."""
+        return Bars(
+            self.ts_ms[rows],
+            self.open[rows],
+            self.high[rows],
+            self.low[rows],
+            self.close[rows],
+            self.volume[rows],
+            self.synthetic[rows],
+        )
+
     def __iter__(self) -> Iterator[tuple[int, float, float, float, float, float]]:
         floats = (self.open, self.high, self.low, self.close, self.volume)
         return iter(zip(self.ts_ms.tolist(), *(c.tolist() for c in floats), strict=True))

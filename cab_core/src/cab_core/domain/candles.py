@@ -66,7 +66,7 @@ def validate(bars: Bars, tf_ms: int = TF_MS) -> tuple[Bars, int]:
     later[1:] = stamps[1:] > newest[:-1]
     rows = rows[later]
     dropped = len(bars) - len(rows)
-    return (bars, 0) if dropped == 0 else (_take(bars, rows), dropped)
+    return (bars, 0) if dropped == 0 else (bars.take(rows), dropped)
 
 
 def prepare(bars: Bars, tf_ms: int = TF_MS, max_hole: int = MAX_HOLE) -> Series:
@@ -107,18 +107,6 @@ def _fill(bars: Bars, copies: IntArray, tf_ms: int) -> Bars:
         close,
         np.where(extra, 0.0, bars.volume[source]),
         extra | bars.synthetic[source],
-    )
-
-
-def _take(bars: Bars, rows: IntArray) -> Bars:
-    return Bars(
-        bars.ts_ms[rows],
-        bars.open[rows],
-        bars.high[rows],
-        bars.low[rows],
-        bars.close[rows],
-        bars.volume[rows],
-        bars.synthetic[rows],
     )
 
 

@@ -36,19 +36,7 @@ def resample(bars: Bars, from_tf: str, to_tf: str) -> Bars:
         ValueError: ``to_tf`` is not a multiple of ``from_tf``.
     """
     every = buckets(bars, from_tf, to_tf)
-    whole = every.complete
-    if whole.all():
-        return every.bars
-    kept = every.bars
-    return Bars(
-        kept.ts_ms[whole],
-        kept.open[whole],
-        kept.high[whole],
-        kept.low[whole],
-        kept.close[whole],
-        kept.volume[whole],
-        kept.synthetic[whole],
-    )
+    return every.bars if every.complete.all() else every.bars.take(every.complete)
 
 
 def buckets(bars: Bars, from_tf: str, to_tf: str) -> Buckets:
