@@ -59,7 +59,7 @@ from cab_core.storage.risk import (
     set_counter,
 )
 from cab_core.storage.state import SavedState, load_state
-from cab_core.storage.store import Store, open_sync
+from cab_core.storage.store import Store
 from cab_core.storage.traces import (
     TraceRow,
     find_trace,
@@ -70,6 +70,7 @@ from cab_core.storage.traces import (
     save_trace,
     update_trace,
 )
+from cab_core.storage.visit import open_sync, visit
 
 __all__ = [
     "AccountRow",
@@ -130,4 +131,5 @@ __all__ = [
     "set_intent_state",
     "update_trace",
     "verify_journal",
+    "visit",
 ]

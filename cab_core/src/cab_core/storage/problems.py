@@ -46,7 +46,7 @@ _SQLITE: dict[int, tuple[str, str]] = {
 class DatabaseFailedError(StorageError):
     """The database failed in a way that forbids further writes by this process."""
 
-    code = "CAB-E501"
+    code = "CAB-E510"
 
 
 def sqlite_code(error: BaseException | None) -> int | None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 
-from cab_core.errors import NotFoundError, StorageError
+from cab_core.errors import StorageError
 from cab_core.storage.engine import sqlite_engine
 from cab_core.storage.location import Location, claim
 from cab_core.storage.meta import check_epoch, start_epoch
 from cab_core.storage.migrate import prepare, revision
 from cab_core.storage.problems import DatabaseFailedError, translated
-from cab_core.storage.schema import HEAD
 from cab_core.storage.writer import PostgresWriter, SqliteWriter, Writer
 
 if TYPE_CHECKING:
@@ -141,35 +140,6 @@ class Store:
             if self._location.path is None and self._readers is not None:
                 await self._readers.dispose()
             self._readers = None
-
-
-@contextmanager
-def open_sync(path: str | Path, *, read_only: bool = True) -> Iterator[sa.Connection]:
-    """Open an existing SQLite database of this version for one transaction, without an event loop.
-
-    For commands and tests. It neither creates nor migrates, starts no epoch, and may run beside an instance.
-    The transaction is committed at the end of the block, or rolled back if it raises.
-
-    Raises:
-        NotFoundError: there is no such file.
-        StorageError: it is no database of this version, or refuses.
-    """
-    location = Location.parse(path)
-    if location.path is None:
-        raise StorageError("only a SQLite file can be opened here", where=location.label)
-    if not location.path.is_file():
-        raise NotFoundError(
-            "there is no database", where=location.label, fix="start cab once (cab run), or set DB_PATH"
-        )
-    engine = sqlite_engine(location.path, read_only=read_only)
-    with translated(location.label), engine.connect() as conn, conn.begin():
-        if revision(conn, location.label) != HEAD:
-            raise StorageError(
-                "the database is older than this version of cab",
-                where=location.label,
-                fix="start cab once (cab run): it migrates the database",
-            )
-        yield conn
 
 
 def _claim(path: Path) -> bool:

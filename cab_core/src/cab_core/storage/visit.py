@@ -1,0 +1,88 @@
+"""Short visits to a database that may be in use: for commands and tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from cab_core.errors import NotFoundError, StorageError
+from cab_core.storage.engine import sqlite_engine
+from cab_core.storage.location import Location
+from cab_core.storage.migrate import revision
+from cab_core.storage.problems import translated
+from cab_core.storage.schema import HEAD
+
+T = TypeVar("T")
+
+_START = "start cab once (cab run)"
+
+
+@contextmanager
+def open_sync(path: str | Path, *, read_only: bool = True) -> Iterator[sa.Connection]:
+    """Open an existing SQLite database of this version for one transaction, without an event loop.
+
+    It neither creates nor migrates, starts no epoch, and may run beside an instance. The transaction is
+    committed at the end of the block, or rolled back if it raises.
+
+    Raises:
+        NotFoundError: there is no such file.
+        StorageError: it is no database of this version, or refuses.
+    """
+    location = Location.parse(path)
+    if location.path is None:
+        raise StorageError("only a SQLite file can be opened here", where=location.label)
+    if not location.path.is_file():
+        raise NotFoundError("there is no database", where=location.label, fix=f"{_START}, or set DB_PATH")
+    engine = sqlite_engine(location.path, read_only=read_only)
+    with translated(location.label), engine.connect() as conn, conn.begin():
+        _require_current(conn, location.label)
+        yield conn
+
+
+def visit(where: str | Path, fn: Callable[[sa.Connection], T], *, read_only: bool = True) -> T:
+    """Call ``fn(conn)`` in one transaction on a SQLite file or a PostgreSQL database; as `open_sync`.
+
+    Must not be called while an event loop runs in this thread.
+    """
+    location = Location.parse(where)
+    if location.url is None:
+        with open_sync(where, read_only=read_only) as conn:
+            return fn(conn)
+    with translated(location.label):
+        return asyncio.run(_visit_server(location, fn, read_only))
+
+
+async def _visit_server(location: Location, fn: Callable[[sa.Connection], T], read_only: bool) -> T:
+    from cab_core.storage.readers import postgres_engine
+
+    def checked(conn: sa.Connection) -> T:
+        _require_current(conn, location.label)
+        return fn(conn)
+
+    if location.url is None:
+        raise StorageError("no database was named")
+    engine = postgres_engine(location.url)
+    try:
+        async with engine.connect() as conn:
+            await conn.execution_options(postgresql_readonly=read_only)
+            async with conn.begin():
+                return await conn.run_sync(checked)
+    finally:
+        await engine.dispose()
+
+
+def _require_current(conn: sa.Connection, label: str) -> None:
+    found = revision(conn, label)
+    if found is None:
+        raise NotFoundError("the database is empty", where=label, fix=_START)
+    if found != HEAD:
+        raise StorageError(
+            "the database is older than this version of cab",
+            where=label,
+            fix=f"{_START}: it migrates the database",
+        )
