@@ -17,6 +17,7 @@ from cab_core.domain.regime import Reading, ReadingKind
 from cab_core.domain.risk import Verdict, VerdictKind
 from cab_core.domain.signals import ACTIONS, Decision, Signals
 from cab_core.plugins.isolation import PluginJunk
+from cab_core.sdk import Health
 
 #: Confidence of a buy or sell decided bar by bar whose author gave none.
 MISSING_CONFIDENCE = 0.5
@@ -167,6 +168,13 @@ def check_reading(answer: Any) -> Reading:
     instants = (*answer.events_ms, answer.event_day_ms or 0, answer.observed_ms or 0)
     if not all(isinstance(instant, int) for instant in instants):
         raise PluginJunk(f"instants {_shown(instants)} are not whole milliseconds")
+    return answer
+
+
+def check_health(answer: Any) -> Health:
+    """Return what a plugin says about its health."""
+    if not isinstance(answer, Health):
+        raise PluginJunk(f"answered {_shown(answer)}, not Health")
     return answer
 
 
