@@ -91,8 +91,13 @@ class Signals:
 
 
 def confidence_of(strength: FloatArray) -> FloatArray:
-    """Turn a strength into a confidence: ``0.4 + 0.6 * clamp(s, 0, 1)``; a NaN strength (0/0) counts as 0."""
-    return 0.4 + 0.6 * np.clip(np.nan_to_num(strength, nan=0.0), 0.0, 1.0)
+    """Turn a strength into a confidence: ``0.4 + 0.6 * clamp(s, 0, 1)``.
+
+    A strength that is not finite stems from a division by zero and counts as 0.
+    """
+    finite = np.where(np.isfinite(strength), strength, 0.0)
+    confidence: FloatArray = 0.4 + 0.6 * np.minimum(np.maximum(finite, 0.0), 1.0)
+    return confidence
 
 
 @attrs.frozen(eq=False, slots=True)
@@ -129,24 +134,17 @@ def decide(
         data: optional indicator columns for charts and traces.
     """
     action = np.zeros(n, np.int8)
-    confidence = np.zeros(n)
     reason = np.zeros(n, np.int16)
-    reasons = [otherwise]
-    for line in reversed(table):  # later lines first, so that earlier ones overwrite them
-        code = len(reasons)
-        reasons.append(line.reason)
-        action[line.mask] = line.action
-        reason[line.mask] = code
-        if line.action is Action.HOLD:
-            confidence[line.mask] = 0.0
-        elif line.strength is None:
-            confidence[line.mask] = 0.4
-        else:
-            confidence[line.mask] = confidence_of(line.strength[line.mask])
-    cold = min(warmup_bars - 1, n)
-    if cold > 0:
-        action[:cold] = Action.HOLD
-        confidence[:cold] = 0.0
-        reason[:cold] = len(reasons)
-        reasons.append(NOT_ENOUGH_BARS)
-    return Signals(action, confidence, reason, tuple(reasons), data or {})
+    strength = np.zeros(n)
+    upward = table[::-1]  # later lines first, so that earlier ones overwrite them
+    for code, line in enumerate(upward, start=1):
+        (rows,) = line.mask.nonzero()
+        action[rows] = line.action
+        reason[rows] = code
+        strength[rows] = 0.0 if line.strength is None else line.strength[rows]
+    cold = max(warmup_bars - 1, 0)
+    action[:cold] = Action.HOLD
+    reason[:cold] = len(upward) + 1
+    confidence = confidence_of(strength) * (action != Action.HOLD)
+    reasons = (otherwise, *[line.reason for line in upward], NOT_ENOUGH_BARS)
+    return Signals(action, confidence, reason, reasons, data or {})

@@ -23,16 +23,8 @@ from cab_core.domain.indicators.momentum import (
     squeeze_momentum,
     stochastic,
 )
-from cab_core.domain.indicators.rolling import (
-    Moments,
-    highest,
-    lowest,
-    rolling_mean,
-    rolling_moments,
-    rolling_sum,
-    rolling_weighted_moments,
-)
-from cab_core.domain.indicators.trend import Directional, Macd, adx, directional, ema, macd, sma
+from cab_core.domain.indicators.rolling import Moments, highest, lowest, sma, weighted_moments
+from cab_core.domain.indicators.trend import Directional, Macd, adx, directional, ema, macd
 from cab_core.domain.indicators.volatility import atr, true_range
 from cab_core.domain.indicators.volume import (
     Vwap,
@@ -66,11 +58,7 @@ __all__ = [
     "ratio",
     "relative_volume",
     "roc",
-    "rolling_mean",
-    "rolling_moments",
-    "rolling_sum",
     "rolling_vwap",
-    "rolling_weighted_moments",
     "rsi",
     "sma",
     "squeeze_momentum",
@@ -79,4 +67,5 @@ __all__ = [
     "true_range",
     "utc_day_bars",
     "utc_day_vwap",
+    "weighted_moments",
 ]

@@ -9,7 +9,7 @@ import talib
 
 from cab_core.domain.bars import FloatArray
 from cab_core.domain.indicators.columns import previous
-from cab_core.domain.indicators.rolling import highest, lowest, rolling_moments
+from cab_core.domain.indicators.rolling import highest, lowest, sma
 from cab_core.domain.indicators.trend import ema
 from cab_core.domain.indicators.volatility import atr
 
@@ -40,7 +40,7 @@ class Supertrend(NamedTuple):
 
 def bollinger(close: FloatArray, n: int = 20, k: float = 2.0) -> BollingerBands:
     """Mean of the last ``n`` closes plus and minus ``k`` population deviations (Bollinger 2001)."""
-    mid, sigma = rolling_moments(close, n)
+    mid, sigma = sma(close, n), talib.STDDEV(close, n)
     reach = k * sigma
     return BollingerBands(mid + reach, mid, mid - reach, sigma)
 

@@ -9,8 +9,7 @@ import talib
 
 from cab_core.domain.bars import FloatArray
 from cab_core.domain.indicators.columns import aligned, undefined
-from cab_core.domain.indicators.rolling import highest, lowest
-from cab_core.domain.indicators.trend import sma
+from cab_core.domain.indicators.rolling import highest, lowest, sma
 
 #: Value of a 0 to 100 oscillator when nothing moved in its window.
 NEUTRAL = 50.0
@@ -26,7 +25,7 @@ class Stochastic(NamedTuple):
 
 def rsi(close: FloatArray, n: int = 14) -> FloatArray:
     """Relative strength index (Wilder 1978), first at index n; 50 while the price has not moved at all."""
-    change = np.diff(close)
+    change = close[1:] - close[:-1]
     gain = talib.RMA(np.maximum(change, 0.0), n)
     loss = talib.RMA(np.maximum(-change, 0.0), n)
     return aligned(_percent_of(gain, gain + loss), len(close))

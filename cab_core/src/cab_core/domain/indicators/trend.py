@@ -7,7 +7,6 @@ from typing import NamedTuple
 import talib
 
 from cab_core.domain.bars import FloatArray
-from cab_core.domain.indicators.rolling import rolling_mean
 
 
 class Macd(NamedTuple):
@@ -24,11 +23,6 @@ class Directional(NamedTuple):
     adx: FloatArray
     plus_di: FloatArray
     minus_di: FloatArray
-
-
-def sma(x: FloatArray, n: int) -> FloatArray:
-    """Simple moving average of the last ``n`` rows, first at index n-1."""
-    return rolling_mean(x, n)
 
 
 def ema(x: FloatArray, n: int) -> FloatArray:

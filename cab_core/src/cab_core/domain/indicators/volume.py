@@ -8,7 +8,7 @@ import numpy as np
 
 from cab_core.domain.bars import FloatArray, IntArray
 from cab_core.domain.indicators.columns import previous, undefined
-from cab_core.domain.indicators.rolling import highest, lowest, rolling_sum, rolling_weighted_moments
+from cab_core.domain.indicators.rolling import highest, lowest, sma, weighted_moments
 from cab_core.domain.timeframes import DAY_MS
 
 #: Weight of a bar without trades: next to nothing instead of nothing, so that no mean divides by zero. It is
@@ -36,13 +36,14 @@ def rolling_vwap(
     """VWAP of the typical price over the last ``n`` bars, first at index n-1."""
     typical = (high + low + close) / 3.0
     traded = volume > 0.0
-    vwap, sv = rolling_weighted_moments(typical, np.maximum(volume, _NO_TRADES), n)
-    top = highest(np.where(traded, typical, -np.inf), n)
-    bottom = lowest(np.where(traded, typical, np.inf), n)
-    sv[top == bottom] = 0.0
-    silent = top < bottom
-    vwap[silent] = np.nan
-    sv[silent] = np.nan
+    vwap, sv = weighted_moments(typical, np.maximum(volume, _NO_TRADES), n)
+    if not traded.all():  # bars without trades must not count in either respect
+        top = highest(np.where(traded, typical, -np.inf), n)
+        bottom = lowest(np.where(traded, typical, np.inf), n)
+        sv[top == bottom] = 0.0
+        silent = top < bottom
+        vwap[silent] = np.nan
+        sv[silent] = np.nan
     return _with_z(close, vwap, sv)
 
 
@@ -69,7 +70,7 @@ def utc_day_bars(ts_ms: IntArray) -> IntArray:
 
 def relative_volume(volume: FloatArray, n: int = 20) -> FloatArray:
     """Volume over the mean of the ``n`` bars before, which excludes the bar; NaN where that mean is 0."""
-    mean = previous(rolling_sum(volume, n)) / n
+    mean = previous(sma(volume, n))
     mean[mean == 0.0] = np.nan
     return volume / mean
 
