@@ -1,0 +1,145 @@
+"""The conformance suite of notifiers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import pytest
+
+from cab_core.errors import CabError
+from cab_core.hookspecs import NotifierHooks
+from cab_core.sdk import Alert, Secret, Severity
+from cab_core.testing.base import Asking, Conformance, hooks_of, reject, state_text
+
+#: Seconds one alert may take, and the longest it may keep everything else from running.
+BUDGET_S = 10.0
+STALL_S = 0.25
+_REVEALING = ("key", "password", "secret", "token", "webhook")
+
+
+def alerts() -> list[Alert]:
+    """Return alerts as the kernel sends them, with the texts that break naive notifiers."""
+    usual = [Alert(severity, "risk.blocked", "entry blocked: wide_spread") for severity in Severity]
+    return [
+        *usual,
+        Alert(
+            Severity.CRITICAL,
+            "emergency.stop",
+            "x" * 10_000,
+            "0123456789abcdef",
+            "BTC/USDT",
+            "max_drawdown",
+            1,
+        ),
+        Alert(
+            Severity.INFO, "report.daily", "two\nlines, <b>tags</b>, _under_ *stars* {braces} %s \\ émoji 🚀"
+        ),
+        Alert(Severity.INFO, "report.daily", ""),
+    ]
+
+
+class NotifierConformance(Conformance):
+    """Standard checks of a notifier. Override `build` to replace its transport by one that stays here."""
+
+    group: ClassVar[str] = "cab.notifiers"
+    hooks: ClassVar[Mapping[str, tuple[str, ...]]] = hooks_of(NotifierHooks, "notify")
+    goes_out: ClassVar[bool] = True
+
+    def exercise(self, plugin: Any) -> None:
+        """Only build it: what unusual options do to a transport is for the author's own tests."""
+        repr(plugin)
+
+    def send(self, plugin: Any, alert: Alert) -> None:
+        """Deliver one alert within the budget; a `CabError` is a legal way to fail."""
+
+        async def deliver() -> None:
+            async with asyncio.timeout(BUDGET_S):
+                await plugin.notify(alert)
+
+        try:
+            asyncio.run(deliver())
+        except CabError:
+            return
+        except TimeoutError:
+            reject(f"an alert took more than {BUDGET_S:g} s", "give every request of the transport a timeout")
+
+    def test_every_alert_is_taken(self) -> None:
+        """Long, empty and oddly written alerts are delivered or refused with a `CabError`."""
+        plugin = self.build()
+        for alert in alerts():
+            with Asking(repr(alert)[:200]):
+                self.send(plugin, alert)
+
+    def test_never_blocks_the_others(self) -> None:
+        """While it works, the event loop goes on: trading shares it."""
+        plugin = self.build()
+        stalls: list[float] = []
+
+        async def watch() -> None:
+            while True:
+                before = time.perf_counter()
+                await asyncio.sleep(0)
+                stalls.append(time.perf_counter() - before)
+                await asyncio.sleep(0.001)
+
+        async def deliver() -> None:
+            watcher = asyncio.create_task(watch())
+            await asyncio.sleep(0.005)
+            try:
+                async with asyncio.timeout(BUDGET_S):
+                    await plugin.notify(alerts()[0])
+            except (CabError, TimeoutError):
+                return
+            finally:
+                await asyncio.sleep(0.005)
+                watcher.cancel()
+
+        spent = time.thread_time()
+        start = time.perf_counter()
+        asyncio.run(deliver())
+        busy = time.thread_time() - spent
+        if busy > STALL_S or (max(stalls, default=0.0) > STALL_S and time.perf_counter() - start > STALL_S):
+            reject(
+                f"the event loop stood still for {max([busy, *stalls]):.2f} s", "await; do not sleep or block"
+            )
+
+    def test_secrets_are_not_in_the_output(
+        self, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Tokens and passwords appear in no text the plugin prints, logs or shows of itself."""
+        caplog.set_level(0)
+        plugin = self.build()
+        shown = [repr(plugin), str(plugin)]
+        for alert in alerts():
+            self.send(plugin, alert)
+        out, err = capfd.readouterr()
+        shown += [out, err, caplog.text]
+        for name, secret in _secrets({**self.options, **vars(plugin)}).items():
+            if any(secret in text for text in shown):
+                reject(
+                    f"the value of {name} is shown", "declare the option as Secret and reveal it only to send"
+                )
+
+    def test_keeps_no_alerts(self) -> None:
+        """A notifier sends and forgets: queues, repeats and digests are the kernel's."""
+        plugin = self.build()
+        self.send(plugin, alerts()[0])
+        state = len(state_text(plugin))
+        for _ in range(20):
+            self.send(plugin, alerts()[3])
+        if len(state_text(plugin)) > state + 2_000:
+            reject("the notifier grows with every alert", "send and forget")
+
+
+def _secrets(values: Mapping[str, Any]) -> dict[str, str]:
+    texts = {name: value.reveal() if isinstance(value, Secret) else value for name, value in values.items()}
+    return {
+        name: text
+        for name, text in texts.items()
+        if isinstance(text, str)
+        and len(text) >= 4
+        and (isinstance(values[name], Secret) or any(word in name.lower() for word in _REVEALING))
+    }

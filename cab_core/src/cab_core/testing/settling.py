@@ -1,0 +1,59 @@
+"""Finding decisions that depend on where the history begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cab_core.sdk import Bars, Decision
+from cab_core.testing.answers import decision_of, thinks_bar_by_bar
+from cab_core.testing.series import LIVELY, market
+
+#: The longest history the kernel ever shows.
+FULL = 1000
+AGREEMENT = 0.995
+TOLERANCE = 0.02
+
+
+def settling_fault(plugin: Any, declared: int) -> str:
+    """Compare decisions with 1, 2 and 4 times the declared history to those with all of it."""
+    for history in dict.fromkeys(min(declared * factor, FULL) for factor in (1, 2, 4)):
+        share = _agreement(plugin, history, _per_series(plugin))
+        if share < AGREEMENT:
+            return (
+                f"with {history} bars of history only {100 * share:.1f} % of the decisions are those made "
+                f"with {FULL} bars (same action, confidence within {TOLERANCE}), not {100 * AGREEMENT} %"
+            )
+    return ""
+
+
+def enough_history(plugin: Any, declared: int) -> int | None:
+    """Return a history that is long enough, in steps of 50 bars; None if 500 are not."""
+    for history in range(declared // 50 * 50 + 50, 501, 50):
+        if _agreement(plugin, history, _per_series(plugin)) >= AGREEMENT:
+            return history
+    return None
+
+
+def _per_series(plugin: Any) -> int:
+    return 40 if thinks_bar_by_bar(plugin) else 80
+
+
+def _agreement(plugin: Any, history: int, per_series: int) -> float:
+    rng = np.random.default_rng(3)
+    agreed = total = 0
+    for name in LIVELY:
+        bars = market()[name]
+        for t in rng.choice(np.arange(FULL, len(bars)), per_series, replace=False).tolist():
+            agreed += _alike(_asked(plugin, bars, t, history), _asked(plugin, bars, t, FULL))
+            total += 1
+    return agreed / total
+
+
+def _asked(plugin: Any, bars: Bars, t: int, history: int) -> Decision:
+    return decision_of(plugin, bars[t + 1 - history : t + 1])
+
+
+def _alike(one: Decision, other: Decision) -> bool:
+    return one.action == other.action and abs(one.confidence - other.confidence) <= TOLERANCE
