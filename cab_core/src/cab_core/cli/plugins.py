@@ -2,61 +2,50 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cab_core.cli.base import cab_command, cab_group
+from cab_core.cli.output import emit, table
+from cab_core.errors import ExitCode, NotFoundError, UsageError
+from cab_core.nearest import nearest
 from cab_core.plugins.kinds import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from cab_core.plugins.doctor import Finding
     from cab_core.plugins.inventory import PluginRecord
 
-_LIST_EPILOG = """\b
-Examples:
-  cab plugins list
-  cab plugins list --kind strategy --json
-"""
-_INFO_EPILOG = """\b
-Examples:
-  cab plugins info strategy:ema_cross
-  cab plugins info ema_cross --json
-"""
-_DOCTOR_EPILOG = """\b
-Examples:
-  cab plugins doctor
-  cab plugins doctor strategy:my_idea --json
-"""
+_COLUMNS = ("id", "dist", "version", "origin", "status", "reason")
+_OPTION_COLUMNS = ("name", "type", "default", "range", "help")
+_FACTS = ("id", "summary", "dist", "version", "origin", "target", "file", "hooks", "warmup_bars", "section")
 
 
-@click.group("plugins")
+@cab_group("plugins", examples=("cab plugins list", "cab plugins info strategy:ema_cross"))
 def group() -> None:
-    """Show the installed plugins and find what is wrong with them."""
+    """List, describe and diagnose the installed plugins."""
 
 
-@group.command("list", epilog=_LIST_EPILOG)
+@cab_command("list", examples=("cab plugins list", "cab plugins list --kind strategy --json"))
 @click.option("--kind", type=click.Choice([kind.value for kind in Kind]), help="Only plugins of this kind.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def list_plugins(kind: str | None, as_json: bool) -> None:
     """List the installed plugins. Imports none of them."""
-    from cab_core.plugins.inventory import take_inventory
     from cab_core.plugins.report import rows
 
-    found = rows([record for record in take_inventory() if kind in (None, record.kind.value)])
-    if as_json:
-        _print_json({"plugins": found})
-    elif not found:
-        click.echo("No plugins are installed. The bundle of all that cab ships: pip install cab-plugins")
+    found = rows([record for record in _inventory() if kind in (None, record.kind.value)])
+    emit({"plugins": found}, as_json, lambda: _print_list(found))
+
+
+def _print_list(found: Sequence[dict[str, str]]) -> None:
+    if found:
+        table(_COLUMNS, [[row[column] for column in _COLUMNS] for row in found])
     else:
-        columns = ("id", "dist", "version", "origin", "status", "reason")
-        _print_table(columns, [[row[column] for column in columns] for row in found])
+        click.echo("No such plugin is installed. The bundle of all that cab ships: pip install cab-plugins")
 
 
-@group.command("info", epilog=_INFO_EPILOG)
+@cab_command("info", examples=("cab plugins info strategy:ema_cross", "cab plugins info ema_cross --json"))
 @click.argument("plugin")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def info(plugin: str, as_json: bool) -> None:
     """Show what PLUGIN does: its options, hooks and origin. Imports this one.
 
@@ -64,58 +53,47 @@ def info(plugin: str, as_json: bool) -> None:
     """
     from cab_core.plugins.description import describe_plugin
 
-    described = describe_plugin(_find(plugin))
-    if as_json:
-        _print_json(described)
-        return
-    for key in ("id", "summary", "dist", "version", "origin", "target", "file", "hooks", "warmup_bars"):
-        if described[key] not in (None, ""):
-            value = described[key]
-            click.echo(f"{key:12} {', '.join(value) if isinstance(value, list) else value}")
-    options: list[dict[str, str]] = described["options"]
-    if options:
+    described = describe_plugin(_matches(plugin, _inventory())[0])
+    emit(described, as_json, lambda: _print_description(described))
+
+
+def _print_description(described: dict[str, Any]) -> None:
+    for key in _FACTS:
+        value = described[key]
+        if value not in (None, "", []):
+            click.echo(f"{key:12}  {', '.join(value) if isinstance(value, list) else value}")
+    if described["options"]:
         click.echo()
-        columns = ("name", "type", "default", "range", "help")
-        _print_table(columns, [[option[column] for column in columns] for option in options])
+        table(_OPTION_COLUMNS, [[row[column] for column in _OPTION_COLUMNS] for row in described["options"]])
+    if described["reason"]:
+        click.echo(f"\nCannot be used: {described['reason']}")
 
 
-@group.command("doctor", epilog=_DOCTOR_EPILOG)
+@cab_command("doctor", examples=("cab plugins doctor", "cab plugins doctor strategy:my_idea --json"))
 @click.argument("plugins", nargs=-1)
 @click.option("--timeout", default=20.0, show_default=True, help="Seconds each plugin may take.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.pass_context
-def doctor(
-    context: click.Context,
-    plugins: tuple[str, ...],
-    timeout: float,
-    as_json: bool,
-) -> None:
+def doctor(plugins: tuple[str, ...], timeout: float, as_json: bool) -> int:
     """Try every plugin, or the given PLUGINS, each in a process of its own. Exits 1 if anything is wrong."""
-    from attrs import asdict
-
     from cab_core.plugins.doctor import absent_rules, examine
-    from cab_core.plugins.inventory import take_inventory
 
-    records = take_inventory()
+    records = _inventory()
     chosen = [record for wanted in plugins for record in _matches(wanted, records)] or list(records)
     findings = examine(chosen, timeout_s=timeout) + ([] if plugins else absent_rules(records))
     healthy = all(finding.ok for finding in findings)
-    if as_json:
-        _print_json({"ok": healthy, "findings": [asdict(finding) for finding in findings]})
-    else:
-        _print_table(
-            ("id", "check", "result", "detail"),
-            [[f.id, f.check, "ok" if f.ok else "FAIL", f.detail] for f in findings],
-        )
-        click.echo("All is well." if healthy else "Something is wrong: see FAIL above.")
-    if not healthy:
-        context.exit(1)
+    emit({"ok": healthy, "findings": findings}, as_json, lambda: _print_findings(findings, healthy=healthy))
+    return ExitCode.OK if healthy else ExitCode.PROBLEMS
 
 
-def _find(wanted: str) -> PluginRecord:
+def _print_findings(findings: Sequence[Finding], *, healthy: bool) -> None:
+    rows = [[f.id, f.check, "ok" if f.ok else "FAIL", f.detail] for f in findings]
+    table(("id", "check", "result", "detail"), rows)
+    click.echo("All is well." if healthy else "Something is wrong: see FAIL above.")
+
+
+def _inventory() -> tuple[PluginRecord, ...]:
     from cab_core.plugins.inventory import take_inventory
 
-    return _matches(wanted, take_inventory())[0]
+    return take_inventory()
 
 
 def _matches(wanted: str, records: Sequence[PluginRecord]) -> list[PluginRecord]:
@@ -125,33 +103,16 @@ def _matches(wanted: str, records: Sequence[PluginRecord]) -> list[PluginRecord]
         NotFoundError: nothing of that id or name is installed.
         UsageError: the name alone fits plugins of several kinds.
     """
-    from difflib import get_close_matches
-
-    from cab_core.errors import NotFoundError, UsageError
-
     found = [record for record in records if wanted.lower() in (record.id, record.name)]
     if not found:
-        ids = sorted({record.id for record in records})
-        near = get_close_matches(wanted, [*ids, *(record.name for record in records)], 1)
-        fix = f"did you mean {near[0]}?" if near else "run: cab plugins list"
+        near = nearest(wanted, [record.id for record in records] + [record.name for record in records])
+        fix = f"did you mean {near}?" if near else "run: cab plugins list"
         raise NotFoundError(f"no plugin {wanted!r} is installed", where="cab plugins", fix=fix)
     if len({record.kind for record in found}) > 1:
-        ids = [record.id for record in found]
-        raise UsageError(f"{wanted!r} fits {', '.join(ids)}", where="cab plugins", fix="give the whole id")
+        ids = ", ".join(record.id for record in found)
+        raise UsageError(f"{wanted!r} fits {ids}", where="cab plugins", fix="give the whole id")
     return found
 
 
-def _print_json(document: dict[str, Any]) -> None:
-    click.echo(json.dumps(document, indent=2))
-
-
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in ("id", "version", "status", "check"))
-    for row in rows:
-        table.add_row(*(text.replace("[", r"\[") for text in row))
-    Console(soft_wrap=False).print(table)
+for _command in (list_plugins, info, doctor):
+    group.add_command(_command)

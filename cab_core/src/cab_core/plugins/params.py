@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from enum import Enum
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import attrs
 
 from cab_core.errors import CabError, ConfigError, PluginError
+from cab_core.nearest import nearest
 from cab_core.options import OPTION, OptionSpec, options_of
 from cab_core.plugins.coercion import coerce
 from cab_core.plugins.isolation import attempt, describe
@@ -89,9 +89,9 @@ def _option(field: attrs.Attribute[Any], hint: Any, value: object, where: str) -
 
 
 def _unknown(key: str, value: object, known: Sequence[str], where: str) -> CabError:
-    near = get_close_matches(key.lower(), known, 1)
+    near = nearest(key.lower(), known)
     if near:
-        fix = f"did you mean {near[0]}?"
+        fix = f"did you mean {near}?"
     else:
         fix = f"the options are {', '.join(known)}" if known else "it has no options"
     masked = "" if any(word in key.lower() for word in ("secret", "token", "key")) else f" = {value!r}"

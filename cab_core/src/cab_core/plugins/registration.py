@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from cab_core.hookspecs import PROJECT
+from cab_core.nearest import nearest
 
 _MARK = f"{PROJECT}_impl"
 _SPEC = f"{PROJECT}_spec"
@@ -49,8 +49,8 @@ def _unmarked(name: str) -> str:
 def _missing(marked: Mapping[str, object], specs: Mapping[str, object], main: tuple[str, ...]) -> list[str]:
     faults = []
     for name in marked.keys() - specs.keys():
-        near = get_close_matches(name, list(specs), 1)
-        hint = f"did you mean {near[0]}()?" if near else f"the hooks are {', '.join(specs)}"
+        near = nearest(name, specs)
+        hint = f"did you mean {near}()?" if near else f"the hooks are {', '.join(specs)}"
         faults.append(f"{name}() is not a hook of this kind: {hint}")
     found = [name for name in main if name in marked]
     if not found and not faults:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from difflib import get_close_matches
 
 from cab_core.errors import CabError, PluginError
+from cab_core.nearest import nearest
 from cab_core.plugins.inventory import PluginRecord, Status
 from cab_core.plugins.kinds import BUILT_IN_RULES, Kind, plugin_id
 
@@ -16,8 +16,8 @@ def not_installed(kind: Kind, name: str, records: Sequence[PluginRecord]) -> Cab
     if not installed:
         fix = f"no {kind.value} plugin is installed: pip install cab-plugins"
     else:
-        near = get_close_matches(name, installed, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        near = nearest(name, installed)
+        hint = f"did you mean {near}? " if near else ""
         fix = f"{hint}installed: {', '.join(installed)}"
     return PluginError(f"{name!r} is not installed", where=plugin_id(kind, name), fix=fix)
 
