@@ -89,15 +89,17 @@ class ConfigError(CabError):
 
     Args:
         problems: the single errors; each carries its own what, where and fix.
+        warnings: what is allowed but probably not meant, often the other half of a problem.
     """
 
     code = "CAB-E300"
     exit_code = ExitCode.CONFIG
 
-    def __init__(self, problems: Sequence[CabError]) -> None:
+    def __init__(self, problems: Sequence[CabError], warnings: Sequence[str] = ()) -> None:
         lines = "; ".join(str(problem) for problem in problems)
         super().__init__(lines, fix="run: cab config check")
         self.problems = tuple(problems)
+        self.warnings = tuple(warnings)
 
 
 class PluginError(CabError):

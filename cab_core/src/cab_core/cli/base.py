@@ -44,6 +44,18 @@ class CabCommand(_Examples):
 class CabGroup(_Examples, click.Group):
     """A group of commands with examples."""
 
+    def cab_command(
+        self, name: str, *, examples: Sequence[str], **attrs: Any
+    ) -> Callable[[Callable[..., Any]], CabCommand]:
+        """Make a command as `cab_command` does and add it to the group."""
+
+        def decorate(function: Callable[..., Any]) -> CabCommand:
+            command = cab_command(name, examples=examples, **attrs)(function)
+            self.add_command(command)
+            return command
+
+        return decorate
+
 
 def _styled_help(command: _Examples, ctx: click.Context) -> str:
     from rich_click import RichCommand, RichContext, RichGroup
@@ -52,7 +64,7 @@ def _styled_help(command: _Examples, ctx: click.Context) -> str:
         "name": command.name,
         "params": command.params,
         "help": command.help,
-        "epilog": "\b\n" + "\n".join(("Examples:", *command.examples)) if command.examples else None,
+        "epilog": "\n\n".join(("Examples:", *command.examples)) if command.examples else None,
         "context_settings": _HELP_NAMES,
     }
     if isinstance(command, click.Group):

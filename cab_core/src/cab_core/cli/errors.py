@@ -80,6 +80,7 @@ def _config_text(error: ConfigError) -> str:
             lines.append(f"    where: {problem.where}")
         if problem.fix:
             lines.append(f"    fix: {problem.fix}")
+    lines += [f"warning: {warning}" for warning in error.warnings]
     return "\n".join(lines)
 
 
@@ -96,6 +97,7 @@ def _document(error: CabError) -> dict[str, object]:
             {"code": problem.code, "what": problem.what, "where": problem.where, "fix": problem.fix}
             for problem in error.problems
         ]
+        document["warnings"] = list(error.warnings)
     return document
 
 

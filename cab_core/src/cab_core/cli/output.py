@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -59,7 +60,7 @@ def use_color(stream: IO[str]) -> bool:
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = "") -> None:
     """Print a table to stdout: framed on a terminal, aligned columns of plain text when piped."""
     texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    stream = click.get_text_stream("stdout")
+    stream = sys.stdout
     if use_color(stream):
         _rich_table(headers, texts, title, stream)
         return

@@ -131,9 +131,9 @@ class _Merge:
         subject = Subject(settings, given, self._sources, self._require_run)
         self._problems += problems_of(subject, frozenset(self._broken))
         self._problems += self._exposed_secrets(settings)
-        if self._problems:
-            raise ConfigError(self._problems)
         warnings = [warning for layer in self._layers for warning in layer.warnings]
+        if self._problems:
+            raise ConfigError(self._problems, warnings)
         return Loaded(settings, MappingProxyType(self._sources), (*warnings, *warnings_of(subject)))
 
     def _value(self, row: Setting) -> Iterator[Any]:

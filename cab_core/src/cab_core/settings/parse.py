@@ -169,7 +169,8 @@ def choice(*names: str, empty: bool = False) -> Kind[Any]:
             raise TextError(f"must be {rule}", f"did you mean {hint}?" if hint else "")
         return word
 
-    rule = " or ".join(("empty", *names) if empty else names)
+    words = ("empty", *names) if empty else names
+    rule = f"{', '.join(words[:-1])} or {words[-1]}"
     return Kind(parse, rule, empty)
 
 
