@@ -62,7 +62,7 @@ class _Regime:
 
 
 _REGIMES = (
-    _Regime(drift=0.0003, sigma=0.0024, pull=0.0, bars=140),
+    _Regime(drift=0.0004, sigma=0.0024, pull=0.0, bars=140),
     _Regime(drift=0.0, sigma=0.0020, pull=0.03, bars=110),
     _Regime(drift=-0.0003, sigma=0.0026, pull=0.0, bars=110),
     _Regime(drift=0.0, sigma=0.0045, pull=0.02, bars=60),
@@ -115,7 +115,7 @@ def _uniforms(symbol: str, seed: int, n: int) -> FloatArray:
     digest = hashlib.sha256(symbol.upper().encode()).digest()
     stream = np.random.PCG64(seed + int.from_bytes(digest[:8], "big"))
     raw = stream.random_raw(n * _DRAWS)
-    uniforms: FloatArray = (raw >> np.uint64(11)) * 2.0**-53
+    uniforms = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return uniforms.reshape(n, _DRAWS)
 
 
