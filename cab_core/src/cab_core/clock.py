@@ -1,7 +1,13 @@
-"""Time as the shells see it: injected, so that a run can be virtual, accelerated or real."""
+"""Time as the shells see it: injected, so that a run can be real, virtual or accelerated."""
 
 from __future__ import annotations
 
+import asyncio
+import heapq
+import itertools
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 
@@ -15,4 +21,99 @@ class Clock(Protocol):
         """Return seconds from an arbitrary start; never steps back."""
 
     async def sleep_until(self, ts_ms: int, order: int = 0) -> None:
-        """Wait until ``ts_ms``. At equal times, lower ``order`` wakes first (virtual clocks)."""
+        """Wait until ``ts_ms``. At equal times a lower ``order`` wakes first (virtual clocks only)."""
+
+
+class SystemClock:
+    """The machine's clock. Intervals are measured on the monotonic clock, so a stepped wall clock is safe."""
+
+    def now_ms(self) -> int:
+        """Return the wall clock in epoch milliseconds."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        """Return the monotonic clock in seconds."""
+        return time.monotonic()
+
+    async def sleep_until(self, ts_ms: int, order: int = 0) -> None:  # noqa: ARG002 - real time needs no tie-break
+        """Sleep on the monotonic clock for as long as the wall clock says is left."""
+        await asyncio.sleep(max(0, ts_ms - self.now_ms()) / 1000)
+
+
+class VirtualClock:
+    """Time that jumps to the next sleeper, so that a run takes as long as its work.
+
+    It is a turnstile: of the tasks that joined, exactly one runs at a time; the others sleep. When the
+    running one sleeps or leaves, the sleeper with the lowest ``(time, order, arrival)`` wakes. So the
+    interleaving of tasks is the same on every run, even though a task may await a database thread meanwhile.
+
+    Args:
+        start_ms: the first value of the clock.
+        speed: how many times faster than real time; 0 means as fast as possible.
+    """
+
+    def __init__(self, start_ms: int, speed: float = 0.0) -> None:
+        self._now_ms = start_ms
+        self._speed = speed
+        self._arrivals = itertools.count()
+        self._sleepers: list[tuple[int, int, int, asyncio.Future[None]]] = []
+        self._awake = 0
+        self._pacing: asyncio.Task[None] | None = None
+
+    def now_ms(self) -> int:
+        """Return the virtual time in epoch milliseconds."""
+        return self._now_ms
+
+    def monotonic(self) -> float:
+        """Return the virtual time in seconds; it never steps back."""
+        return self._now_ms / 1000
+
+    @asynccontextmanager
+    async def joined(self) -> AsyncIterator[None]:
+        """Take part in the turnstile for the length of the block. Enter it before the first sleep."""
+        self._awake += 1
+        try:
+            yield
+        finally:
+            self._awake -= 1
+            self._wake_next()
+
+    async def sleep_until(self, ts_ms: int, order: int = 0) -> None:
+        """Sleep until the turnstile comes to ``ts_ms``; a time in the past means now, after a turn."""
+        turn = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (max(ts_ms, self._now_ms), order, next(self._arrivals), turn))
+        self._awake -= 1
+        self._wake_next()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it was our turn already: the block's end passes it on
+                raise
+            self._awake += 1
+            raise
+
+    def _wake_next(self) -> None:
+        while self._sleepers and self._sleepers[0][3].cancelled():
+            heapq.heappop(self._sleepers)
+        if self._awake or not self._sleepers or self._pacing is not None:
+            return
+        wait_s = (self._sleepers[0][0] - self._now_ms) / 1000 / self._speed if self._speed else 0.0
+        if wait_s > 0:
+            self._pacing = asyncio.get_running_loop().create_task(self._paced(wait_s))
+        else:
+            self._turn()
+
+    async def _paced(self, wait_s: float) -> None:
+        await asyncio.sleep(wait_s)
+        self._pacing = None
+        if not self._awake:
+            self._turn()
+
+    def _turn(self) -> None:
+        while self._sleepers:
+            ts_ms, _, _, turn = heapq.heappop(self._sleepers)
+            if not turn.cancelled():
+                self._now_ms = max(self._now_ms, ts_ms)
+                self._awake += 1
+                turn.set_result(None)
+                return

@@ -92,6 +92,10 @@ class Costs:
         """Return the ask at a recorded price."""
         return price * (1 + self.half_spread)
 
+    def ask_of_bid(self, bid: Decimal) -> Decimal:
+        """Return the ask that goes with a bid."""
+        return bid / (1 - self.half_spread) * (1 + self.half_spread)
+
     def quote(self, price: Decimal, ts_ms: int) -> Quote:
         """Return the quote at a recorded price."""
         return Quote(self.bid(price), self.ask(price), ts_ms)

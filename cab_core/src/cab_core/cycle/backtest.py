@@ -1,0 +1,131 @@
+"""A backtest: candles in, result out, through the replay shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from cab_core.cycle.columns import Columns, Stages, decide_all, stages
+from cab_core.cycle.config import CycleConfig
+from cab_core.cycle.evaluate import Panel
+from cab_core.cycle.higher import Higher
+from cab_core.cycle.reasons import Reasons
+from cab_core.cycle.replay import Replay
+from cab_core.cycle.results import RunResult, result_of
+from cab_core.cycle.tape import Tape
+from cab_core.cycle.trader import Judge, Ruling, Trader
+from cab_core.domain.book import Book
+from cab_core.domain.candles import Series
+from cab_core.domain.regime import RegimeState
+from cab_core.domain.regime_timeline import RegimeTimeline
+
+Progress = Callable[[int], None]
+
+
+@attrs.frozen(kw_only=True)
+class Backtest:
+    """A backtest, ready to run; every run of it gives the same result.
+
+    Attributes:
+        config: the pure settings; its instruments are the symbols, in order.
+        series: prepared 15m candles by symbol.
+        panels: makes the strategies of a symbol, fresh for each run.
+        judge: asks the risk rules.
+        timeline: scripted macro readings.
+        span_ms: first and last open time of the candles to trade on; earlier ones only warm up.
+        run: six hexadecimal characters that begin its trace ids.
+    """
+
+    config: CycleConfig
+    series: Mapping[str, Series]
+    panels: Callable[[str], Panel]
+    judge: Judge
+    timeline: RegimeTimeline = attrs.field(factory=RegimeTimeline)
+    span_ms: tuple[int, int] | None = None
+    run: str = "000000"
+
+    def decide(
+        self, reasons: Reasons, *, bar_by_bar: bool = False, progress: Progress | None = None
+    ) -> dict[str, Evaluated]:
+        """Evaluate every bar of every symbol: stages 2 to 6."""
+        evaluated = {}
+        for symbol in self.config.symbols:
+            series = self.series[symbol]
+            higher = Higher.resampled(series.bars)
+            around = stages(series, higher, self.config)
+            columns = decide_all(
+                self.panels(symbol),
+                series,
+                around,
+                self.config,
+                reasons,
+                bar_by_bar=bar_by_bar,
+                progress=progress,
+            )
+            evaluated[symbol] = Evaluated(higher, around, columns)
+        return evaluated
+
+    def execute(
+        self,
+        *,
+        bar_by_bar: bool = False,
+        progress: Progress | None = None,
+        watch: frozenset[tuple[int, int]] = frozenset(),
+    ) -> Finished:
+        """Run it.
+
+        Args:
+            bar_by_bar: evaluate bar by bar instead of in blocks: slower, same result.
+            progress: told the number of bars just evaluated.
+            watch: cycles, as (symbol index, row), whose rulings are kept.
+        """
+        reasons = Reasons(self.config.aggregation.names)
+        evaluated = self.decide(reasons, bar_by_bar=bar_by_bar, progress=progress)
+        tapes = [
+            Tape(
+                i,
+                symbol,
+                self.series[symbol],
+                evaluated[symbol].columns,
+                self.config.costs,
+                reasons,
+                self.span_ms,
+            )
+            for i, symbol in enumerate(self.config.symbols)
+        ]
+        book = Book(self.config.baseline, self.config.instruments)
+        trader = Trader(
+            self.config,
+            book,
+            self.judge,
+            lambda symbol, now_ms: evaluated[symbol].higher.hourly_returns(now_ms),
+        )
+        replay = Replay(self.config, tapes, trader, self._regime(), reasons, self.run, watch)
+        replay.run()
+        result = result_of(self.config, tapes, replay.grid, book, replay.orders, replay.holdings, reasons)
+        return Finished(result, tapes, evaluated, reasons, trader, replay.rulings)
+
+    def _regime(self) -> Callable[[int], RegimeState]:
+        return self.timeline.cursor(self.config.regime).advance
+
+
+@attrs.frozen(eq=False)
+class Evaluated:
+    """One symbol after stages 2 to 6."""
+
+    higher: Higher
+    around: Stages
+    columns: Columns
+
+
+@attrs.frozen(eq=False)
+class Finished:
+    """A run that is over: its result, and what it was made of, for explanations."""
+
+    result: RunResult
+    tapes: list[Tape]
+    evaluated: Mapping[str, Evaluated]
+    reasons: Reasons
+    trader: Trader
+    rulings: Mapping[tuple[int, int], Ruling]

@@ -1,0 +1,125 @@
+"""Recorded candles as a market on an injected clock.
+
+After the close of candle C the price is the open of C+1, if that follows without a hole, else C's close. One
+millisecond before the close of C+1 its whole walk is delivered at once (`due`), for protective exits to be
+judged along it. Both shells see prices through this module, so they see the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import attrs
+import numpy as np
+
+from cab_core.clock import Clock
+from cab_core.domain.bars import Bars
+from cab_core.domain.candles import Series
+from cab_core.domain.market import Candle, Costs, Quote
+from cab_core.domain.money import to_decimal
+from cab_core.domain.resample import resample
+from cab_core.domain.timeframes import TF_MS
+from cab_core.errors import NotFoundError
+
+
+def bid_candle(bars: Bars, row: int, costs: Costs) -> Candle:
+    """Return candle ``row`` as bids in money: what protective exits are judged along."""
+    return Candle(
+        int(bars.ts_ms[row]),
+        costs.bid(to_decimal(bars.open[row])),
+        costs.bid(to_decimal(bars.high[row])),
+        costs.bid(to_decimal(bars.low[row])),
+        costs.bid(to_decimal(bars.close[row])),
+    )
+
+
+def price_after(bars: Bars, row: int) -> float:
+    """Return the price once candle ``row`` has closed: the next open, or the close if none follows."""
+    following = row + 1
+    if following < len(bars) and bars.ts_ms[following] == bars.ts_ms[row] + TF_MS:
+        return float(bars.open[following])
+    return float(bars.close[row])
+
+
+@attrs.define(slots=True)
+class _Tape:
+    """One symbol's recorded candles and how far the market has played them."""
+
+    bars: Bars
+    series: Series
+    #: Rows whose walk has been delivered.
+    played: int = 0
+    #: The price during a walk, in force until the walked candle has closed.
+    at_bid: Quote | None = None
+
+
+class RecordedMarket:
+    """Candles of several symbols played on a clock. Implements `cab_core.sdk.Market`.
+
+    Args:
+        series: prepared 15m candles by symbol.
+        clock: tells which candles have closed.
+        costs: half spread around the recorded price.
+    """
+
+    def __init__(self, series: Mapping[str, Series], clock: Clock, costs: Costs) -> None:
+        self._tapes = {symbol: _Tape(_recorded(s.bars), s) for symbol, s in series.items()}
+        self._clock = clock
+        self._costs = costs
+
+    def start_at(self, symbol: str, ts_ms: int) -> None:
+        """Take all candles that closed by ``ts_ms`` as played already."""
+        self._tape(symbol).played = self._closed(self._tape(symbol).bars, ts_ms)
+
+    def due(self, symbol: str) -> list[Candle]:
+        """Return the walks (bids) that are complete by now and were not delivered yet, oldest first."""
+        tape = self._tape(symbol)
+        until = self._closed(tape.bars, self._clock.now_ms() + 1)
+        rows = range(tape.played, until)
+        tape.played = until
+        return [bid_candle(tape.bars, row, self._costs) for row in rows]
+
+    def move_to(self, symbol: str, bid: Decimal) -> None:
+        """Stand at ``bid`` for the rest of the present candle: the level a walk has come to."""
+        self._tape(symbol).at_bid = Quote(bid, self._costs.ask_of_bid(bid), self._clock.now_ms())
+
+    async def quote(self, symbol: str) -> Quote:
+        """Return bid and ask now."""
+        tape = self._tape(symbol)
+        now_ms = self._clock.now_ms()
+        closed = self._closed(tape.bars, now_ms)
+        if tape.at_bid is not None and closed < tape.played:
+            return tape.at_bid
+        if closed == 0:
+            return self._costs.quote(to_decimal(tape.bars.open[0]), now_ms)
+        return self._costs.quote(to_decimal(price_after(tape.bars, closed - 1)), now_ms)
+
+    async def candles(self, symbol: str, timeframe: str, limit: int) -> Bars:
+        """Return the newest closed candles; higher timeframes are resampled from the recorded ones."""
+        tape = self._tape(symbol)
+        if timeframe == "15m":
+            return tape.bars[: self._closed(tape.bars, self._clock.now_ms())][-limit:]
+        until = int(np.searchsorted(tape.series.bars.ts_ms, self._clock.now_ms() - TF_MS, side="right"))
+        return resample(tape.series.bars[:until], "15m", timeframe)[-limit:]
+
+    def next_close_ms(self, symbol: str) -> int | None:
+        """Return when the next candle closes; None at the end of the recording."""
+        tape = self._tape(symbol)
+        closed = self._closed(tape.bars, self._clock.now_ms())
+        return None if closed == len(tape.bars) else int(tape.bars.ts_ms[closed]) + TF_MS
+
+    def _tape(self, symbol: str) -> _Tape:
+        if symbol not in self._tapes:
+            known = ", ".join(self._tapes)
+            raise NotFoundError(f"no recorded candles of {symbol}", fix=f"recorded symbols: {known}")
+        return self._tapes[symbol]
+
+    @staticmethod
+    def _closed(bars: Bars, now_ms: int) -> int:
+        return int(np.searchsorted(bars.ts_ms, now_ms - TF_MS, side="right"))
+
+
+def _recorded(bars: Bars) -> Bars:
+    """Drop the synthetic rows: they were never traded."""
+    return Bars.of(*(column[~bars.synthetic] for column in bars.columns()))

@@ -1,0 +1,96 @@
+"""Valuing open positions in replay: the marks a paper run would hold, and the peak over skipped bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cab_core.cycle.market import price_after
+from cab_core.cycle.tape import Tape
+from cab_core.domain.bars import FloatArray
+from cab_core.domain.book import Book
+from cab_core.domain.market import Costs
+from cab_core.domain.money import to_decimal
+
+#: Float equities this close to the highest are compared exactly, in Decimal.
+_CLOSE = 1e-12
+
+
+class Grid:
+    """The candle closes of all symbols on one time axis.
+
+    Attributes:
+        times: int64 [G], every close time of any symbol, increasing.
+        closes: float64 [S, G], the last close known at each time; NaN before a symbol's first.
+    """
+
+    def __init__(self, tapes: Sequence[Tape], costs: Costs) -> None:
+        self._tapes = tapes
+        self._costs = costs
+        self._factor = 1 - float(costs.half_spread)
+        stamps = [tape.bars.ts_ms for tape in tapes]
+        alike = all(len(s) == len(stamps[0]) and bool((s == stamps[0]).all()) for s in stamps[1:])
+        opens = stamps[0] if alike else np.unique(np.concatenate(stamps))
+        self.times = opens + (tapes[0].close_ms(0) - int(tapes[0].bars.ts_ms[0]))
+        self.closes = [t.bars.close if alike else _carried(t, opens) for t in tapes]
+        self._done = 0
+
+    @property
+    def end_ms(self) -> int:
+        """The last close of all."""
+        return int(self.times[-1])
+
+    def advance(self, book: Book, now_ms: int) -> None:
+        """Take the equity snapshots of all closes up to ``now_ms``: raise the peak to the highest of them."""
+        first, self._done = self._done, int(np.searchsorted(self.times, now_ms, side="right"))
+        if not book.positions or first == self._done:
+            return
+        held = [tape for tape in self._tapes if tape.symbol in book.positions]
+        rows = slice(first, self._done)
+        cash = float(book.baseline + book.realized)
+        equity: FloatArray = np.full(self._done - first, cash)
+        for tape in held:
+            position = book.positions[tape.symbol]
+            equity += float(position.quantity) * self._factor * self.closes[tape.index][rows]
+            equity -= float(position.cost)
+        highest = float(equity.max())
+        if highest < float(book.peak) * (1 - _CLOSE):
+            return
+        near = np.flatnonzero(equity >= highest * (1 - _CLOSE)) + first
+        for prices in {tuple(float(self.closes[t.index][g]) for t in held) for g in near.tolist()}:
+            for tape, price in zip(held, prices, strict=True):
+                book.mark(tape.symbol, self._costs.bid(to_decimal(price)))
+            book.snapshot()
+
+    def mark_after_close(self, book: Book, close_ms: int) -> None:
+        """Mark what is held as it stands once the candles that close at ``close_ms`` are over."""
+        for tape in self._held(book):
+            row = tape.last_closed(close_ms)
+            book.mark(tape.symbol, self._costs.bid(to_decimal(price_after(tape.bars, row))))
+
+    def mark_during_walk(self, book: Book, index: int, close_ms: int) -> None:
+        """Mark what else is held while symbol ``index`` walks its candle.
+
+        Symbols earlier in the settings have walked to their close already; later ones stand at their open.
+        """
+        for tape in self._held(book):
+            row = tape.last_closed(close_ms)
+            walked = tape.index < index and tape.close_ms(row) == close_ms and not tape.bars.synthetic[row]
+            price = tape.bars.close[row] if walked else price_after(tape.bars, tape.last_closed(close_ms - 1))
+            if tape.index != index:
+                book.mark(tape.symbol, self._costs.bid(to_decimal(price)))
+
+    def mark_at_close(self, book: Book) -> None:
+        """Mark what is held at its last close: the end of the run."""
+        for tape in self._held(book):
+            book.mark(tape.symbol, self._costs.bid(to_decimal(tape.bars.close[-1])))
+
+    def _held(self, book: Book) -> list[Tape]:
+        return [tape for tape in self._tapes if tape.symbol in book.positions] if book.positions else []
+
+
+def _carried(tape: Tape, opens: np.ndarray[tuple[int], np.dtype[np.int64]]) -> FloatArray:
+    """Return the last close known at each time of the grid."""
+    rows = np.searchsorted(tape.bars.ts_ms, opens, side="right") - 1
+    return np.where(rows < 0, np.nan, tape.bars.close[rows])

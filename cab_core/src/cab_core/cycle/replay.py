@@ -1,0 +1,223 @@
+"""The replay shell: a whole history through the one core, synchronously, jumping from event to event.
+
+Nothing happens to a flat symbol until a bar wants to buy, nor to an open position until a bar may touch one
+of its levels or wants to sell; such quiet bars are skipped. What remains is played in the order of time:
+walks one millisecond before their candle's close, then evaluations a grace period after it, symbols in
+settings order.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from decimal import Decimal
+from enum import IntEnum
+
+from cab_core.cycle.config import CycleConfig
+from cab_core.cycle.fills import fill_orders
+from cab_core.cycle.market import bid_candle, price_after
+from cab_core.cycle.marks import Grid
+from cab_core.cycle.reasons import Reasons
+from cab_core.cycle.records import Holding, OrderRecord
+from cab_core.cycle.tape import Tape
+from cab_core.cycle.trader import Planned, Ruling, Trader
+from cab_core.domain.booking import AppliedTo
+from cab_core.domain.exits import quiet_band
+from cab_core.domain.market import Quote
+from cab_core.domain.money import to_decimal
+from cab_core.domain.orders import Purpose
+from cab_core.domain.regime import RegimeState
+
+
+class Step(IntEnum):
+    """What happens first at equal times."""
+
+    WALK = 0
+    EVALUATE = 1
+
+
+class Replay:
+    """Plays prepared tapes through a trader.
+
+    Args:
+        config: the pure settings.
+        tapes: one per symbol, in settings order, their decisions evaluated.
+        trader: decides and books.
+        regime_at: the regime at a time.
+        reasons: encodes final reasons into the tapes' columns.
+        run: six hexadecimal characters that begin every trace id of the run.
+        watch: keep the rulings of these (symbol index, row) cycles, to explain them.
+    """
+
+    def __init__(
+        self,
+        config: CycleConfig,
+        tapes: list[Tape],
+        trader: Trader,
+        regime_at: Callable[[int], RegimeState],
+        reasons: Reasons,
+        run: str,
+        watch: frozenset[tuple[int, int]] = frozenset(),
+    ) -> None:
+        self._config = config
+        self._tapes = tapes
+        self._trader = trader
+        self._regime_at = regime_at
+        self._reasons = reasons
+        self._run = run
+        self._watch = watch
+        self.grid = Grid(tapes, config.costs)
+        self._queue: list[tuple[int, Step, int, int]] = []
+        self._spreads: tuple[float, ...] = ()
+        self.orders: list[OrderRecord] = []
+        self.holdings: list[Holding] = []
+        self.rulings: dict[tuple[int, int], Ruling] = {}
+
+    def run(self) -> None:
+        """Play everything to the end of the tapes."""
+        for tape in self._tapes:
+            self._await_entry(tape, tape.first)
+        while self._queue:
+            now_ms, step, index, row = heapq.heappop(self._queue)
+            tape = self._tapes[index]
+            self.grid.advance(self._trader.book, now_ms)
+            if step is Step.WALK:
+                self._walk(tape, row, now_ms)
+            else:
+                self._evaluate(tape, row, now_ms)
+        for tape in self._tapes:
+            if tape.symbol in self._trader.book.positions:
+                self._close_span(tape, tape.stop)
+        self.grid.advance(self._trader.book, self.grid.end_ms)
+        self.grid.mark_at_close(self._trader.book)
+
+    def trace_id(self, index: int, row: int) -> str:
+        """Return the trace id of one cycle; it names run, symbol and row."""
+        return f"{self._run}{index:02x}{row:08x}"
+
+    # What comes next for a symbol.
+
+    def _await_entry(self, tape: Tape, from_row: int) -> None:
+        row = tape.next_buy(from_row)
+        if row is not None:
+            self._push_evaluation(tape, row)
+
+    def _await_exit(self, tape: Tape, walk_from: int, evaluate_from: int) -> None:
+        protection = self._trader.book.positions[tape.symbol].protection
+        sell = tape.next_sell(evaluate_from)
+        limit = tape.stop if sell is None else sell + 1
+        touched = None
+        if protection is not None:
+            low, high = quiet_band(protection, self._config.exits)
+            touched = tape.next_touch(walk_from, limit, low, high)
+        if touched is not None:
+            close_ms = tape.close_ms(touched)
+            heapq.heappush(self._queue, (close_ms - 1, Step.WALK, tape.index, touched))
+        elif sell is not None:
+            self._push_evaluation(tape, sell)
+
+    def _push_evaluation(self, tape: Tape, row: int, at_ms: int | None = None) -> None:
+        due = tape.close_ms(row) + self._config.grace_ms if at_ms is None else at_ms
+        heapq.heappush(self._queue, (due, Step.EVALUATE, tape.index, row))
+
+    # What happens.
+
+    def _walk(self, tape: Tape, row: int, now_ms: int) -> None:
+        book = self._trader.book
+        self.grid.mark_during_walk(book, tape.index, tape.close_ms(row))
+        trace_id = self.trace_id(tape.index, row)
+        candle = bid_candle(tape.bars, row, self._config.costs)
+        for planned in self._trader.walk(tape.symbol, candle, trace_id, now_ms):
+            bid = planned.intent.reference
+            if bid is not None:
+                ask = self._config.costs.ask_of_bid(bid)
+                self._execute(tape, planned, Quote(bid, ask, now_ms), now_ms)
+        if tape.symbol in book.positions:
+            self._await_exit(tape, row + 1, row)
+        else:
+            self._close_span(tape, row)
+            self._await_entry(tape, row)
+
+    def _evaluate(self, tape: Tape, row: int, now_ms: int) -> None:
+        price = to_decimal(price_after(tape.bars, row))
+        quote = self._config.costs.quote(price, now_ms)
+        self.grid.mark_after_close(self._trader.book, tape.close_ms(row))
+        if tape.symbol in self._trader.book.positions:
+            self._sell(tape, row, quote, now_ms)
+        else:
+            self._buy(tape, row, quote, now_ms)
+
+    def _sell(self, tape: Tape, row: int, quote: Quote, now_ms: int) -> None:
+        reason = self._reasons.text(int(tape.columns.reason[row]))
+        planned = self._trader.signal_sell(tape.symbol, quote, reason, self.trace_id(tape.index, row), now_ms)
+        if planned is not None:
+            self._execute(tape, planned, quote, now_ms)
+        tape.final[row] = tape.columns.reason[row] if planned else self._reasons.code("dust")
+        tape.ordered[row] = -1 if planned else 0
+        self._close_span(tape, row)
+        self._await_entry(tape, row + 1)
+
+    def _buy(self, tape: Tape, row: int, quote: Quote, now_ms: int) -> None:
+        ruling = self._trader.rule_on_buy(
+            tape.symbol, quote, self._regime_at(now_ms), now_ms, self._spreads_before(tape, row, quote)
+        )
+        if (tape.index, row) in self._watch:
+            self.rulings[tape.index, row] = ruling
+        if ruling.reason is None:
+            self._enter(tape, row, ruling, quote, now_ms)
+            return
+        retry_ms = now_ms + self._config.retry_ms
+        if ruling.delayed and retry_ms < tape.close_ms(row) + self._config.ttl_ms:
+            self._push_evaluation(tape, row, retry_ms)
+            return
+        tape.final[row] = self._reasons.code(ruling.reason)
+        self._await_entry(tape, row + 1)
+
+    def _enter(self, tape: Tape, row: int, ruling: Ruling, quote: Quote, now_ms: int) -> None:
+        reason = self._reasons.text(int(tape.columns.reason[row]))
+        context = AppliedTo(
+            Purpose.ENTRY,
+            reason,
+            self.trace_id(tape.index, row),
+            rules=self._config.exits,
+            votes=tape.voters(row, self._config.aggregation.names),
+        )
+        candle_ts_ms = int(tape.bars.ts_ms[row])
+        planned = self._trader.entry(tape.symbol, ruling, quote, candle_ts_ms, now_ms, context)
+        refused = self._execute(tape, planned, quote, now_ms)
+        tape.final[row] = tape.columns.reason[row] if refused is None else self._reasons.code(refused)
+        if tape.symbol not in self._trader.book.positions:
+            self._await_entry(tape, row + 1)
+            return
+        tape.ordered[row] = 1
+        tape.open_from = row + 1
+        self._await_exit(tape, row + 1, row + 1)
+
+    def _execute(self, tape: Tape, planned: Planned, quote: Quote, now_ms: int) -> str | None:
+        """Fill an order at the quote and book it; return why it was refused, if it was."""
+        book = self._trader.book
+        if quote.bid is not None:
+            book.mark(tape.symbol, quote.bid)
+        refused = None
+        for intent, fills, refusal in fill_orders(planned.intent, quote, self._config, now_ms):
+            self.orders.append(OrderRecord(intent, fills))
+            refused = refusal
+            for fill in fills:
+                self._trader.settle(fill, planned.context)
+                position = book.positions.get(tape.symbol)
+                quantity, cost = (position.quantity, position.cost) if position else (Decimal(0), Decimal(0))
+                self.holdings.append(Holding(now_ms, tape.index, quantity, cost, book.realized))
+        if refused is not None and tape.symbol in book.positions and planned.intent.quantity is not None:
+            book.leave_dust(tape.symbol, now_ms)
+            self.holdings.append(Holding(now_ms, tape.index, Decimal(0), Decimal(0), book.realized))
+        return refused
+
+    def _close_span(self, tape: Tape, until_row: int) -> None:
+        """The position is closed: buys wanted in between were stopped because it was open."""
+        tape.mark_already_long(until_row, self._reasons.code("already_long"))
+
+    def _spreads_before(self, tape: Tape, row: int, quote: Quote) -> tuple[float, ...]:
+        """Earlier spread observations: one per evaluated candle, all alike on a recorded market."""
+        if not self._spreads and quote.spread_pct is not None:
+            self._spreads = (float(quote.spread_pct),) * 100
+        return self._spreads[: min(100, tape.evaluated_before(row))]

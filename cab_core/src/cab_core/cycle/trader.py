@@ -1,0 +1,233 @@
+"""The trader: position rule, regime, risk, size and protective exits over one book (stages 7 to 12).
+
+Both shells drive this one object. It decides and books; it never sends, waits, reads a clock or stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+import attrs
+
+from cab_core.cycle.config import CycleConfig
+from cab_core.domain.book import Book
+from cab_core.domain.booking import Applied, AppliedTo
+from cab_core.domain.exits import ExitSale, Protection, on_candle, on_price
+from cab_core.domain.market import Candle, Quote
+from cab_core.domain.money import floor_step
+from cab_core.domain.monitoring import ACTIVITY_RULE, Activity, activity_verdict
+from cab_core.domain.orders import Fill, Intent, Purpose, Side, intent_key
+from cab_core.domain.position import Position
+from cab_core.domain.regime import Regime, RegimeState
+from cab_core.domain.risk import (
+    Assessment,
+    BookView,
+    Entry,
+    Halts,
+    HourlyReturns,
+    Judgment,
+    VerdictKind,
+    assess,
+)
+from cab_core.domain.sizing import size_entry
+from cab_core.domain.slippage import expected_slippage_pct
+
+#: Asks every active risk rule about one entry, in check order.
+Judge = Callable[[Entry, BookView], Sequence[tuple[str, Judgment]]]
+
+
+@attrs.frozen(slots=True)
+class Planned:
+    """An order to send, and what its fills will belong to."""
+
+    intent: Intent
+    context: AppliedTo
+
+
+@attrs.frozen(slots=True)
+class Ruling:
+    """What regime, risk, size and slippage said of one buy.
+
+    Attributes:
+        reason: None to go ahead, else the one machine-readable reason.
+        amount: quote to spend; 0 if blocked before the size was known.
+        assessment: the risk rules' verdicts, None if the regime blocked first.
+        slippage_pct: expected slippage, None if not reached.
+        delayed: the entry may be tried again while its signal lives.
+    """
+
+    reason: str | None
+    regime: RegimeState
+    amount: Decimal = Decimal(0)
+    assessment: Assessment | None = None
+    slippage_pct: Decimal | None = None
+    delayed: bool = attrs.field(default=False, kw_only=True)
+
+
+class Trader:
+    """Decides over one account.
+
+    Args:
+        config: the pure settings.
+        book: the account; only `settle` and `walk` change it.
+        judge: asks the risk rules.
+        hourly_returns: returns of a symbol's closed 1h candles known at a time.
+        halts: halts in force at the start.
+    """
+
+    def __init__(
+        self,
+        config: CycleConfig,
+        book: Book,
+        judge: Judge,
+        hourly_returns: Callable[[str, int], HourlyReturns | None],
+        halts: Halts | None = None,
+    ) -> None:
+        self.config = config
+        self.book = book
+        self.halts = halts or Halts()
+        self._judge = judge
+        self._hourly_returns = hourly_returns
+
+    def rule_on_buy(
+        self, symbol: str, quote: Quote, regime: RegimeState, now_ms: int, spreads: Sequence[float]
+    ) -> Ruling:
+        """Judge a buy of a flat symbol. New halts are latched here and named in the ruling's assessment."""
+        if not regime.state.entries_allowed:
+            return Ruling(f"regime_{regime.state}", regime)
+        if quote.mid is None or quote.ask is None:
+            return Ruling("stale_data", regime, delayed=True)
+        config = self.config
+        wanted = config.fixed_amount * regime.state.multiplier
+        entry = Entry(symbol, wanted, quote.ask, quote, now_ms)
+        verdicts = self._verdicts(entry, now_ms, spreads)
+        self.halts = self.halts.expire(now_ms)
+        assessment = assess(verdicts, self.halts, now_ms)
+        for halt in assessment.trips:
+            self.halts = self.halts.trip(halt)
+        if assessment.blocked is not None:
+            delayed = assessment.kind is VerdictKind.DELAY
+            return Ruling(assessment.blocked, regime, assessment=assessment, delayed=delayed)
+        sized = size_entry(
+            config.fixed_amount,
+            regime.state.multiplier,
+            assessment.factor,
+            config.instruments[symbol],
+            self.book.quote_free,
+            config.costs.fee,
+        )
+        if sized.reason is not None:
+            return Ruling(sized.reason, regime, sized.amount, assessment)
+        slippage = expected_slippage_pct(quote, sized.amount)
+        capped = slippage > config.max_slippage_pct
+        reason = "slippage_cap" if capped else None
+        return Ruling(reason, regime, sized.amount, assessment, slippage, delayed=capped)
+
+    def entry(
+        self, symbol: str, ruling: Ruling, quote: Quote, candle_ts_ms: int, now_ms: int, why: AppliedTo
+    ) -> Planned:
+        """Return the order of an entry that was let through; ``why`` names reason, trace and votes."""
+        intent = Intent(
+            intent_key(symbol, Side.BUY, Purpose.ENTRY, str(candle_ts_ms)),
+            symbol,
+            Side.BUY,
+            Purpose.ENTRY,
+            why.reason,
+            why.trace_id,
+            now_ms,
+            cost=ruling.amount,
+            reference=quote.mid,
+        )
+        return Planned(intent, why)
+
+    def signal_sell(
+        self, symbol: str, quote: Quote, reason: str, trace_id: str, now_ms: int
+    ) -> Planned | None:
+        """Return the order that closes the whole position, None if only dust is left (it is then closed)."""
+        position = self.book.positions[symbol]
+        quantity = floor_step(position.quantity, self.config.instruments[symbol].amount_step)
+        if quantity <= 0:
+            self.book.leave_dust(symbol, now_ms)
+            return None
+        intent = self._exit(position, Purpose.SIGNAL_SELL, quantity, reason, trace_id, now_ms, quote.bid)
+        return Planned(intent, AppliedTo(Purpose.SIGNAL_SELL, "signal_sell", trace_id))
+
+    def walk(self, symbol: str, move: Candle | Decimal, trace_id: str, now_ms: int) -> list[Planned]:
+        """Judge protective exits along a walk of bids (recorded candle) or at one observed bid.
+
+        A peak or stop that rose without a sale is stored at once; a sale's protection comes with its fill.
+        """
+        position = self.book.positions.get(symbol)
+        if position is None or position.protection is None:
+            return []
+        p, instrument, rules = position.protection, self.config.instruments[symbol], self.config.exits
+        if isinstance(move, Candle):
+            following, sales = on_candle(p, move, instrument, rules, self.config.best_fills)
+        else:
+            following, sales = on_price(p, move, instrument, rules)
+        if not sales:
+            if following is not p:
+                self.book.guard(symbol, following)
+            return []
+        return [self._sale(position, sale, following, trace_id, now_ms) for sale in sales]
+
+    def settle(self, fill: Fill, context: AppliedTo) -> Applied:
+        """Book one fill and take the equity's snapshot at its price; a known fill changes nothing."""
+        applied = self.book.apply(fill, context)
+        if not applied.duplicate:
+            self.book.snapshot()
+        return applied
+
+    def _verdicts(self, entry: Entry, now_ms: int, spreads: Sequence[float]) -> list[tuple[str, Judgment]]:
+        orders, turnover = self.book.activity(now_ms) if self.book.recent else (0, Decimal(0))
+        view = self.book.view(
+            now_ms,
+            spreads=spreads,
+            released_ms=self.halts.released_ms(now_ms),
+            hourly_returns=lambda symbol: self._hourly_returns(symbol, now_ms),
+            orders_5m=orders,
+            turnover_5m=turnover,
+        )
+        verdicts = list(self._judge(entry, view))
+        activity = activity_verdict(Activity(orders, turnover), self.config.activity)
+        if activity.kind is not VerdictKind.ALLOW:
+            verdicts.append((ACTIVITY_RULE, activity))
+        return verdicts
+
+    def _sale(
+        self, position: Position, sale: ExitSale, following: Protection, trace_id: str, now_ms: int
+    ) -> Planned:
+        intent = self._exit(position, sale.purpose, sale.quantity, sale.reason, trace_id, now_ms, sale.price)
+        context = AppliedTo(
+            sale.purpose, sale.reason, trace_id, rules=self.config.exits, protection=following
+        )
+        return Planned(intent, context)
+
+    def _exit(
+        self,
+        position: Position,
+        purpose: Purpose,
+        quantity: Decimal,
+        reason: str,
+        trace_id: str,
+        now_ms: int,
+        reference: Decimal | None,
+    ) -> Intent:
+        stage = 0 if position.protection is None else position.protection.stage
+        return Intent(
+            intent_key(position.symbol, Side.SELL, purpose, f"{position.id}#{stage}"),
+            position.symbol,
+            Side.SELL,
+            purpose,
+            reason,
+            trace_id,
+            now_ms,
+            quantity=quantity,
+            reference=reference,
+        )
+
+
+def unrestricted() -> RegimeState:
+    """Return the regime of a bot without macro sources: risk_on, score 1."""
+    return RegimeState(Regime.RISK_ON, 1.0, {}, "unconfigured", 0, 0)
