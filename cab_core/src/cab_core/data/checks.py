@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 import numpy as np
 import numpy.typing as npt
@@ -105,6 +107,11 @@ def find_holes(ts_ms: IntArray, tf_ms: int) -> tuple[Hole, ...]:
     """Return the holes between candles on the grid of ``tf_ms``, in order."""
     missing = np.diff(ts_ms) // tf_ms - 1
     return tuple(Hole(int(ts_ms[row]), int(missing[row])) for row in np.flatnonzero(missing))
+
+
+def missing_bars(holes: Sequence[Hole]) -> int:
+    """Return how many candles the holes add up to."""
+    return sum(hole.missing for hole in holes)
 
 
 def _most_frequent(steps: IntArray) -> int:
