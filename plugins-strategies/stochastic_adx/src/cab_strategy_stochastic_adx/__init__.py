@@ -47,17 +47,18 @@ class StochasticAdx(Strategy):
         past_lead = indicators.previous(lead)
         down = (lead < 0.0) & (past_lead >= 0.0) & (k > self.sell_min_k)
         up = (lead > 0.0) & (past_lead <= 0.0) & (k < self.buy_max_k)
-        trend = (adx - self.adx_min) / (STRONG_TREND - self.adx_min)
-        height = (k - self.sell_min_k) / (100.0 - self.sell_min_k)
-        depth = (self.buy_max_k - k) / self.buy_max_k
+        trend = 0.5 * _share(adx - self.adx_min, STRONG_TREND - self.adx_min)
+        height = 0.5 * _share(k - self.sell_min_k, 100.0 - self.sell_min_k)
+        depth = 0.5 * _share(self.buy_max_k - k, self.buy_max_k)
         table = [
-            When(down, Action.SELL, "stoch_cross_down", _mean_of(height, trend)),
+            When(down, Action.SELL, "stoch_cross_down", height + trend),
             When(up & (adx < self.adx_min), Action.HOLD, "low_trend_strength"),
-            When(up, Action.BUY, "stoch_cross_up", _mean_of(depth, trend)),
+            When(up, Action.BUY, "stoch_cross_up", depth + trend),
         ]
         return decide(len(bars), self.warmup_bars(), table, "stoch_neutral", {"k": k, "d": d, "adx": adx})
 
 
-def _mean_of(place: FloatArray, trend: FloatArray) -> FloatArray:
-    mean: FloatArray = 0.5 * place.clip(0.0, 1.0) + 0.5 * trend.clip(0.0, 1.0)
-    return mean
+def _share(part: FloatArray, whole: float) -> FloatArray:
+    """Return ``clamp(part / whole, 0, 1)``; clamped first, so that a tiny whole does not overflow."""
+    share: FloatArray = part.clip(0.0, whole) / whole
+    return share
