@@ -10,7 +10,7 @@ from cab_core.settings.setting import section, setting
 
 _SOURCE_URL = parse.url("https", "http", "file")
 _POINTER = parse.text("a JSON pointer such as /data/0/value (RFC 6901), or empty")
-_KIND = parse.choice("change", "value", empty=True)
+_KIND = parse.choice("change", "value")
 _POINTER_HELP = "Where the number is in a document of another form."
 _KIND_HELP = "What that number is: the change in percent over about 24 h, or the level."
 
@@ -27,8 +27,8 @@ class RegimeSettings:
     regime_dxy_json_pointer: str = setting(
         "", _POINTER, _POINTER_HELP, options=(("macro_sources", "dxy", "json_pointer"),)
     )
-    regime_dxy_kind: Literal["", "change", "value"] = setting(
-        "", _KIND, _KIND_HELP, options=(("macro_sources", "dxy", "kind"),)
+    regime_dxy_kind: Literal["change", "value"] = setting(
+        "value", _KIND, _KIND_HELP, options=(("macro_sources", "dxy", "kind"),)
     )
     regime_btc_dom_url: str = setting("", _SOURCE_URL, "Address of the Bitcoin dominance document.")
     regime_btc_dom_change_pct: float = setting(
@@ -39,8 +39,8 @@ class RegimeSettings:
     regime_btc_dom_json_pointer: str = setting(
         "", _POINTER, _POINTER_HELP, options=(("macro_sources", "btc_dominance", "json_pointer"),)
     )
-    regime_btc_dom_kind: Literal["", "change", "value"] = setting(
-        "", _KIND, _KIND_HELP, options=(("macro_sources", "btc_dominance", "kind"),)
+    regime_btc_dom_kind: Literal["change", "value"] = setting(
+        "value", _KIND, _KIND_HELP, options=(("macro_sources", "btc_dominance", "kind"),)
     )
     regime_fomc_url: str = setting("", _SOURCE_URL, "Address of the FOMC calendar.")
     regime_fomc_block_hours: float = setting(
@@ -66,7 +66,7 @@ class RiskSettings:
 
     risk_loss_streak_count: int = setting(
         "3",
-        parse.whole(1),
+        parse.whole(1, 50),
         "Losing round trips in a row that halt all entries until midnight UTC.",
         options=(("risk_rules", "loss_streak", "count"),),
     )
@@ -82,9 +82,9 @@ class RiskSettings:
         "Loss of the UTC day, in quote currency, that halts all entries until midnight UTC.",
         options=(("risk_rules", "daily_loss", "limit_quote"),),
     )
-    risk_cooldown_sec: int = setting(
+    risk_cooldown_sec: float = setting(
         "60",
-        parse.whole(1),
+        parse.real(gt=0, le=86400),
         "Seconds after a fill of a symbol during which its next entry waits.",
         options=(("risk_rules", "cooldown", "seconds"),),
     )

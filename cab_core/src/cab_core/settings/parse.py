@@ -154,13 +154,11 @@ def _parse_bool(text: str) -> bool:
     raise TextError("is neither true nor false")
 
 
-def choice(*names: str, empty: bool = False) -> Kind[Any]:
-    """Return the kind of one word out of ``names``, in any case; ``empty`` allows none."""
+def choice(*names: str) -> Kind[Any]:
+    """Return the kind of one word out of ``names``, in any case."""
     spellings = {name.lower(): name for name in names}
 
     def parse(text: str) -> str:
-        if empty and not text:
-            return text
         if "|" in text:
             raise TextError("still is the placeholder", f"keep one of: {', '.join(names)}")
         word = spellings.get(text.lower())
@@ -169,9 +167,8 @@ def choice(*names: str, empty: bool = False) -> Kind[Any]:
             raise TextError(f"must be {rule}", f"did you mean {hint}?" if hint else "")
         return word
 
-    words = ("empty", *names) if empty else names
-    rule = f"{', '.join(words[:-1])} or {words[-1]}"
-    return Kind(parse, rule, empty)
+    rule = f"{', '.join(names[:-1])} or {names[-1]}"
+    return Kind(parse, rule)
 
 
 def text(rule: str) -> Kind[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -68,6 +69,9 @@ class Settings(
 
     plugin_options: PluginOptions = attrs.field(factory=lambda: MappingProxyType({}))
 
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={text!r}' for name, text in self.texts().items())})"
+
     @property
     def starts_automatically(self) -> bool:
         """Whether trading starts with the process: AUTOSTART, or else only in paper."""
@@ -114,10 +118,14 @@ def text_of(row: Setting, value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     if isinstance(value, Mapping):
-        return ",".join(f"{name}:{weight:g}" for name, weight in value.items())
+        return ",".join(f"{name}:{weight:.15g}" for name, weight in value.items())
     if row.name.endswith("_URL"):
         return mask_address(value)
     return str(value)
