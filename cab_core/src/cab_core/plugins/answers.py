@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cab_core.domain.regime import Reading, ReadingKind
-from cab_core.domain.risk import Verdict, VerdictKind
+from cab_core.domain.risk import ALLOW, Verdict, VerdictKind
 from cab_core.domain.signals import ACTIONS, Decision, Signals
 from cab_core.plugins.isolation import PluginJunk
 from cab_core.sdk import Health
@@ -23,6 +23,7 @@ from cab_core.sdk import Health
 MISSING_CONFIDENCE = 0.5
 NO_REASON = "no_reason"
 _FLOAT64 = np.dtype(np.float64)
+_ACTION_BYTES = b"\xff\x00\x01"
 _INT8 = np.dtype(np.int8)
 _INT16 = np.dtype(np.int16)
 
@@ -76,7 +77,7 @@ def _check_values(
 ) -> None:
     if not len(action):
         return
-    if np.minimum.reduce(action) < -1 or np.maximum.reduce(action) > 1:
+    if not _only_actions(action):
         raise PluginJunk("action has values other than -1, 0 and 1")
     low, high = np.minimum.reduce(confidence), np.maximum.reduce(confidence)
     if not (low >= 0.0 and high <= 1.0):  # written so that NaN fails
@@ -85,6 +86,12 @@ def _check_values(
         raise PluginJunk(f"reason has codes outside of its {n_reasons} names")
     if high > 0.0 and np.logical_or.reduce(np.greater(confidence, 0.0) > np.not_equal(action, 0)):
         raise PluginJunk("a hold has a confidence other than 0")
+
+
+def _only_actions(action: npt.NDArray[Any]) -> bool:
+    if action.dtype == _INT8:  # one pass over the bytes, a sixth of the time of two reductions
+        return not action.tobytes().translate(None, _ACTION_BYTES)
+    return bool(np.minimum.reduce(action) >= -1 and np.maximum.reduce(action) <= 1)
 
 
 def check_decision(answer: Any) -> Decision:
@@ -117,6 +124,8 @@ def _numbers(data: Any) -> dict[str, float]:
 
 
 def _fraction(value: Any, name: str) -> float:
+    if type(value) is float and 0.0 <= value <= 1.0:
+        return value
     if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 <= float(value) <= 1.0:
         raise PluginJunk(f"{name} {_shown(value)} is not within [0, 1]")
     return float(value)
@@ -136,8 +145,10 @@ def columns(decisions: Sequence[Decision]) -> Signals:
     return Signals(action, confidence, reason, tuple(codes) or (NO_REASON,), data)
 
 
-def check_verdict(answer: Any) -> Verdict:
+def check_verdict(answer: object) -> Verdict:
     """Return a risk rule's verdict if kind, factor and reason fit together."""
+    if answer is ALLOW:
+        return ALLOW
     if not isinstance(answer, Verdict):
         raise PluginJunk(f"answered {_shown(answer)}, not a Verdict")
     kind: Any = answer.kind

@@ -118,13 +118,18 @@ def _is_enum(hint: Any) -> bool:
     return isinstance(hint, type) and issubclass(hint, Enum)
 
 
+def _or_enum(hook: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Keep a StrEnum from being taken for a str: cattrs finds hooks of classes by inheritance."""
+    return lambda value, hint: _enum(value, hint) if _is_enum(hint) else hook(value, hint)
+
+
 def _converter() -> Converter:
     converter = Converter(detailed_validation=False)
     converter.register_structure_hook(bool, _bool)
-    converter.register_structure_hook(int, _int)
+    converter.register_structure_hook(int, _or_enum(_int))
     converter.register_structure_hook(float, _float)
     converter.register_structure_hook(Decimal, _decimal)
-    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(str, _or_enum(_text))
     converter.register_structure_hook(Secret, _secret)
     converter.register_structure_hook_func(_is_origin(Literal), _literal)
     converter.register_structure_hook_func(_is_origin(tuple), _tuple)

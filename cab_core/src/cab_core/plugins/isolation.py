@@ -11,9 +11,7 @@ import inspect
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any, Generic, TypeVar
-
-import attrs
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from cab_core.plugins.guard import HangGuard, PluginTimeout
 from cab_core.plugins.policy import STRIKES, STRIKES_WINDOW
@@ -33,8 +31,7 @@ class PluginWaits(Exception):  # noqa: N818 - traces say `error:PluginWaits`
     """An ``async def`` hook really waits, where only computing is allowed."""
 
 
-@attrs.frozen(slots=True)
-class Outcome(Generic[T]):
+class Outcome(NamedTuple, Generic[T]):
     """What came of one call of one plugin.
 
     Attributes:
@@ -168,10 +165,14 @@ class Caller(Generic[T]):
 
     def __call__(self, *args: Any) -> Outcome[T]:
         """Call a hook that computes."""
+        with self.guard:
+            return self.ask(*args)
+
+    def ask(self, *args: Any) -> Outcome[T]:
+        """Call a hook that computes, inside the guard that the caller of this method has entered."""
         if self.strikes.quarantined:
             return self._refused()
-        with self.guard:
-            value, error, seconds = attempt_within(self.guard, self._budget_s, self._call, *args)
+        value, error, seconds = attempt_within(self.guard, self._budget_s, self._call, *args)
         return self._judged(value, error, seconds)
 
     async def wait(self, *args: Any) -> Outcome[T]:
@@ -226,7 +227,7 @@ def call_each(callers: Sequence[Caller[T]], *args: Any) -> list[Outcome[T]]:
     if not callers:
         return []
     with callers[0].guard:
-        return [caller(*args) for caller in callers]
+        return [caller.ask(*args) for caller in callers]
 
 
 async def call_each_waiting(callers: Sequence[Caller[T]], *args: Any) -> list[Outcome[T]]:

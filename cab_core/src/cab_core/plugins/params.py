@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -59,7 +59,7 @@ def structure(cls: type[T], raw: Mapping[str, object], where: str) -> T:
     for key, value in raw.items():
         name = key.lower()
         if name not in fields:
-            problems.append(_unknown(key, value, list(fields), where))
+            problems.append(_unknown(key, value, {name: hints[name] for name in fields}, where))
             continue
         values[name], problem = _option(fields[name], hints[name], value, f"{where}.{name}")
         if problem is not None:
@@ -75,8 +75,7 @@ def structure(cls: type[T], raw: Mapping[str, object], where: str) -> T:
 
 def _option(field: attrs.Attribute[Any], hint: Any, value: object, where: str) -> tuple[Any, CabError | None]:
     spec: OptionSpec = field.metadata[OPTION]
-    secret = Secret in (hint, *get_args(hint))
-    shown = "***" if secret else repr(value)
+    shown = "***" if _is_secret(hint) else repr(value)
     try:
         structured = coerce(value, hint)
     except (ValueError, TypeError) as error:
@@ -88,14 +87,18 @@ def _option(field: attrs.Attribute[Any], hint: Any, value: object, where: str) -
     return structured, None
 
 
-def _unknown(key: str, value: object, known: Sequence[str], where: str) -> CabError:
+def _unknown(key: str, value: object, known: Mapping[str, Any], where: str) -> CabError:
     near = nearest(key.lower(), known)
     if near:
         fix = f"did you mean {near}?"
     else:
         fix = f"the options are {', '.join(known)}" if known else "it has no options"
-    masked = "" if any(word in key.lower() for word in ("secret", "token", "key")) else f" = {value!r}"
-    return CabError(f"unknown option {key}{masked}", where=where, fix=fix)
+    hidden = _is_secret(known.get(near)) or any(word in key.lower() for word in ("secret", "token", "key"))
+    return CabError(f"unknown option {key} = {'***' if hidden else repr(value)}", where=where, fix=fix)
+
+
+def _is_secret(hint: Any) -> bool:
+    return Secret in (hint, *get_args(hint))
 
 
 def _fix(field: attrs.Attribute[Any]) -> str:
