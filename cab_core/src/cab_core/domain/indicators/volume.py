@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -53,8 +54,8 @@ def utc_day_vwap(
     """VWAP of the typical price over the bars of the current UTC day up to each bar."""
     typical = (high + low + close) / 3.0
     vwap, sv = undefined(len(close)), undefined(len(close))
-    starts = np.flatnonzero(utc_day_bars(ts_ms) == 1)
-    for start, stop in zip(starts, [*starts[1:], len(close)], strict=True):
+    midnights = np.flatnonzero(utc_day_bars(ts_ms) == 1).tolist()
+    for start, stop in pairwise([*midnights, len(close)]):
         vwap[start:stop], sv[start:stop] = _cumulative(typical[start:stop], volume[start:stop])
     return _with_z(close, vwap, sv)
 
