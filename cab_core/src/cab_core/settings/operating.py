@@ -93,7 +93,7 @@ class OperationSettings:
 class MessageSettings:
     """Who is told, and who may command."""
 
-    notifiers: tuple[str, ...] = setting(
+    notifier_set: tuple[str, ...] = setting(
         "log", parse.names("a comma list of installed notifiers"), "The notifiers that get alerts."
     )
     telegram_bot_token: Secret = setting("", parse.secret(), "Token of the Telegram bot; needs a chat id.")
