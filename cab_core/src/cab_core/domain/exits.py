@@ -126,8 +126,8 @@ def on_candle(
     """Judge one whole candle of bids (9.4), pessimistically unless ``best``.
 
     ``worst`` walks open, low, high, close: the stop comes before any profit target. ``best`` walks open,
-    high, low: targets come first and the low is held against the stop that the high has raised. A gap
-    through the stop is sold at the open under both.
+    high, low: targets come first and the low is held against the stop that the high has raised. Under both, a
+    gap through the stop is sold at the open, and an open above a target or the peak earns nothing extra.
 
     Returns:
         The protection once the sales are filled, and the sales in the order they must be sent.
