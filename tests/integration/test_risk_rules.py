@@ -59,9 +59,8 @@ def test_a_quiet_account_trades_at_full_size(desk):
 
 
 def test_loss_streak_blocks_all(desk):
-    desk.account = {
-        "round_trips": tuple(round_trip("-1", symbol=name) for name in ("A/USDT", "B/USDT", "C/USDT"))
-    }
+    losses = tuple(round_trip("-1", symbol=name) for name in ("A/USDT", "B/USDT", "C/USDT"))
+    desk.account = {"round_trips": losses}
     for symbol in ("A/USDT", "BTC/USDT"):
         found = desk.ask(symbol)
         assert (found.blocked, found.kind) == ("risk_loss_streak", VerdictKind.HALT)
@@ -137,8 +136,6 @@ def test_the_least_factor_and_the_regime_make_the_size(desk):
     desk.account = {"positions": {"BTC/USDC": position("BTC/USDC")}, "spreads": (0.01,) * 30}
     found = desk.ask()  # correlation 0.25 (same base), spread 0.5
     assert found.factor == pytest.approx(Decimal("0.25"))
-    rules = Instrument("BTC/USDT")
-    sized = size_entry(
-        Decimal(50), Regime.RISK_SMALL.multiplier, found.factor, rules, Decimal(100), Decimal("0.002")
-    )
+    half, instrument = Regime.RISK_SMALL.multiplier, Instrument("BTC/USDT")
+    sized = size_entry(Decimal(50), half, found.factor, instrument, Decimal(100), Decimal("0.002"))
     assert (sized.amount, sized.reason) == (Decimal("6.25"), None)
