@@ -68,13 +68,11 @@ group.add_command(reset)
 
 
 def _visit(settings: Settings, fn: Callable[[Connection], T], *, read_only: bool = True) -> T:
-    from cab_core.storage import visit
+    from cab_core.storage import NoDatabaseError, visit
 
     try:
         return visit(settings.database_url.reveal() or settings.db_path, fn, read_only=read_only)
-    except NotFoundError as error:
-        if error.where.startswith("RULE"):
-            raise
+    except NoDatabaseError as error:
         raise NotRunningError(
             f"{error.what}: cab has not run here yet", where=error.where, fix="run: cab run (or set DB_PATH)"
         ) from error

@@ -70,7 +70,7 @@ from cab_core.storage.traces import (
     save_trace,
     update_trace,
 )
-from cab_core.storage.visit import open_sync, visit
+from cab_core.storage.visit import NoDatabaseError, open_sync, visit
 
 __all__ = [
     "AccountRow",
@@ -80,6 +80,7 @@ __all__ = [
     "EquityPoint",
     "Halt",
     "JournalRow",
+    "NoDatabaseError",
     "PaperState",
     "RegimeRow",
     "Release",

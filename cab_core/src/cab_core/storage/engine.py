@@ -72,6 +72,15 @@ def connect(path: Path, *, read_only: bool, checkpoints: bool) -> sqlite3.Connec
     return connection
 
 
+def peek_engine(path: Path) -> sa.Engine:
+    """Return an engine that only looks at a file which may belong to something else."""
+    return sa.create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(sqlite_uri(path, read_only=True), uri=True),
+        poolclass=NullPool,
+    )
+
+
 def sqlite_engine(path: Path, *, read_only: bool = False, checkpoints: bool = False) -> sa.Engine:
     """Return an engine over one SQLite file whose transactions begin IMMEDIATE if they may write."""
     engine = sa.create_engine(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import sqlalchemy as sa
 
 from cab_core.errors import StorageError
 from cab_core.storage import schema
+from cab_core.storage.engine import peek_engine
+from cab_core.storage.problems import translated
+
+_MAGIC = b"SQLite format 3\0"
 
 _VERSIONS = sa.text("SELECT version_num FROM alembic_version")
 
@@ -33,6 +39,27 @@ def revision(conn: sa.Connection, where: str) -> str | None:
             fix="start the newer cab that wrote it, or restore a backup from before the upgrade",
         )
     return str(known[0])
+
+
+def look(path: Path) -> str | None:
+    """Return the `revision` of a SQLite file without changing it.
+
+    Raises:
+        StorageError: as of `revision`, or the file is no SQLite database.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_MAGIC))
+    except OSError as error:
+        raise StorageError(
+            f"the file cannot be read ({error.strerror})", where=str(path), fix="run as the user who owns it"
+        ) from error
+    if start not in (b"", _MAGIC):
+        raise StorageError(
+            "the file is not a SQLite database", where=str(path), fix="set DB_PATH to another file"
+        )
+    with translated(str(path)), peek_engine(path).connect() as conn:
+        return revision(conn, str(path))
 
 
 def prepare(conn: sa.Connection, where: str) -> None:

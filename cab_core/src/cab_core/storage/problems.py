@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from socket import gaierror
 
 import sqlalchemy as sa
 
@@ -67,7 +68,7 @@ def translated(where: str) -> Iterator[None]:
         yield
     except sa.exc.DBAPIError as error:
         raise _named(error.orig, where) from error
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, ConnectionError, gaierror) as error:
         raise _named(error, where) from error
 
 

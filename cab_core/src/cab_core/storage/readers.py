@@ -9,7 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from cab_core.storage.engine import BUSY_TIMEOUT_MS, configure
-from cab_core.storage.location import sqlite_uri
+from cab_core.storage.location import Place, SqliteFile, sqlite_uri
+
+
+def readers_of(place: Place) -> AsyncEngine:
+    """Return the pool of reading connections of a database."""
+    if isinstance(place, SqliteFile):
+        return sqlite_readers(place.path)
+    return postgres_engine(place.url).execution_options(postgresql_readonly=True)
 
 
 def sqlite_readers(path: Path) -> AsyncEngine:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 import sqlalchemy as sa
 
 from cab_core.errors import StorageError
-from cab_core.storage.engine import sqlite_engine
-from cab_core.storage.location import Location, claim
+from cab_core.storage.location import Place, SqliteFile, claim, parse
 from cab_core.storage.meta import check_epoch, start_epoch
-from cab_core.storage.migrate import prepare, revision
+from cab_core.storage.migrate import look, prepare
 from cab_core.storage.problems import DatabaseFailedError, translated
-from cab_core.storage.writer import PostgresWriter, SqliteWriter, Writer
+from cab_core.storage.writer import writer_of
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -31,13 +30,14 @@ class Store:
         epoch: number of this start; it grows with each `open` and fences off older writers.
     """
 
-    def __init__(self, location: Location, writer: Writer, readers: AsyncEngine | None) -> None:
-        self.label = location.label
+    def __init__(self, place: Place) -> None:
+        self.label = place.label
         self.epoch = 0
-        self._location = location
-        self._writer = writer
-        self._readers = readers
+        self._place = place
+        self._writer = writer_of(place)
+        self._readers: AsyncEngine | None = None
         self._failure: DatabaseFailedError | None = None
+        self._closed = False
 
     @classmethod
     async def open(cls, where: str | Path) -> Store:
@@ -50,32 +50,15 @@ class Store:
             StorageError: it cannot be created, opened or written, belongs to another program or to a newer
                 version, or is no database. Nothing has been changed then, and no new file stays.
         """
-        location = Location.parse(where)
-        if location.path is None:
-            return await cls._open_postgres(location)
-        created = _claim(location.path)
-        store = cls(location, SqliteWriter(location.path), None)
+        place = parse(where)
+        created = isinstance(place, SqliteFile) and _claim(place.path)
+        store = cls(place)
         try:
             await store._start()
         except BaseException:
             await store.close()
-            if created:
-                _remove(location.path)
-            raise
-        return store
-
-    @classmethod
-    async def _open_postgres(cls, location: Location) -> Store:
-        from cab_core.storage.readers import postgres_engine
-
-        if location.url is None:
-            raise StorageError("no database was named")
-        engine = postgres_engine(location.url)
-        store = cls(location, PostgresWriter(engine), engine)
-        try:
-            await store._start()
-        except BaseException:
-            await store.close()
+            if created and isinstance(place, SqliteFile):
+                _remove(place.path)
             raise
         return store
 
@@ -99,6 +82,7 @@ class Store:
             DatabaseFailedError: an I/O error or damage, now or earlier: the process should stop, because a
                 repeated sync may report pages as written that are lost.
         """
+        self._require_open()
         if self._failure is not None:
             raise self._failure
 
@@ -119,36 +103,38 @@ class Store:
         Raises:
             StorageError: the database refused, for example because ``fn`` tried to write.
         """
-        if self._readers is None and self._location.path is not None:
-            from cab_core.storage.readers import sqlite_readers
-
-            self._readers = sqlite_readers(self._location.path)
-        if self._readers is None:
-            raise StorageError("the database is closed", where=self.label)
+        self._require_open()
         with translated(self.label):
-            async with self._readers.connect() as conn:
-                if self._location.path is None:
-                    await conn.execution_options(postgresql_readonly=True)
+            async with self._reading().connect() as conn:
                 return await conn.run_sync(fn)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StorageError("the database is closed", where=self.label)
+
+    def _reading(self) -> AsyncEngine:
+        if self._readers is None:
+            from cab_core.storage.readers import readers_of
+
+            self._readers = readers_of(self._place)
+        return self._readers
 
     async def close(self) -> None:
         """Finish, write the log back into the file, and close all connections."""
+        if self._closed:
+            return
+        self._closed = True
         with translated(self.label):
-            if self._location.path is not None and self._readers is not None:
+            if self._readers is not None:
                 await self._readers.dispose()
             await self._writer.close()
-            if self._location.path is None and self._readers is not None:
-                await self._readers.dispose()
-            self._readers = None
 
 
 def _claim(path: Path) -> bool:
     """Make sure the file exists; refuse a foreign or newer one before anything touches it."""
     if claim(path):
         return True
-    if path.stat().st_size:
-        with translated(str(path)), sqlite_engine(path, read_only=True).connect() as conn:
-            revision(conn, str(path))
+    look(path)
     return False
 
 

@@ -12,14 +12,20 @@ import sqlalchemy as sa
 
 from cab_core.errors import NotFoundError, StorageError
 from cab_core.storage.engine import sqlite_engine
-from cab_core.storage.location import Location
-from cab_core.storage.migrate import revision
+from cab_core.storage.location import PostgresServer, SqliteFile, parse
+from cab_core.storage.migrate import look, revision
 from cab_core.storage.problems import translated
 from cab_core.storage.schema import HEAD
 
 T = TypeVar("T")
 
 _START = "start cab once (cab run)"
+
+
+class NoDatabaseError(NotFoundError):
+    """There is no database yet, or an empty one."""
+
+    code = "CAB-E511"
 
 
 @contextmanager
@@ -30,17 +36,17 @@ def open_sync(path: str | Path, *, read_only: bool = True) -> Iterator[sa.Connec
     committed at the end of the block, or rolled back if it raises.
 
     Raises:
-        NotFoundError: there is no such file.
+        NoDatabaseError: there is no such file, or it is empty.
         StorageError: it is no database of this version, or refuses.
     """
-    location = Location.parse(path)
-    if location.path is None:
-        raise StorageError("only a SQLite file can be opened here", where=location.label)
-    if not location.path.is_file():
-        raise NotFoundError("there is no database", where=location.label, fix=f"{_START}, or set DB_PATH")
-    engine = sqlite_engine(location.path, read_only=read_only)
-    with translated(location.label), engine.connect() as conn, conn.begin():
-        _require_current(conn, location.label)
+    place = parse(path)
+    if not isinstance(place, SqliteFile):
+        raise StorageError("only a SQLite file can be opened here", where=place.label)
+    if not place.path.is_file():
+        raise NoDatabaseError("there is no database", where=place.label, fix=f"{_START}, or set DB_PATH")
+    _require_current(look(place.path), place.label)
+    engine = sqlite_engine(place.path, read_only=read_only)
+    with translated(place.label), engine.connect() as conn, conn.begin():
         yield conn
 
 
@@ -49,24 +55,22 @@ def visit(where: str | Path, fn: Callable[[sa.Connection], T], *, read_only: boo
 
     Must not be called while an event loop runs in this thread.
     """
-    location = Location.parse(where)
-    if location.url is None:
+    place = parse(where)
+    if isinstance(place, SqliteFile):
         with open_sync(where, read_only=read_only) as conn:
             return fn(conn)
-    with translated(location.label):
-        return asyncio.run(_visit_server(location, fn, read_only))
+    with translated(place.label):
+        return asyncio.run(_visit_server(place, fn, read_only))
 
 
-async def _visit_server(location: Location, fn: Callable[[sa.Connection], T], read_only: bool) -> T:
+async def _visit_server(place: PostgresServer, fn: Callable[[sa.Connection], T], read_only: bool) -> T:
     from cab_core.storage.readers import postgres_engine
 
     def checked(conn: sa.Connection) -> T:
-        _require_current(conn, location.label)
+        _require_current(revision(conn, place.label), place.label)
         return fn(conn)
 
-    if location.url is None:
-        raise StorageError("no database was named")
-    engine = postgres_engine(location.url)
+    engine = postgres_engine(place.url)
     try:
         async with engine.connect() as conn:
             await conn.execution_options(postgresql_readonly=read_only)
@@ -76,10 +80,9 @@ async def _visit_server(location: Location, fn: Callable[[sa.Connection], T], re
         await engine.dispose()
 
 
-def _require_current(conn: sa.Connection, label: str) -> None:
-    found = revision(conn, label)
+def _require_current(found: str | None, label: str) -> None:
     if found is None:
-        raise NotFoundError("the database is empty", where=label, fix=_START)
+        raise NoDatabaseError("the database is empty", where=label, fix=_START)
     if found != HEAD:
         raise StorageError(
             "the database is older than this version of cab",

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import sqlalchemy as sa
 
 from cab_core.storage.engine import sqlite_engine
+from cab_core.storage.location import Place, SqliteFile
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 T = TypeVar("T")
 
@@ -71,8 +72,10 @@ class SqliteWriter:
 class PostgresWriter:
     """A long-lived PostgreSQL connection; a lock keeps the transactions apart."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, url: sa.URL) -> None:
+        from cab_core.storage.readers import postgres_engine
+
+        self._engine = postgres_engine(url)
         self._lock = asyncio.Lock()
         self._conn: AsyncConnection | None = None
 
@@ -85,8 +88,14 @@ class PostgresWriter:
                 return await self._conn.run_sync(fn)
 
     async def close(self) -> None:
-        """Close the connection after the transaction in progress."""
+        """Close the connection after the transactions in progress."""
         async with self._lock:
             if self._conn is not None:
                 await self._conn.close()
                 self._conn = None
+            await self._engine.dispose()
+
+
+def writer_of(place: Place) -> Writer:
+    """Return the writer of a database; it connects at its first transaction."""
+    return SqliteWriter(place.path) if isinstance(place, SqliteFile) else PostgresWriter(place.url)
