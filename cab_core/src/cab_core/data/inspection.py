@@ -42,7 +42,7 @@ def inspect_file(file: CandleFile) -> Inspection:
     bars = file.bars
     silent = int(np.count_nonzero(bars.volume == 0))
     problems = [
-        f"{hole.missing} candles are missing after ts_ms {hole.after_ms}, too many to fill: windows start anew"
+        f"{hole.missing} candles missing after ts_ms {hole.after_ms}, too many to fill: windows start anew"
         for hole in file.holes
         if hole.missing > MAX_HOLE
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 
 import attrs
@@ -31,6 +32,14 @@ def _weights_match(settings: AggregationSettings, _: object, weights: tuple[floa
             raise ValueError(f"weight of {name} is {weight}, must be >= 0 and finite")
 
 
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(names)
+
+
+def _weights(weights: Iterable[float]) -> tuple[float, ...]:
+    return tuple(weights)
+
+
 def _equal_weights(settings: AggregationSettings) -> tuple[float, ...]:
     return (1.0,) * len(settings.names)
 
@@ -48,13 +57,13 @@ class AggregationSettings:
         ValueError: a value is out of range, or there are not as many weights as names.
     """
 
-    names: tuple[str, ...] = attrs.field(converter=tuple)
+    names: tuple[str, ...] = attrs.field(converter=_names)
     mode: Mode = attrs.field(default=Mode.FIRST, converter=Mode)
     min_confidence: float = attrs.field(
         default=0.0, validator=[attrs.validators.ge(0.0), attrs.validators.le(1.0)]
     )
     weights: tuple[float, ...] = attrs.field(
-        default=attrs.Factory(_equal_weights, takes_self=True), converter=tuple, validator=_weights_match
+        default=attrs.Factory(_equal_weights, takes_self=True), converter=_weights, validator=_weights_match
     )
 
 

@@ -6,7 +6,6 @@ import attrs
 import numpy as np
 
 from cab_core.domain.bars import Bars, BoolArray, FloatArray, IntArray
-from cab_core.domain.indicators import relative_volume
 
 #: Bars before the decision bar whose mean volume is the yardstick.
 PERIOD = 20
@@ -31,7 +30,8 @@ def confirm_volume(bars: Bars, min_ratio: float = 0.8, segment: IntArray | None 
     """Compare each bar's volume with the mean of the 20 bars before it.
 
     A bar is not confirmed if its ratio is below ``min_ratio``, if there is no ratio, or if it is synthetic.
-    A row depends on its own 21 bars only, so any window that holds them gives the same bits.
+    Each mean is summed anew from its own bars: any window that holds them gives the same bits, which
+    `indicators.relative_volume`, with its running sum, does not promise.
 
     Args:
         bars: N bars without holes inside each stretch.
@@ -40,7 +40,21 @@ def confirm_volume(bars: Bars, min_ratio: float = 0.8, segment: IntArray | None 
     """
     rows = np.arange(len(bars))
     enough = (rows if segment is None else rows - segment) >= PERIOD
-    ratio = np.where(enough, relative_volume(bars.volume, PERIOD), np.nan)
+    mean = np.where(enough, _sum_before(bars.volume), np.nan) / PERIOD
+    silent = mean == 0
+    ratio = np.full(len(bars), np.nan)
+    np.divide(bars.volume, mean, out=ratio, where=~silent)
     real = ~bars.synthetic
-    unavailable = enough & np.isnan(ratio) & (bars.volume == 0) & real
+    unavailable = silent & (bars.volume == 0) & real
     return VolumeRows(((ratio >= min_ratio) & real) | unavailable, ratio, unavailable)
+
+
+def _sum_before(volume: FloatArray) -> FloatArray:
+    """Return the sum of the `PERIOD` rows before each row, oldest first; NaN without that many."""
+    total = np.full(len(volume), np.nan)
+    n = len(volume) - PERIOD
+    if n > 0:
+        total[PERIOD:] = volume[:n]
+        for first in range(1, PERIOD):
+            total[PERIOD:] += volume[first : first + n]
+    return total
