@@ -68,7 +68,7 @@ def configure_logging(
         structlog.processors.format_exc_info,
     ]
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
+        foreign_pre_chain=[*shared, _without_formatted],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _shape, last],
     )
     handler.setFormatter(formatter)
@@ -78,6 +78,13 @@ def configure_logging(
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     _replace_root_handler(handler, level)
+
+
+def _without_formatted(_: Any, __: str, event: Event) -> Event:
+    """Drop what another handler's formatter left on the record and `ExtraAdder` took for an extra."""
+    event.pop("message", None)
+    event.pop("asctime", None)
+    return event
 
 
 def _replace_root_handler(handler: logging.Handler, level: str) -> None:

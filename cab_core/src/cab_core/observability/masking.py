@@ -16,12 +16,10 @@ _BOT_TOKEN = re.compile(r"\d{6,}:[A-Za-z0-9_-]{30,}")
 
 
 def masker(secrets: Iterable[str]) -> Callable[[str], str]:
-    """Return a function that replaces every secret, also in its JSON-escaped form, by ``***``."""
+    """Return a function that replaces every secret by ``***``, also in its JSON-escaped form and its repr."""
     texts = {secret for secret in secrets if len(secret) >= _SHORTEST}
-    escaped = {
-        json.dumps(text, ensure_ascii=ascii_only)[1:-1] for text in texts for ascii_only in (True, False)
-    }
-    longest_first = sorted(texts | escaped, key=len, reverse=True)
+    forms = texts | {form for text in texts for form in _escaped(text)}
+    longest_first = sorted(forms, key=len, reverse=True)
     known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def mask(text: str) -> str:
@@ -30,3 +28,7 @@ def masker(secrets: Iterable[str]) -> Callable[[str], str]:
         return _BOT_TOKEN.sub(MASK, text)
 
     return mask
+
+
+def _escaped(text: str) -> tuple[str, str, str]:
+    return json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]

@@ -36,10 +36,11 @@ class Subject:
     sources: dict[str, str]
     trading: bool
 
-    def problem(self, name: str, why: str, fix: str, *, show: bool = True) -> SettingError:
+    def problem(self, name: str, why: str, fix: str) -> SettingError:
         """Return the error of one setting with its value and source."""
-        value = self.settings.texts()[name] if show and name in self.given else None
-        return SettingError(name, why, value=value, source=self.sources.get(name, ""), fix=fix)
+        if name not in self.given:
+            return SettingError(name, why, fix=fix)
+        return SettingError(name, why, value=self.settings.texts()[name], source=self.sources[name], fix=fix)
 
 
 Rule = Callable[[Subject], Iterator[SettingError]]

@@ -1,0 +1,118 @@
+import json
+
+import pytest
+
+from cab_core.cli import run
+from cab_core.settings import SETTINGS
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for row in SETTINGS:
+        monkeypatch.delenv(row.name, raising=False)
+    return tmp_path
+
+
+def test_init_writes_what_check_accepts(folder, capsys):
+    assert run(["config", "init"]) == 0
+    assert run(["config", "check"]) == 0
+    assert "settings are valid: paper on gateio, BTC/USDT" in capsys.readouterr().out
+    assert (folder / ".env").stat().st_mode & 0o777 == 0o600
+
+
+def test_init_never_overwrites_unasked(folder, capsys):
+    (folder / ".env").write_text("API_KEY=mine\n")
+    assert run(["config", "init"]) == 8
+    assert ".env exists" in capsys.readouterr().err
+    assert sorted(path.name for path in folder.iterdir()) == [".env"]
+    assert run(["config", "init", "--force", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"written": ["cab.toml", ".env"]}
+    assert "mine" not in (folder / ".env").read_text()
+
+
+def test_check_reports_all_problems(monkeypatch, capsys):
+    monkeypatch.setenv("MODE", "paper|live")
+    monkeypatch.setenv("API_SECRET", "canary-secret-1")
+    assert run(["config", "check", "--set", "FIXED_AMOUNT=-1"]) == 78
+    text = capsys.readouterr().err
+    assert text.startswith("error[CAB-E300]: 4 settings are wrong\n")
+    for name in ("MODE = 'paper|live'", "EXCHANGE", "SYMBOLS", "FIXED_AMOUNT = '-1'"):
+        assert f"\n  {name}: " in text
+    assert "canary" not in text
+
+
+def test_check_lists_warnings(monkeypatch, capsys):
+    run(["config", "init"])
+    monkeypatch.setenv("RISK_COOLDWN_SEC", "5")
+    assert run(["config", "check"]) == 0
+    assert "warning: RISK_COOLDWN_SEC (environment)" in capsys.readouterr().err
+    run(["config", "check", "--json"])
+    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert "RISK_COOLDOWN_SEC" in warning
+
+
+@pytest.mark.parametrize("args", [(), ("--json",), ("--sources",), ("--sources", "--json")])
+def test_show_masks_every_secret(args, folder, monkeypatch, capsys):
+    secrets = [row.name for row in SETTINGS if row.secret]
+    for name in secrets:
+        monkeypatch.setenv(name, f"canary-{name}")
+    monkeypatch.setenv("TELEGRAM_CHAT_ID", "1")
+    (folder / "cab.toml").write_text(
+        "[notifiers.webhook]\nhmac_key = 'canary-key'\nurl = 'https://a:canary@h/x?k=canary'\n"
+    )
+    assert run(["config", "show", *args]) == 0
+    text = capsys.readouterr().out
+    assert "canary" not in text
+    assert text.count("***") >= len(secrets)
+
+
+def test_show_says_where_values_come_from(folder, capsys):
+    (folder / "cab.toml").write_text("fixed_amount = 25\n[strategies.ema_atr]\nema_short = 9\n")
+    assert run(["config", "show", "--sources", "--json", "--set", "PORT=9000"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["settings"]["FIXED_AMOUNT"] == "25"
+    assert set(document["settings"]) == {row.name for row in SETTINGS}
+    assert document["sources"]["FIXED_AMOUNT"] == "cab.toml"
+    assert document["sources"]["PORT"] == "--set"
+    assert document["plugin_options"] == {"strategies": {"ema_atr": {"ema_short": "9"}}}
+
+
+def test_show_is_a_plain_table_when_piped(monkeypatch, capsys):
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    run(["config", "show"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["setting", "value"]
+    assert [line.split()[0] for line in lines[1:]] == [row.name for row in SETTINGS]
+
+
+@pytest.mark.parametrize("name", ["STOP_LOSS_PCT", "stop_loss_pct", "Stop_Loss_Pct"])
+def test_explain(name, monkeypatch, capsys):
+    monkeypatch.setenv("STOP_LOSS_PCT", "7")
+    assert run(["config", "explain", name, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    expected = {"name": "STOP_LOSS_PCT", "default": "5.0", "value": "7", "source": "environment"}
+    assert expected.items() <= document.items()
+    assert document["rule"] == "a number > 0 and < 100"
+
+
+@pytest.mark.parametrize("name", [row.name for row in SETTINGS] + ["BACKTEST_SLIPPAGE_PCT", "API_KEY_FILE"])
+def test_every_setting_can_be_explained(name, capsys):
+    assert run(["config", "explain", name]) == 0
+    assert "rule:" in capsys.readouterr().out
+
+
+def test_explain_works_while_other_settings_are_wrong(monkeypatch, capsys):
+    monkeypatch.setenv("PORT", "x")
+    assert run(["config", "explain", "MODE"]) == 0
+    assert "cab config check" in capsys.readouterr().out
+
+
+def test_an_unknown_name_is_not_found(capsys):
+    assert run(["config", "explain", "RISK_COOLDOWN"]) == 4
+    assert "did you mean RISK_COOLDOWN_SEC?" in capsys.readouterr().err
+
+
+def test_a_missing_config_file_is_not_found(capsys):
+    assert run(["config", "show", "--config", "none.toml"]) == 4
+    assert "none.toml" in capsys.readouterr().err
