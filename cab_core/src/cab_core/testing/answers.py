@@ -1,70 +1,58 @@
-"""Asking a strategy, in either of its two forms, and comparing what it answers."""
+"""Asking a strategy through the host's own adapter, with errors unsoftened, and comparing answers."""
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import numpy as np
 
-from cab_core.sdk import Action, Bars, Context, Decision, FloatArray, IntArray, MarketData, Signals
+from cab_core.plugins.answers import check_decision, columns
+from cab_core.plugins.bound import Bound, BoundStrategy
+from cab_core.plugins.host import Host
+from cab_core.plugins.inventory import PluginRecord
+from cab_core.plugins.kinds import Kind
+from cab_core.sdk import Bars, Decision, FloatArray, IntArray, Signals
 
-_CODES = {action.label: action for action in Action}
-_TF_MS = 15 * 60_000
+
+def bound(plugin: Any, kind: Kind = Kind.STRATEGY) -> Bound:
+    """Register a plugin object with a host of its own, as the kernel does.
+
+    Raises:
+        cab_core.errors.PluginError: the host refuses it; the message names the fix.
+    """
+    cls = type(plugin)
+    record = PluginRecord(kind=kind, name=cls.__name__.lower(), target=f"{cls.__module__}:{cls.__qualname__}")
+    return Host(kind).register(record, plugin)
 
 
-def thinks_bar_by_bar(plugin: Any) -> bool:
-    """Say whether the plugin implements ``generate`` rather than ``signals``."""
-    return not hasattr(plugin, "signals")
+def asked(plugin: Any) -> BoundStrategy:
+    """Return the strategy ready to be asked; one that is already passes through."""
+    ready = plugin if isinstance(plugin, BoundStrategy) else bound(plugin)
+    if not isinstance(ready, BoundStrategy):
+        raise TypeError(f"{type(plugin).__name__} is no strategy")
+    return ready
 
 
 def signals_of(plugin: Any, bars: Bars, symbol: str = "BTC/USDT") -> Signals:
-    """Return the strategy's answer for every row of ``bars``, errors unsoftened."""
-    if not thinks_bar_by_bar(plugin):
-        answer: Signals = plugin.signals(bars)
-        return answer
-    return _stacked([_generated(plugin, bars[: k + 1], symbol) for k in range(len(bars))])
+    """Return the strategy's answer for every row of ``bars``, in whichever form it was written."""
+    strategy = asked(plugin)
+    if strategy.by_bar is None:
+        return strategy.signals(bars, symbol)
+    return columns([_generated(strategy, bars[: k + 1], symbol) for k in range(len(bars))])
 
 
 def decision_of(plugin: Any, bars: Bars, symbol: str = "BTC/USDT") -> Decision:
     """Return the answer for the last row of ``bars``."""
-    if thinks_bar_by_bar(plugin):
-        return _generated(plugin, bars, symbol)
-    return signals_of(plugin, bars, symbol).row(len(bars) - 1)
+    strategy = asked(plugin)
+    if strategy.by_bar is None:
+        return strategy.signals(bars, symbol).row(len(bars) - 1)
+    return _generated(strategy, bars, symbol)
 
 
-def _generated(plugin: Any, bars: Bars, symbol: str) -> Decision:
-    answer = plugin.generate(MarketData(bars), Context(symbol, int(bars.ts_ms[-1]) + _TF_MS))
-    if inspect.iscoroutine(answer):
-        answer = _without_waiting(answer)
-    if not isinstance(answer, Decision):
-        raise TypeError(f"generate returned {type(answer).__name__}, not a Decision")
-    return answer
-
-
-def _without_waiting(coroutine: Any) -> Any:
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return end.value
-    coroutine.close()
-    raise TypeError("generate waits; a strategy has nothing to wait for")
-
-
-def _stacked(decisions: list[Decision]) -> Signals:
-    for decision in decisions:
-        if decision.action not in _CODES:
-            raise ValueError(f"action {decision.action!r} is not one of buy, sell, hold")
-    reasons = tuple(dict.fromkeys(d.reason for d in decisions))
-    code = {reason: i for i, reason in enumerate(reasons)}
-    names = sorted({name for d in decisions for name in d.data})
-    return Signals(
-        np.array([_CODES[d.action] for d in decisions], np.int8),
-        np.array([d.confidence for d in decisions], np.float64),
-        np.array([code[d.reason] for d in decisions], np.int16),
-        reasons,
-        {name: np.array([d.data.get(name, np.nan) for d in decisions], np.float64) for name in names},
-    )
+def _generated(strategy: BoundStrategy, bars: Bars, symbol: str) -> Decision:
+    if strategy.by_bar is None:
+        raise TypeError(f"{strategy.name} answers whole windows")
+    return check_decision(strategy.by_bar(bars, symbol))
 
 
 def difference(left: Signals, right: Signals, rows: int) -> str:

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, NoReturn
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis.errors import Unsatisfiable
 
-from cab_core.errors import CabError
+from cab_core.errors import CabError, PluginError
 from cab_core.options import options_of
+from cab_core.plugins.kinds import GROUPS, NAME_PATTERN, Kind
+from cab_core.testing.answers import bound
 from cab_core.testing.imports import imported, is_internal, is_outside, source_files
 from cab_core.testing.legal import illegal_values, legal_options, spec_of
 
 SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-#: pluggy leaves this mark on a method decorated with ``hookimpl``.
-_HOOK_MARK = "cab_impl"
 
-#: Hypothesis settings of the kit: the same examples on every machine, judged by the kit's own clock.
+#: Hypothesis settings of the kit: the same examples everywhere; a failure is shown at once, not shrunk.
 EXAMPLES = settings(
     max_examples=40,
     deadline=None,
     derandomize=True,
     database=None,
+    phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 
@@ -67,9 +67,8 @@ class Conformance:
     plugin: ClassVar[type]
     #: Options it is tried with; those left out keep their defaults.
     options: ClassVar[Mapping[str, Any]] = {}
-    #: Entry-point group and hooks (one of them is enough), set by the suite of each kind.
-    group: ClassVar[str]
-    hooks: ClassVar[Mapping[str, tuple[str, ...]]]
+    #: What the plugin is, set by the suite of each kind.
+    kind: ClassVar[Kind]
     #: Whether the kind has business outside (network, files), as brokers and notifiers do.
     goes_out: ClassVar[bool] = False
 
@@ -94,26 +93,15 @@ class Conformance:
                     )
 
     def test_is_a_proper_plugin_class(self) -> None:
-        """The hook has the right name, the right arguments and the mark that lets the host find it."""
-        marked = [name for name in dir(self.plugin) if hasattr(getattr(self.plugin, name, None), _HOOK_MARK)]
-        own = [name for name in self.hooks if name in marked]
-        if len(own) != 1:
-            names = " or ".join(self.hooks)
-            reject(
-                f"{self.plugin.__name__} has {len(own)} of the hooks {names} marked with @hookimpl, not one",
-                f"decorate exactly one method named {names} with @hookimpl",
-            )
-        accepted = list(inspect.signature(getattr(self.plugin, own[0])).parameters)[1:]
-        unknown = [name for name in accepted if name not in self.hooks[own[0]]]
-        if unknown:
-            reject(
-                f"{own[0]} has the unknown argument {unknown[0]!r}",
-                f"its arguments are ({', '.join(self.hooks[own[0]])}); leave out those you do not need",
-            )
+        """The host accepts it: the hook has the right name, arguments and mark, and would be called."""
+        try:
+            bound(self.build(), self.kind)
+        except PluginError as error:
+            reject(error.what, error.fix)
 
     def test_entry_point_names_the_plugin(self) -> None:
         """The installed package offers this class, under a good name that nobody else uses."""
-        points = entry_points(group=self.group)
+        points = entry_points(group=GROUPS[self.kind])
         mine = [point for point in points if _is_for(point, self.plugin)]
         if not mine:
             strangers = [point for point in points if point.module == self.plugin.__module__]
@@ -123,11 +111,9 @@ class Conformance:
                     f"the entry point {other.name} = {other.value} is not {self.plugin.__qualname__}",
                     f'write {other.name} = "{self.plugin.__module__}:{self.plugin.__qualname__}"',
                 )
-            pytest.skip(
-                f"{self.plugin.__module__} is not installed as a package with a {self.group} entry point"
-            )
+            pytest.skip(f"no installed package offers {self.plugin.__module__} in {GROUPS[self.kind]}")
         name = mine[0].name
-        if not SNAKE_CASE.fullmatch(name):
+        if not NAME_PATTERN.fullmatch(name):
             reject(f"the entry point name {name!r} is not lower snake case", "name it like my_idea")
         owners = {str(point.dist.name) for point in points if point.name == name and point.dist}
         if len(owners) > 1:
@@ -206,12 +192,3 @@ def _is_for(point: EntryPoint, plugin: type) -> bool:
 def _standard(suite: type) -> type:
     """Return the suite of the kit that a test class stands on."""
     return next(cls for cls in suite.__mro__ if cls.__module__.startswith("cab_core.testing."))
-
-
-def hooks_of(family: type, *names: str) -> Mapping[str, tuple[str, ...]]:
-    """Return the argument names of hooks from their specification."""
-    return {name: tuple(_arguments(getattr(family, name))) for name in names}
-
-
-def _arguments(hook: Any) -> Iterator[str]:
-    return (name for name in inspect.signature(hook).parameters if name != "self")

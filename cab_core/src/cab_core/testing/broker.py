@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
-from cab_core.hookspecs import BrokerHooks
+from cab_core.plugins.kinds import Kind
 from cab_core.sdk import (
     Absent,
     Account,
@@ -26,7 +26,7 @@ from cab_core.sdk import (
     Side,
     Unknown,
 )
-from cab_core.testing.base import Conformance, hooks_of, reject
+from cab_core.testing.base import Conformance, reject
 from cab_core.testing.fakes import StillMarket, VirtualClock
 from cab_core.testing.series import START_MS, TF_MS
 
@@ -50,8 +50,7 @@ def sell(quantity: Decimal, ref: str = "2") -> Intent:
 class BrokerConformance(Conformance):
     """Standard checks of a broker. Override `opened` to open yours against a venue that stays here."""
 
-    group: ClassVar[str] = "cab.brokers"
-    hooks: ClassVar[Mapping[str, tuple[str, ...]]] = hooks_of(BrokerHooks, "open")
+    kind: ClassVar[Kind] = Kind.BROKER
     goes_out: ClassVar[bool] = True
 
     def account(self) -> Account:
@@ -137,19 +136,32 @@ class BrokerConformance(Conformance):
         self.ask(talk)
 
     def test_a_sell_is_sized_in_base(self) -> None:
-        """A sell gives the quantity it was told, rounded down, and brings quote currency."""
+        """A sell gives exactly the quantity it was told, and brings quote currency."""
 
         async def talk(broker: Broker) -> None:
             self._expect(await broker.submit(buy("200")), Ack, "a buy for 200 USDT")
             before = await broker.balances()
-            self._expect(await broker.submit(sell(Decimal("1.0000009"))), Ack, "a sell of 1.0000009 BTC")
+            self._expect(await broker.submit(sell(Decimal("1.5"))), Ack, "a sell of 1.5 BTC")
             after = await broker.balances()
             sold = before["BTC"] - after["BTC"]
-            step = (await broker.instruments())[SYMBOL].amount_step
-            if sold > Decimal("1.0000009") or sold % step or sold < Decimal("0.99"):
-                reject(f"a sell of 1.0000009 BTC sold {sold}", f"round down to the step of {step}")
+            if sold != Decimal("1.5"):
+                reject(f"a sell of 1.5 BTC sold {sold}", "size sells in base, take the fee in quote")
             if after["USDT"] <= before["USDT"]:
                 reject("a sell brought no USDT", "credit the quote currency")
+
+        self.ask(talk)
+
+    def test_precision_never_enlarges_an_order(self) -> None:
+        """A quantity finer than the venue's step is rejected or rounded down, never up."""
+
+        async def talk(broker: Broker) -> None:
+            await broker.submit(buy("200"))
+            step = (await broker.instruments())[SYMBOL].amount_step
+            before = await broker.balances()
+            self._value(await broker.submit(sell(1 + step * 9 / 10)))
+            sold = before["BTC"] - (await broker.balances())["BTC"]
+            if sold not in (0, 1 - 1 % step):
+                reject(f"a sell of {1 + step * 9 / 10} BTC sold {sold}", f"round down to the step of {step}")
 
         self.ask(talk)
 

@@ -99,14 +99,14 @@ def main() -> None:
     """Answer the request on standard input."""
     request = json.load(sys.stdin)
     sys.path[:] = request["path"]
-    from cab_core.testing.answers import digest_text, signals_of
+    from cab_core.testing.answers import asked, digest_text, signals_of
     from cab_core.testing.series import market
 
     before = set(sys.modules)
-    plugin = _load(request)(**request["options"])
+    strategy = asked(_load(request)(**request["options"]))
     series = list(market().items())
     answers = {
-        name: digest_text(signals_of(plugin, bars[:400]))
+        name: digest_text(signals_of(strategy, bars[:400]))
         for name, bars in (reversed(series) if request["backwards"] else series)
     }
     digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in answers.items()}

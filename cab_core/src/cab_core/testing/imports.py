@@ -10,9 +10,9 @@ from pathlib import Path
 
 #: Libraries and modules of the outside world, by the first part (or whole dotted name) of an import.
 OUTSIDE = frozenset(
-    ["aiohttp", "aiosqlite", "asyncpg", "boto3", "ccxt", "ftplib", "http.client", "httpx", "litestar"]
-    + ["multiprocessing", "paramiko", "psycopg", "redis", "requests", "smtplib", "socket", "sqlalchemy"]
-    + ["sqlite3", "ssl", "subprocess", "telegram", "urllib.request", "urllib3", "websocket", "websockets"]
+    {"aiohttp", "aiosqlite", "asyncpg", "boto3", "ccxt", "ftplib", "http.client", "httpx", "litestar"}
+    | {"multiprocessing", "paramiko", "psycopg", "redis", "requests", "smtplib", "socket", "sqlalchemy"}
+    | {"sqlite3", "ssl", "subprocess", "telegram", "urllib.request", "urllib3", "websocket", "websockets"}
 )
 _PUBLIC = ("cab_core.sdk", "cab_core.testing")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from cab_core.plugins.bound import BoundStrategy
 from cab_core.sdk import Bars, IntArray, Signals
-from cab_core.testing.answers import decision_of, difference, signals_of, thinks_bar_by_bar
+from cab_core.testing.answers import decision_of, difference, signals_of
 
 #: Sampled bars per series; twelve series give more than 200.
 SAMPLES = 24
@@ -23,11 +22,11 @@ def sampled_rows(answer: Signals, seed: int) -> IntArray:
     return np.unique(np.concatenate((chosen, anywhere))).astype(np.int64)
 
 
-def prefix_fault(plugin: Any, bars: Bars, whole: Signals) -> str:
+def prefix_fault(plugin: BoundStrategy, bars: Bars, whole: Signals) -> str:
     """Describe where leaving out the later bars changes an answer; empty if nowhere."""
     for t in sampled_rows(whole, seed=1).tolist():
         prefix = bars[: t + 1]
-        if thinks_bar_by_bar(plugin):
+        if plugin.by_bar:
             if decision_of(plugin, prefix) != whole.row(t):
                 return f"bar {t} is decided differently when it is the last one"
             continue
@@ -37,11 +36,11 @@ def prefix_fault(plugin: Any, bars: Bars, whole: Signals) -> str:
     return ""
 
 
-def mutation_fault(plugin: Any, bars: Bars) -> str:
+def mutation_fault(plugin: BoundStrategy, bars: Bars) -> str:
     """Describe where rewriting the later bars changes an answer; empty if nowhere."""
     whole = signals_of(plugin, bars)
     rows = sampled_rows(whole, seed=2)
-    for i, t in enumerate(rows[:: 1 if not thinks_bar_by_bar(plugin) else 6].tolist()):
+    for i, t in enumerate(rows[:: 6 if plugin.by_bar else 1].tolist()):
         scale = (3.0, 0.2, 1.0)[i % 3]
         found = difference(signals_of(plugin, rewritten(bars, t, scale)), whole, t + 1)
         if found:

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
 import pytest
 
 from cab_core.errors import CabError
-from cab_core.hookspecs import MacroHooks
+from cab_core.plugins.kinds import Kind
 from cab_core.sdk import Reading, ReadingKind
 from cab_core.testing import measure
-from cab_core.testing.base import Asking, Conformance, hooks_of, reject, state_text
+from cab_core.testing.base import Asking, Conformance, reject, state_text
 from cab_core.testing.fakes import CannedHttp
 from cab_core.testing.sealed import OutsideWorldError, sealed
 
 READ_MS = 50.0
+#: What is put in the place of every part of a good document.
+_BAD: tuple[Any, ...] = (None, "junk", [], {}, math.nan, -(10**30), "2025-13-45T99:00:00Z")
 _OFFLINE = CabError("the address does not answer", fix="look at the network")
 
 
 class MacroSourceConformance(Conformance):
     """Standard checks of a macro source. Give ``plugin`` and the ``payloads`` it understands."""
 
-    group: ClassVar[str] = "cab.macro_sources"
-    hooks: ClassVar[Mapping[str, tuple[str, ...]]] = hooks_of(MacroHooks, "read")
+    kind: ClassVar[Kind] = Kind.MACRO
     #: Documents the source must turn into a reading, at least one.
     payloads: ClassVar[Sequence[Any]] = ()
 
@@ -134,8 +135,9 @@ def reading_fault(reading: Any) -> str:
     """Describe the first breach of the contract of `Reading`; empty if there is none."""
     if not isinstance(reading, Reading):
         return f"the answer is a {type(reading).__name__}, not a Reading"
-    if not isinstance(reading.kind, ReadingKind):
-        return f"the kind {reading.kind!r} is no ReadingKind"
+    kind: Any = reading.kind
+    if not isinstance(kind, ReadingKind):
+        return f"the kind {kind!r} is no ReadingKind"
     if reading.kind is ReadingKind.EVENTS:
         if reading.value is not None:
             return f"events with the value {reading.value}"
@@ -173,7 +175,7 @@ def _spoilt(payload: Any) -> Iterator[Any]:
     elif isinstance(payload, list):
         keys = range(min(len(payload), 5))
     for key in keys:
-        for bad in (None, "junk", [], {}, math.nan, -(10**30), "2025-13-45T99:00:00Z"):
+        for bad in _BAD:
             copy = dict(payload) if isinstance(payload, dict) else list(payload)
             copy[key] = bad
             yield copy

@@ -10,12 +10,11 @@ from typing import Any, ClassVar
 import pytest
 
 from cab_core.errors import CabError
-from cab_core.hookspecs import NotifierHooks
+from cab_core.plugins.kinds import Kind
 from cab_core.sdk import Alert, Secret, Severity
-from cab_core.testing.base import Asking, Conformance, hooks_of, reject, state_text
+from cab_core.testing.base import Asking, Conformance, reject, state_text
 
-#: Seconds one alert may take, and the longest it may keep everything else from running.
-BUDGET_S = 10.0
+#: Seconds for which an alert may keep everything else from running.
 STALL_S = 0.25
 _REVEALING = ("key", "password", "secret", "token", "webhook")
 
@@ -44,9 +43,10 @@ def alerts() -> list[Alert]:
 class NotifierConformance(Conformance):
     """Standard checks of a notifier. Override `build` to replace its transport by one that stays here."""
 
-    group: ClassVar[str] = "cab.notifiers"
-    hooks: ClassVar[Mapping[str, tuple[str, ...]]] = hooks_of(NotifierHooks, "notify")
+    kind: ClassVar[Kind] = Kind.NOTIFIER
     goes_out: ClassVar[bool] = True
+    #: Seconds one alert may take; the kernel waits no longer than ten.
+    budget_s: ClassVar[float] = 10.0
 
     def exercise(self, plugin: Any) -> None:
         """Only build it: what unusual options do to a transport is for the author's own tests."""
@@ -56,7 +56,7 @@ class NotifierConformance(Conformance):
         """Deliver one alert within the budget; a `CabError` is a legal way to fail."""
 
         async def deliver() -> None:
-            async with asyncio.timeout(BUDGET_S):
+            async with asyncio.timeout(self.budget_s):
                 await plugin.notify(alert)
 
         try:
@@ -64,7 +64,10 @@ class NotifierConformance(Conformance):
         except CabError:
             return
         except TimeoutError:
-            reject(f"an alert took more than {BUDGET_S:g} s", "give every request of the transport a timeout")
+            reject(
+                f"an alert took more than {self.budget_s:g} s",
+                "give every request of the transport a timeout",
+            )
 
     def test_every_alert_is_taken(self) -> None:
         """Long, empty and oddly written alerts are delivered or refused with a `CabError`."""
@@ -75,21 +78,25 @@ class NotifierConformance(Conformance):
 
     def test_never_blocks_the_others(self) -> None:
         """While it works, the event loop goes on: trading shares it."""
+        stall = min(self._longest_stall() for _ in range(3))  # a busy machine stalls too, but not each time
+        if stall > STALL_S:
+            reject(f"the event loop stood still for {stall:.2f} s", "await; do not sleep or block")
+
+    def _longest_stall(self) -> float:
         plugin = self.build()
-        stalls: list[float] = []
+        stalls = [0.0]
 
         async def watch() -> None:
             while True:
                 before = time.perf_counter()
-                await asyncio.sleep(0)
-                stalls.append(time.perf_counter() - before)
                 await asyncio.sleep(0.001)
+                stalls.append(time.perf_counter() - before)
 
         async def deliver() -> None:
             watcher = asyncio.create_task(watch())
             await asyncio.sleep(0.005)
             try:
-                async with asyncio.timeout(BUDGET_S):
+                async with asyncio.timeout(self.budget_s):
                     await plugin.notify(alerts()[0])
             except (CabError, TimeoutError):
                 return
@@ -97,14 +104,8 @@ class NotifierConformance(Conformance):
                 await asyncio.sleep(0.005)
                 watcher.cancel()
 
-        spent = time.thread_time()
-        start = time.perf_counter()
         asyncio.run(deliver())
-        busy = time.thread_time() - spent
-        if busy > STALL_S or (max(stalls, default=0.0) > STALL_S and time.perf_counter() - start > STALL_S):
-            reject(
-                f"the event loop stood still for {max([busy, *stalls]):.2f} s", "await; do not sleep or block"
-            )
+        return max(stalls)
 
     def test_secrets_are_not_in_the_output(
         self, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture

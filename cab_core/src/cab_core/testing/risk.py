@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
-from decimal import Decimal, getcontext
+from collections.abc import Callable
+from decimal import getcontext
 from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
 
-from cab_core.hookspecs import RiskHooks
+from cab_core.plugins.kinds import Kind
 from cab_core.sdk import BookView, Entry, Verdict, VerdictKind
 from cab_core.testing import measure
-from cab_core.testing.base import EXAMPLES, SNAKE_CASE, Asking, Conformance, hooks_of, reject, state_text
+from cab_core.testing.base import EXAMPLES, SNAKE_CASE, Asking, Conformance, reject, state_text
 from cab_core.testing.books import book, entry
 from cab_core.testing.ordeal import MISSING, Case, bereft, cases, ordinary_cases
 from cab_core.testing.sealed import OutsideWorldError, sealed
@@ -27,8 +27,7 @@ _NOTHING = (VerdictKind.DELAY, VerdictKind.HALT)
 class RiskRuleConformance(Conformance):
     """Standard checks of a risk rule. Write ``class TestMine(RiskRuleConformance): plugin = Mine``."""
 
-    group: ClassVar[str] = "cab.risk_rules"
-    hooks: ClassVar[Mapping[str, tuple[str, ...]]] = hooks_of(RiskHooks, "check")
+    kind: ClassVar[Kind] = Kind.RISK
     #: Turns a badness from 0.0 (harmless) to 1.0 (worst) into a situation. Where it is given, the rule must
     #: allow the full size at 0.0, nothing or less at 1.0, and never more as the badness grows.
     monotone: ClassVar[Callable[[float], tuple[Entry, BookView]] | None] = None
@@ -76,9 +75,9 @@ class RiskRuleConformance(Conformance):
 
     def test_worse_is_never_freer(self) -> None:
         """As the quantity the rule watches gets worse, the factor never rises."""
-        if self.monotone is None:
-            pytest.skip("monotone is not declared: give a function from badness 0..1 to (entry, book)")
         plugin, scene = self.build(), inspect.getattr_static(type(self), "monotone")
+        if scene is None:
+            pytest.skip("monotone is not declared: give a function from badness 0..1 to (entry, book)")
         ask = scene.__func__ if isinstance(scene, staticmethod) else scene
         factors = [plugin.check(*ask(step / 100)).factor for step in range(101)]
         if factors[0] != 1.0 or factors[-1] >= 1.0:
@@ -149,10 +148,12 @@ def verdict_fault(verdict: Any) -> str:
     """Describe the first breach of the contract of `Verdict`; empty if there is none."""
     if not isinstance(verdict, Verdict):
         return f"the answer is a {type(verdict).__name__}, not a Verdict"
-    if not isinstance(verdict.kind, VerdictKind):
-        return f"the kind {verdict.kind!r} is no VerdictKind"
-    if isinstance(verdict.factor, Decimal) or not 0.0 <= verdict.factor <= 1.0:
-        return f"the factor {verdict.factor!r} is no float in [0, 1]"
+    kind: Any = verdict.kind
+    if not isinstance(kind, VerdictKind):
+        return f"the kind {kind!r} is no VerdictKind"
+    factor: Any = verdict.factor
+    if not isinstance(factor, float | int) or not 0.0 <= factor <= 1.0:
+        return f"the factor {factor!r} is no number in [0, 1]"
     expected = 1.0 if verdict.kind in _FULL else 0.0 if verdict.kind in _NOTHING else verdict.factor
     if verdict.factor != expected:
         return f"{verdict.kind} does not go with the factor {verdict.factor}"

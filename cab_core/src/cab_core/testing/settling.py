@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from cab_core.plugins.bound import BoundStrategy
 from cab_core.sdk import Bars, Decision
-from cab_core.testing.answers import decision_of, thinks_bar_by_bar
+from cab_core.testing.answers import decision_of
 from cab_core.testing.series import LIVELY, market
 
 #: The longest history the kernel ever shows.
@@ -16,7 +15,7 @@ AGREEMENT = 0.995
 TOLERANCE = 0.02
 
 
-def settling_fault(plugin: Any, declared: int) -> str:
+def settling_fault(plugin: BoundStrategy, declared: int) -> str:
     """Compare decisions with 1, 2 and 4 times the declared history to those with all of it."""
     for history in dict.fromkeys(min(declared * factor, FULL) for factor in (1, 2, 4)):
         share = _agreement(plugin, history, _per_series(plugin))
@@ -28,7 +27,7 @@ def settling_fault(plugin: Any, declared: int) -> str:
     return ""
 
 
-def enough_history(plugin: Any, declared: int) -> int | None:
+def enough_history(plugin: BoundStrategy, declared: int) -> int | None:
     """Return a history that is long enough, in steps of 50 bars; None if 500 are not."""
     for history in range(declared // 50 * 50 + 50, 501, 50):
         if _agreement(plugin, history, _per_series(plugin)) >= AGREEMENT:
@@ -36,11 +35,11 @@ def enough_history(plugin: Any, declared: int) -> int | None:
     return None
 
 
-def _per_series(plugin: Any) -> int:
-    return 40 if thinks_bar_by_bar(plugin) else 80
+def _per_series(plugin: BoundStrategy) -> int:
+    return 40 if plugin.by_bar else 80
 
 
-def _agreement(plugin: Any, history: int, per_series: int) -> float:
+def _agreement(plugin: BoundStrategy, history: int, per_series: int) -> float:
     rng = np.random.default_rng(3)
     agreed = total = 0
     for name in LIVELY:
@@ -51,7 +50,7 @@ def _agreement(plugin: Any, history: int, per_series: int) -> float:
     return agreed / total
 
 
-def _asked(plugin: Any, bars: Bars, t: int, history: int) -> Decision:
+def _asked(plugin: BoundStrategy, bars: Bars, t: int, history: int) -> Decision:
     return decision_of(plugin, bars[t + 1 - history : t + 1])
 
 

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cab_core.hookspecs import StrategyHooks
+from cab_core.plugins.bound import BoundStrategy
+from cab_core.plugins.kinds import Kind
 from cab_core.sdk import Action, Bars, Signals
 from cab_core.testing import measure
-from cab_core.testing.answers import decision_of, difference, signals_of, thinks_bar_by_bar
-from cab_core.testing.base import Asking, Conformance, hooks_of, reject, state_text
+from cab_core.testing.answers import asked, decision_of, difference, signals_of
+from cab_core.testing.base import Asking, Conformance, reject, state_text
 from cab_core.testing.contract import contract_fault
 from cab_core.testing.fresh import in_fresh_processes
 from cab_core.testing.imports import is_outside
@@ -30,8 +31,7 @@ GROWTH_BYTES = 200
 class StrategyConformance(Conformance):
     """Standard checks of a strategy. Write ``class TestMine(StrategyConformance): plugin = Mine``."""
 
-    group: ClassVar[str] = "cab.strategies"
-    hooks: ClassVar[Mapping[str, tuple[str, ...]]] = hooks_of(StrategyHooks, "signals", "generate")
+    kind: ClassVar[Kind] = Kind.STRATEGY
     #: From how many bars of history on answers no longer depend on where it begins. None means
     #: ``warmup_bars()``; recursive indicators (EMA, Wilder's averages) remember longer, at most 500 bars.
     settling_bars: ClassVar[int | None] = None
@@ -45,30 +45,35 @@ class StrategyConformance(Conformance):
         if fault:
             reject(f"with {plugin!r}: {fault}", "keep the contract for every legal option")
 
+    def asked(self) -> BoundStrategy:
+        """Return a fresh plugin registered with a host, as the kernel asks it."""
+        return asked(self.build())
+
     def answers(self) -> Mapping[str, Signals]:
         """Return the answers of a fresh plugin to the twelve series, computed once per suite."""
         cls = type(self)
         if "_answers" not in vars(cls) or cls._answers is None:
-            cls._answers = {name: signals_of(self.build(), bars) for name, bars in market().items()}
+            strategy = self.asked()
+            cls._answers = {name: signals_of(strategy, bars) for name, bars in market().items()}
         return cls._answers
 
     def sample(self, bars: Bars) -> Bars:
         """Return the bars worth asking again: all, or fewer for a strategy that goes bar by bar."""
-        return bars[:300] if thinks_bar_by_bar(self.plugin) else bars
+        return bars if hasattr(self.plugin, "signals") else bars[:300]
 
     def test_answers_keep_the_output_contract(self) -> None:
         """Lengths, types and ranges: buy, sell or hold, confidence in [0, 1], reasons in snake case."""
         for name, bars in market().items():
-            fault = contract_fault(signals_of(self.build(), self.sample(bars)), len(self.sample(bars)))
+            fault = contract_fault(signals_of(self.asked(), self.sample(bars)), len(self.sample(bars)))
             if fault:
                 reject(f"on {name}: {fault}", "see cab_core.sdk.Signals and Decision")
 
     def test_same_input_gives_the_same_answer(self) -> None:
         """The same plugin asked twice, and a second one like it, answer alike to the last bit."""
         for name, bars in market().items():
-            plugin, part = self.build(), self.sample(bars)
+            plugin, part = self.asked(), self.sample(bars)
             first = signals_of(plugin, part)
-            for other in (signals_of(plugin, part), signals_of(self.build(), part)):
+            for other in (signals_of(plugin, part), signals_of(self.asked(), part)):
                 self._expect_equal(first, other, f"asked again about {name}")
 
     def test_other_processes_give_the_same_answer(self) -> None:
@@ -84,7 +89,7 @@ class StrategyConformance(Conformance):
     def test_no_lookahead_by_prefix(self) -> None:
         """At more than 200 bars, the answer without the later bars is the same to the last bit."""
         for name, bars in market().items():
-            fault = prefix_fault(self.build(), bars, self.answers()[name])
+            fault = prefix_fault(self.asked(), bars, self.answers()[name])
             if fault:
                 reject(
                     f"on {name}: {fault}",
@@ -94,7 +99,7 @@ class StrategyConformance(Conformance):
     def test_no_lookahead_by_mutation(self) -> None:
         """Rewriting everything after a bar, prices and volumes alike, does not change its decision."""
         for name, bars in market().items():
-            fault = mutation_fault(self.build(), self.sample(bars))
+            fault = mutation_fault(self.asked(), self.sample(bars))
             if fault:
                 reject(
                     f"on {name}: {fault}",
@@ -122,16 +127,16 @@ class StrategyConformance(Conformance):
             reject(
                 f"settling_bars = {declared}", f"the window holds at least {WINDOW} bars; settle within them"
             )
-        fault = settling_fault(self.build(), declared)
+        fault = settling_fault(self.asked(), declared)
         if fault:
-            enough = enough_history(self.build(), declared)
+            enough = enough_history(self.asked(), declared)
             settle = f"set settling_bars = {enough} in the suite" if enough else "shorten the memory"
             reject(fault, f"raise warmup_bars(); if only the tail of an EMA is at work, {settle}")
 
     def test_bad_data_never_raises(self) -> None:
         """Empty, short, flat, gapped, silent, tiny and huge markets give valid answers without a warning."""
-        plugin = self.build()
-        for name, bars in odd_markets(plugin.warmup_bars()):
+        plugin = self.asked()
+        for name, bars in odd_markets(plugin.warmup_bars):
             with Asking(name):
                 fault = contract_fault(quiet_answer(plugin, bars), len(bars))
             if fault:
@@ -140,7 +145,7 @@ class StrategyConformance(Conformance):
     def test_needs_nothing_from_outside(self) -> None:
         """With clock, chance, environment, network and disk taken away, it still answers the same."""
         bars = self.sample(market()["regimes"])
-        plugin = self.build()
+        plugin = self.asked()
         before = signals_of(plugin, bars)
         try:
             with sealed(self.plugin.__module__) as touched:
@@ -156,20 +161,22 @@ class StrategyConformance(Conformance):
         for name, bars in market().items():
             part = self.sample(bars)
             mine = Bars.of(*part.columns())
-            signals_of(self.build(), mine)
+            signals_of(self.asked(), mine)
             for column, original in zip(mine.columns(), part.columns(), strict=True):
                 if column.flags.writeable or column.tobytes() != original.tobytes():
                     reject(f"on {name} the strategy changed its candles", "work on a copy: bars.close.copy()")
 
     def test_keeps_no_state_between_calls(self) -> None:
         """Asked about two markets in turn, in any order, it answers as if it knew only the one."""
-        plugin = self.build()
-        state = state_text(plugin)
+        strategy = self.asked()
+        state = state_text(strategy.plugin)
         names = ("regimes", "crash", "regimes", "choppy", "crash")
         for name in names:
             part = self.sample(market()[name])
-            self._expect_equal(signals_of(self.build(), part), signals_of(plugin, part), f"on {name} in turn")
-        if state_text(plugin) != state:
+            self._expect_equal(
+                signals_of(self.asked(), part), signals_of(strategy, part), f"on {name} in turn"
+            )
+        if state_text(strategy.plugin) != state:
             reject(
                 "the plugin object changed while it was asked",
                 "keep nothing on self; recompute from the bars",
@@ -183,7 +190,7 @@ class StrategyConformance(Conformance):
 
     def test_is_fast_enough(self, request: pytest.FixtureRequest) -> None:
         """A decision costs at most 2 ms of CPU on a window of 1,000 bars, on a machine like ours."""
-        plugin, bars = self.build(), market()["regimes"][:1000]
+        plugin, bars = self.asked(), market()["regimes"][:1000]
         slow = measure.slowness()
         spent = 1000.0 * measure.cpu_seconds(lambda: decision_of(plugin, bars), 25) / slow
         request.node.user_properties.append(("decision_ms", round(spent, 3)))
@@ -195,7 +202,8 @@ class StrategyConformance(Conformance):
 
     def test_memory_does_not_grow(self) -> None:
         """A thousand calls leave nothing behind."""
-        plugin, bars = self.build(), market()["regimes"][: max(100, self.build().warmup_bars())]
+        plugin = self.asked()
+        bars = market()["regimes"][: max(100, plugin.warmup_bars)]
         calls = 500
         grown = measure.memory_growth(lambda: decision_of(plugin, bars), calls)
         if grown > GROWTH_BYTES * calls:
