@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cab_core.settings import parse
+from cab_core.settings import lists, parse
 from cab_core.settings.parse import TextError
 
 PLAIN = st.decimals(allow_nan=False, allow_infinity=False, places=8, min_value=-(10**12), max_value=10**12)
@@ -42,8 +42,8 @@ def test_junk_never_raises_anything_else(text):
         parse.money(),
         parse.whole(0),
         parse.boolean(),
-        parse.symbols(),
-        parse.weights(),
+        lists.symbols(),
+        lists.weights(),
         parse.url("http"),
     )
     for kind in kinds:
@@ -92,7 +92,7 @@ def test_no_other_truth_values(text):
 
 
 def test_symbols_are_normalized():
-    assert parse.symbols().parse(" btc/usdt , ETH/usdt") == ("BTC/USDT", "ETH/USDT")
+    assert lists.symbols().parse(" btc/usdt , ETH/usdt") == ("BTC/USDT", "ETH/USDT")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_symbols_are_normalized():
 )
 def test_wrong_symbols_are_named(text, message, fix):
     with pytest.raises(TextError, match=message) as caught:
-        parse.symbols().parse(text)
+        lists.symbols().parse(text)
     assert fix in caught.value.fix
 
 
@@ -132,7 +132,7 @@ def test_gates_names_are_one(text):
 
 
 def test_weights():
-    assert parse.weights().parse("ema_atr:1.0, Super-Trend=0.5,x:0") == {
+    assert lists.weights().parse("ema_atr:1.0, Super-Trend=0.5,x:0") == {
         "ema_atr": 1,
         "super_trend": 0.5,
         "x": 0,
@@ -142,16 +142,16 @@ def test_weights():
 @pytest.mark.parametrize("text", ["ema_atr", "ema_atr:-1", "ema_atr:nan", ":1", "a:1,a:2"])
 def test_malformed_weights(text):
     with pytest.raises(TextError):
-        parse.weights().parse(text)
+        lists.weights().parse(text)
 
 
 def test_names_are_normalized_but_paths_stay():
-    assert parse.names("x").parse("EMA-ATR, ./My/Idea.py") == ("ema_atr", "./My/Idea.py")
+    assert lists.names("x").parse("EMA-ATR, ./My/Idea.py") == ("ema_atr", "./My/Idea.py")
 
 
 def test_a_name_given_twice_is_an_error():
     with pytest.raises(TextError, match="ema_atr twice"):
-        parse.names("x").parse("ema_atr,EMA_ATR")
+        lists.names("x").parse("ema_atr,EMA_ATR")
 
 
 def test_an_optional_amount_may_be_empty():

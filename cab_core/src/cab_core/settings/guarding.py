@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from cab_core.settings import parse
+from cab_core.settings import lists, parse
 from cab_core.settings.setting import section, setting
 
 _SOURCE_URL = parse.url("https", "http", "file")
@@ -47,7 +47,7 @@ class RegimeSettings:
         "8", parse.real(gt=0), "Hours before and after an event, inclusive, during which entries are blocked."
     )
     regime_allow_hosts: tuple[str, ...] = setting(
-        "", parse.hosts(), "Hosts on private or loopback addresses that sources may ask all the same."
+        "", lists.hosts(), "Hosts on private or loopback addresses that sources may ask all the same."
     )
     regime_interval_sec: int = setting("300", parse.whole(10, 86400), "Seconds between readings.")
     regime_max_age_sec: int = setting(
@@ -96,7 +96,7 @@ class RiskSettings:
     )
     risk_corr_groups: str = setting(
         "",
-        parse.corr_groups(),
+        lists.corr_groups(),
         "Symbols that count as fully correlated.",
         options=(("risk_rules", "correlation", "groups"),),
     )
@@ -112,13 +112,13 @@ class RiskSettings:
         "false", parse.boolean(), "A tripped critical rule also sells all positions."
     )
     risk_disabled_rules: tuple[str, ...] = setting(
-        "", parse.names("a comma list of risk rules"), "Installed rules that are switched off."
+        "", lists.names("a comma list of risk rules"), "Installed rules that are switched off."
     )
     risk_allow_disabled: bool = setting(
         "false", parse.boolean(), "Needed in live before RISK_DISABLED_RULES is obeyed."
     )
     risk_rule_files: tuple[str, ...] = setting(
         "",
-        parse.names("a comma list of paths of .py files"),
+        lists.names("a comma list of paths of .py files"),
         "Single-file risk rules, in paper and backtest.",
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from cab_core.secret import Secret
-from cab_core.settings import parse
+from cab_core.settings import lists, parse
 from cab_core.settings.setting import section, setting
 
 
@@ -53,10 +53,12 @@ class OperationSettings:
     db_path: Path = setting("./data/trader.sqlite3", parse.path(), "The SQLite file; its folder is created.")
     database_url: Secret = setting(
         "",
-        parse.secret(),
+        parse.secret_url("postgresql+asyncpg", "sqlite+aiosqlite"),
         "Another database, such as postgresql+asyncpg://user:password@host/name, in place of DB_PATH.",
     )
-    event_bus_url: Secret = setting("", parse.secret(), "redis://... for the event bus; empty: in memory.")
+    event_bus_url: Secret = setting(
+        "", parse.secret_url("redis", "rediss"), "redis://... for the event bus; empty: in memory."
+    )
     instance_lock_path: Path = setting(
         "/tmp/crypto-bot.lock",  # noqa: S108 - the file is only locked; the lock checks whose it is
         parse.path(),
@@ -94,17 +96,17 @@ class MessageSettings:
     """Who is told, and who may command."""
 
     notifier_set: tuple[str, ...] = setting(
-        "log", parse.names("a comma list of installed notifiers"), "The notifiers that get alerts."
+        "log", lists.names("a comma list of installed notifiers"), "The notifiers that get alerts."
     )
     telegram_bot_token: Secret = setting("", parse.secret(), "Token of the Telegram bot; needs a chat id.")
     telegram_chat_id: str = setting(
         "", parse.text("empty, a numeric id or @channel"), "Chat that alerts go to."
     )
     telegram_allowed_users: tuple[int, ...] = setting(
-        "", parse.integers("a comma list of numeric user ids"), "Users the bot answers."
+        "", lists.integers("a comma list of numeric user ids"), "Users the bot answers."
     )
     telegram_admins: tuple[int, ...] = setting(
         "",
-        parse.integers("a comma list, all of them in TELEGRAM_ALLOWED_USERS"),
+        lists.integers("a comma list, all of them in TELEGRAM_ALLOWED_USERS"),
         "Users who may pause, resume and stop; empty: all allowed users.",
     )

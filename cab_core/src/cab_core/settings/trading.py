@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from cab_core.secret import Secret
-from cab_core.settings import parse
+from cab_core.settings import lists, parse
 from cab_core.settings.setting import required, section, setting
 
 
@@ -20,7 +20,7 @@ class RunSettings:
         parse.choice("paper", "live"), "Simulated money, or real orders.", unset="paper"
     )
     exchange: str = required(parse.exchange(), "The venue: prices in paper, orders too in live.", unset="")
-    symbols: tuple[str, ...] = required(parse.symbols(), "The symbols to trade.", unset=())
+    symbols: tuple[str, ...] = required(lists.symbols(), "The symbols to trade.", unset=())
     fixed_amount: Decimal = setting(
         "50", parse.money(gt=0), "Quote amount of one entry before the regime and the risk rules shrink it."
     )
@@ -64,7 +64,7 @@ class StrategySettings:
     strategy_enabled: bool = setting("true", parse.boolean(), "false: no strategy is asked, exits go on.")
     strategy_set: tuple[str, ...] = setting(
         "ema_atr",
-        parse.names("a comma list of installed strategies or paths of single .py files", empty=False),
+        lists.names("a comma list of installed strategies or paths of single .py files", empty=False),
         "The strategies that are asked, in order. A path of a single file works in paper and backtest.",
     )
     strategy_mode: Literal["first", "vote", "weighted"] = setting(
@@ -74,7 +74,7 @@ class StrategySettings:
         "0.0", parse.real(ge=0, le=1), "Least confidence a single strategy's answer needs to count."
     )
     strategy_weights: Mapping[str, float] = setting(
-        "", parse.weights(), "Weight of each strategy; 0 keeps it in the trace without a vote."
+        "", lists.weights(), "Weight of each strategy; 0 keeps it in the trace without a vote."
     )
     ema_short: int = setting(
         "12",

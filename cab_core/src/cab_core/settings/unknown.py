@@ -26,13 +26,15 @@ FAMILIES = (
 #: In a shared environment only names this similar to one of ours count as a slip of the pen.
 _SLIP = 0.88
 _SHORTEST_SLIP = 6
+_EXTRA = 3
 
 
 def meant_for_us(name: str) -> bool:
     """Say whether an unknown name of a shared environment is probably a mistyped setting."""
     if name.startswith(FAMILIES):
         return True
-    return len(name) >= _SHORTEST_SLIP and bool(nearest(name, BY_NAME, _SLIP))
+    similar = [known for known in BY_NAME if known[0] == name[:1] and abs(len(known) - len(name)) <= _EXTRA]
+    return len(name) >= _SHORTEST_SLIP and bool(nearest(name, similar, _SLIP))
 
 
 def suggestion(name: str) -> str:
