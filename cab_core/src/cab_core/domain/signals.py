@@ -145,6 +145,6 @@ def decide(
     cold = max(warmup_bars - 1, 0)
     action[:cold] = Action.HOLD
     reason[:cold] = len(upward) + 1
-    confidence = confidence_of(strength) * (action != Action.HOLD)
+    confidence = confidence_of(strength) * (action != Action.HOLD.value)  # an enum compares slowly
     reasons = (otherwise, *[line.reason for line in upward], NOT_ENOUGH_BARS)
     return Signals(action, confidence, reason, reasons, data or {})

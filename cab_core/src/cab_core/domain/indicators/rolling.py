@@ -68,12 +68,13 @@ class _Block(NamedTuple):
 
     def merged(self, later: _Block, rows: int, later_rows: int) -> _Block:
         """Merge runs of ``rows`` rows with the runs of ``later_rows`` rows that follow them."""
-        mean, squares, own_weight = (
-            self.mean[:-later_rows],
-            self.squares[:-later_rows],
-            self.weight[:-later_rows],
-        )
+        mean, own_weight = self.mean[:-later_rows], self.weight[:-later_rows]
         weight = own_weight + later.weight[rows:]
         step = later.mean[rows:] - mean
-        shift = step * (later.weight[rows:] / weight)
-        return _Block(mean + shift, squares + later.squares[rows:] + step * shift * own_weight, weight)
+        shift = later.weight[rows:] / weight
+        shift *= step
+        squares = step * shift
+        squares *= own_weight
+        squares += self.squares[:-later_rows]
+        squares += later.squares[rows:]
+        return _Block(mean + shift, squares, weight)
