@@ -176,6 +176,28 @@ async def test_a_newer_instance_fences_off_the_older_one(store: Store, url: str)
     await newer.close()
 
 
+async def test_a_lost_connection_is_made_anew_and_stays_fenced(store: Store, url: str) -> None:
+    server = create_async_engine(SERVER, isolation_level="AUTOCOMMIT")
+    name = sa.make_url(url).database
+    query = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+
+    async with server.connect() as conn:
+        await conn.exec_driver_sql(query)
+        with pytest.raises(StorageError):
+            await store.transact(lambda c: kv_save(c, {"a": "lost"}))
+        await store.transact(lambda c: kv_save(c, {"a": "1"}))
+        assert await store.read(kv_load) == {"a": "1"}
+
+        newer = await Store.open(url)
+        await newer.close()
+        await conn.exec_driver_sql(query)
+    await server.dispose()
+    with pytest.raises(StorageError):
+        await store.transact(lambda c: kv_save(c, {"a": "lost"}))
+    with pytest.raises(StorageError, match="another instance"):
+        await store.transact(lambda c: kv_save(c, {"a": "old"}))
+
+
 def _tables(conn: Connection) -> dict[str, object]:
     """Columns, constraints, indexes and triggers as the server describes them."""
     queries = {

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
 import stat
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -237,4 +240,28 @@ async def test_a_failed_transaction_leaves_nothing_behind(store: Store) -> None:
 
     assert await store.read(kv_load) == {}
     assert await store.transact(lambda c: journal(c, "test", {}, ts_ms=2)) == 1
+    assert await store.read(verify_journal) == []
+
+
+async def test_a_canceled_caller_leaves_a_whole_transaction(store: Store) -> None:
+    started = threading.Event()
+
+    def slow(conn: Connection) -> None:
+        kv_save(conn, {"a": "1"})
+        started.set()
+        time.sleep(0.05)
+        kv_save(conn, {"b": "2"})
+
+    caller = asyncio.create_task(store.transact(slow))
+    await asyncio.to_thread(started.wait, 5)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+
+    assert await store.transact(kv_load) == {"a": "1", "b": "2"}
+
+
+async def test_concurrent_callers_are_put_in_a_row(store: Store) -> None:
+    callers = [store.transact(lambda c: journal(c, "test", {}, ts_ms=1)) for _ in range(50)]
+    assert sorted(await asyncio.gather(*callers)) == list(range(1, 51))
     assert await store.read(verify_journal) == []

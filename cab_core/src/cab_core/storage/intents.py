@@ -11,7 +11,18 @@ import sqlalchemy as sa
 from cab_core.domain.orders import TERMINAL, Intent, OrderState, OrderType, Purpose, Side, advance
 from cab_core.storage.journal import append
 from cab_core.storage.schema import order_intents
+from cab_core.storage.sql import update
 
+_INSERT = order_intents.insert()
+_LAST_ATTEMPT = (
+    sa.select(order_intents.c.attempt, order_intents.c.state)
+    .where(order_intents.c.key == sa.bindparam("wanted"))
+    .order_by(order_intents.c.attempt.desc())
+    .limit(1)
+)
+_ATTEMPT = sa.select(order_intents.c.state, order_intents.c.client_id, order_intents.c.trace_id).where(
+    order_intents.c.key == sa.bindparam("wanted"), order_intents.c.attempt == sa.bindparam("nth")
+)
 _RETRYABLE = frozenset({OrderState.REJECTED, OrderState.ABANDONED})
 
 
@@ -41,18 +52,13 @@ def plan_intent(conn: sa.Connection, intent: Intent, payload: Mapping[str, Any] 
     A key is used once. Its next attempt is accepted only when the attempt before it ended rejected or
     abandoned, so at most one order of a key can ever be alive or done.
     """
-    last = conn.execute(
-        sa.select(order_intents.c.attempt, order_intents.c.state)
-        .where(order_intents.c.key == intent.key)
-        .order_by(order_intents.c.attempt.desc())
-        .limit(1)
-    ).first()
+    last = conn.execute(_LAST_ATTEMPT, {"wanted": intent.key}).first()
     if last is None:
         if intent.attempt < 1:
             raise ValueError(f"attempts are counted from 1, not {intent.attempt}")
     elif last.state not in _RETRYABLE or intent.attempt <= last.attempt:
         return False
-    conn.execute(order_intents.insert(), _row(intent, payload or {}))
+    conn.execute(_INSERT, _row(intent, payload or {}))
     append(
         conn,
         "order.planned",
@@ -89,9 +95,7 @@ def set_intent_state(
         KeyError: there is no such attempt.
         ValueError: the transition is illegal.
     """
-    same = (order_intents.c.key == key, order_intents.c.attempt == attempt)
-    columns = (order_intents.c.state, order_intents.c.client_id, order_intents.c.trace_id)
-    row = conn.execute(sa.select(*columns).where(*same)).first()
+    row = conn.execute(_ATTEMPT, {"wanted": key, "nth": attempt}).first()
     if row is None:
         raise KeyError(f"no intent {key} attempt {attempt}")
     values: dict[str, Any] = {"state": advance(OrderState(row.state), to), "updated_ms": ts_ms}
@@ -101,7 +105,7 @@ def set_intent_state(
         values["order_id"] = order_id
     if message is not None:
         values["message"] = message
-    conn.execute(order_intents.update().where(*same).values(values))
+    update(conn, order_intents, {"client_id": row.client_id}, values)
     append(
         conn,
         f"order.{to}",

@@ -27,22 +27,21 @@ def current_epoch(conn: sa.Connection) -> int:
 
 
 def start_epoch(conn: sa.Connection) -> int:
-    """Begin the next epoch and make ``conn`` its writer; the writers of older epochs are fenced off."""
+    """Begin and return the next epoch; from then on the writers of older ones are refused."""
     epoch = int(get_meta(conn, "epoch") or 0) + 1
     upsert(conn, meta, {"key": "epoch"}, {"value": str(epoch)})
-    conn.info[EPOCH] = epoch
     return epoch
 
 
-def check_epoch(conn: sa.Connection) -> None:
-    """Refuse to write if a newer instance has taken the database over.
+def check_epoch(conn: sa.Connection, own: int) -> None:
+    """Refuse to write if a newer instance has taken the database over from the one of epoch ``own``.
 
     Raises:
-        StorageError: the stored epoch is not that of this writer.
+        StorageError: the stored epoch is another one.
     """
+    conn.info[EPOCH] = own  # again each time: a connection that was made anew has forgotten it
     stored = int(get_meta(conn, "epoch") or 0)
-    own = conn.info.get(EPOCH)
-    if own is not None and stored != own:
+    if stored != own:
         raise StorageError(
             f"another instance (epoch {stored}) has taken the database over from this one (epoch {own})",
             fix="keep only one instance running",

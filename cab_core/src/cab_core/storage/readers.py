@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from cab_core.errors import StorageError
 from cab_core.storage.engine import BUSY_TIMEOUT_MS, configure
 from cab_core.storage.location import Place, SqliteFile, sqlite_uri
 
@@ -49,9 +50,18 @@ def sqlite_readers(path: Path) -> AsyncEngine:
 
 
 def postgres_engine(url: sa.URL) -> AsyncEngine:
-    """Return the engine of a PostgreSQL database; a commit returns only when it is on disk."""
-    return create_async_engine(
-        url,
-        pool_size=3,
-        connect_args={"server_settings": {"synchronous_commit": "on", "application_name": "cab"}},
-    )
+    """Return the engine of a PostgreSQL database; a commit returns only when it is on disk.
+
+    Raises:
+        StorageError: the driver is not installed.
+    """
+    try:
+        return create_async_engine(
+            url,
+            pool_size=3,
+            connect_args={"server_settings": {"synchronous_commit": "on", "application_name": "cab"}},
+        )
+    except ModuleNotFoundError as error:
+        raise StorageError(
+            "PostgreSQL needs the package asyncpg", fix="pip install 'cab-core[postgres]'"
+        ) from error

@@ -87,7 +87,7 @@ class Store:
             raise self._failure
 
         def fenced(conn: sa.Connection) -> T:
-            check_epoch(conn)
+            check_epoch(conn, self.epoch)
             return fn(conn)
 
         try:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from cab_core.domain.timeframes import DAY_MS
 from cab_core.storage.journal import append
 from cab_core.storage.schema import decision_trace
-from cab_core.storage.sql import insert_new
+from cab_core.storage.sql import insert_new, update
 
 KEEP_MS = 90 * DAY_MS
 
@@ -64,8 +64,7 @@ def update_trace(
         KeyError: no such trace.
     """
     outcome = {"action": action, "reason": reason, "order_key": order_key}
-    statement = decision_trace.update().where(decision_trace.c.trace_id == trace_id)
-    if conn.execute(statement.values(**outcome, payload=payload)).rowcount == 0:
+    if not update(conn, decision_trace, {"trace_id": trace_id}, {**outcome, "payload": payload}):
         raise KeyError(f"no trace {trace_id}")
     append(conn, "cycle.outcome", outcome, ts_ms=ts_ms, trace_id=trace_id)
 
