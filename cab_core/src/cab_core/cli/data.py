@@ -89,10 +89,19 @@ def check(file: Path, as_json: bool) -> int:
         "cab data generate --symbol ETH/USDT --days 365 --start 2025-01-01 --out eth.csv.gz",
     ),
 )
-@click.option("--symbol", default="BTC/USDT", show_default=True, metavar="BASE/QUOTE", help="Symbol.")
+@click.option(
+    "--symbol", default="BTC/USDT", show_default=True, metavar="BASE/QUOTE", help="Sets level and path."
+)
 @click.option("--days", default=30, show_default=True, help="Length in days.")
 @click.option("--seed", default=11, show_default=True, help="One seed, one market, on every machine.")
-@click.option("--start", default="2024-01-01", show_default=True, type=click.DateTime([_DAY]), help="UTC.")
+@click.option(
+    "--start",
+    default="2024-01-01",
+    show_default=True,
+    type=click.DateTime([_DAY]),
+    metavar="YYYY-MM-DD",
+    help="First day, UTC.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A .csv or .csv.gz file.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def generate(

@@ -115,10 +115,12 @@ def missing_bars(holes: Sequence[Hole]) -> int:
 
 
 def _most_frequent(steps: IntArray) -> int:
+    """Return the most frequent step that is a timeframe, or the most frequent one if none is."""
     first = int(steps[0])
-    if np.count_nonzero(steps == first) * 2 > len(steps):
+    if first in _NAMES and np.count_nonzero(steps == first) * 2 > len(steps):
         return first
     values, counts = np.unique(steps, return_counts=True)
+    counts[np.isin(values, list(_NAMES))] += len(steps)
     return int(values[np.argmax(counts)])
 
 
