@@ -12,6 +12,7 @@ import signal
 import threading
 from time import perf_counter
 from types import FrameType, TracebackType
+from typing import Any
 
 #: How often the armed timer looks at the deadline of the running call, in seconds.
 TICK_S = 0.05
@@ -33,7 +34,7 @@ class HangGuard:
         self._deadline = math.inf
         self._depth = 0
         self._armed = False
-        self._before: tuple[object, float, float] = (None, 0.0, 0.0)
+        self._before: tuple[Any, float, float] = (None, 0.0, 0.0)  # handler, seconds left, since when
 
     def __enter__(self) -> HangGuard:
         self._depth += 1
@@ -67,21 +68,24 @@ class HangGuard:
         on_main = threading.current_thread() is threading.main_thread()
         if not (on_main and hasattr(signal, "setitimer")):
             return
-        handler = signal.signal(signal.SIGALRM, self._fired)
-        remaining, _ = signal.setitimer(signal.ITIMER_REAL, TICK_S, TICK_S)
-        self._before = (handler, remaining, perf_counter())
+        remaining, _ = signal.setitimer(signal.ITIMER_REAL, 0.0)
+        self._before = (signal.signal(signal.SIGALRM, self._fired), remaining, perf_counter())
         self._armed = True
+        signal.setitimer(signal.ITIMER_REAL, TICK_S, TICK_S)
 
     def _disarm(self) -> None:
+        self._armed = False  # first: an alarm that is already on its way must not arm the timer again
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         handler, remaining, since = self._before
-        signal.signal(signal.SIGALRM, handler)  # type: ignore[arg-type]  # what signal.signal gave us
-        self._armed = False
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if handler is None else handler)
         if remaining:
             signal.setitimer(signal.ITIMER_REAL, max(remaining - (perf_counter() - since), 1e-3))
 
     def _fired(self, _signal: int, _frame: FrameType | None) -> None:
+        if not self._armed:
+            return
         left = self._deadline - perf_counter()
         if left <= 0:
-            raise PluginTimeout
-        signal.setitimer(signal.ITIMER_REAL, min(left, TICK_S), TICK_S)
+            raise PluginTimeout  # again at each tick, should the plugin swallow it
+        if left < TICK_S:
+            signal.setitimer(signal.ITIMER_REAL, left, TICK_S)

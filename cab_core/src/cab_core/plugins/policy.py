@@ -1,4 +1,4 @@
-"""What happens when a plugin fails: the one table, in code (`docs` shows the same)."""
+"""What happens when a plugin fails: one table for all kinds."""
 
 from __future__ import annotations
 
