@@ -87,6 +87,41 @@ def test_an_entry_fill_after_the_first_exit_keeps_the_levels() -> None:
     assert (after.levels, after.stop, after.quantity) == (before.levels, following.stop, D("0.6"))
 
 
+def test_an_entry_fill_after_a_partly_sold_stop_keeps_the_levels() -> None:
+    book = new_book()
+    book.apply(bought("1", "100", trade_id="1"), ENTRY)
+    book.apply(sold("0.5", "95", trade_id="2"), AppliedTo(Purpose.STOP_LOSS, "stop_loss", final=False))
+    book.apply(bought("0.1", "90", trade_id="3"), ENTRY)
+    protection = book.positions[SYMBOL].protection
+    assert protection is not None
+    assert (protection.stop, protection.quantity) == (D(95), D("0.6"))
+
+
+def test_a_late_fill_does_not_bring_back_an_old_stop() -> None:
+    book = new_book()
+    book.apply(bought("1", "100", trade_id="1"), ENTRY)
+    first = book.positions[SYMBOL].protection
+    assert first is not None
+    decided, (sale,) = on_price(first, D(102), BTC, RULES)
+    to = AppliedTo(sale.purpose, sale.reason, protection=decided, final=False)
+    book.apply(sold("0.2", "102", trade_id="2"), to)
+    raised, _ = on_price(decided, D("104.9"), BTC, RULES)
+    book.guard(SYMBOL, raised)
+    book.apply(sold("0.3", "102", trade_id="3"), to)
+    after = book.positions[SYMBOL].protection
+    assert after is not None
+    assert (after.stop, after.peak, after.quantity) == (raised.stop, raised.peak, D("0.5"))
+
+
+def test_fees_in_quote_leave_the_cash_on_both_sides() -> None:
+    book = new_book()
+    book.apply(bought("1", "100", trade_id="1", fee="0.1"), ENTRY)
+    assert book.quote_free == D("899.9")
+    book.apply(sold("1", "110", trade_id="2", fee="0.11"), EXIT)
+    assert book.quote_free == D(1000) + book.realized == D("1009.79")
+    assert book.trades[-1].fees_quote == D("0.21")
+
+
 def test_a_tp1_fill_found_after_a_crash_still_moves_the_stop() -> None:
     book = new_book()
     book.apply(bought("1", "100", trade_id="1"), ENTRY)

@@ -199,6 +199,11 @@ def test_a_gap_through_the_stop_sells_at_the_open(best: bool) -> None:
     assert sales[0].purpose is Purpose.STOP_LOSS
 
 
+def test_an_open_exactly_at_the_stop_is_sold_at_the_open() -> None:
+    _, sales = on_candle(fresh(), candle("95", "104", "95", "103"), BTC, RULES)
+    assert reasons(sales) == [("stop_loss_gap", D("0.5"), D("95"))]
+
+
 def test_late_news_never_lowers_stage_stop_or_peak() -> None:
     early, _ = on_price(fresh(), D("102"), BTC, RULES)
     late, _ = on_price(early, D("104.9"), BTC, RULES)
