@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Protocol, TypeAlias
+
+import attrs
+
+from cab_core.domain.equity import Equity
+from cab_core.domain.orders import Fill, Intent, OrderState
+from cab_core.domain.risk import Halt, Halts
 
 #: Called as ``handler(topic, payload, trace_id)``.
 EventHandler: TypeAlias = Callable[[str, Mapping[str, Any], str], Awaitable[None]]
@@ -28,3 +35,116 @@ class EventBus(Protocol):
 
     def subscribe(self, topic: str, handler: EventHandler) -> None:
         """Call ``handler`` for each event of the topic (``*`` for all)."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Cycle:
+    """One evaluated candle, as it is recorded.
+
+    Attributes:
+        trace: the whole chain, JSON-safe.
+        order_key: key of the intent it led to, None without an order.
+    """
+
+    trace_id: str
+    symbol: str
+    candle_ts_ms: int
+    close: Decimal | None
+    action: str
+    reason: str
+    order_key: str | None
+    trace: Mapping[str, Any]
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class IntentChange:
+    """The next state of one attempt of an intent."""
+
+    key: str
+    attempt: int
+    to: OrderState
+    order_id: str | None = None
+    message: str | None = None
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Changes:
+    """Everything one step changes, written in one transaction, with its journal rows, or not at all.
+
+    Attributes:
+        planned: new intents with what their fills will belong to (JSON-safe).
+        moved: transitions of intents, in order.
+        fills: our own trades.
+        positions: state by symbol, None for flat.
+        account: the account's state, None if it did not change.
+        cycle: an evaluated candle.
+        revised: a recorded cycle whose outcome turned out differently.
+        halts: halts that begin.
+        equity: a point of the equity curve.
+        values: durable key-value memory of the shell.
+    """
+
+    ts_ms: int
+    trace_id: str = "-"
+    planned: Sequence[tuple[Intent, Mapping[str, Any]]] = ()
+    moved: Sequence[IntentChange] = ()
+    fills: Sequence[Fill] = ()
+    positions: Mapping[str, Mapping[str, Any] | None] = attrs.field(factory=dict)
+    account: Mapping[str, Any] | None = None
+    cycle: Cycle | None = None
+    revised: Cycle | None = None
+    halts: Sequence[Halt] = ()
+    equity: Equity | None = None
+    values: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class OpenIntent:
+    """An intent that has not ended, and what its fills belong to."""
+
+    intent: Intent
+    state: OrderState
+    context: Mapping[str, Any]
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Remembered:
+    """The durable state a start continues from.
+
+    Attributes:
+        account: None on the first start.
+        last_candles: open time of the last evaluated candle by symbol.
+        peak_reset: somebody released the drawdown halt: the peak starts again at the present equity.
+    """
+
+    account: Mapping[str, Any] | None
+    positions: Mapping[str, Mapping[str, Any]]
+    open_intents: Sequence[OpenIntent]
+    halts: Halts
+    last_candles: Mapping[str, int]
+    peak_reset: bool
+    regime: Mapping[str, Any] | None
+    values: Mapping[str, str]
+
+
+class Storage(Protocol):
+    """The durable memory of the orchestrator."""
+
+    async def remember(self) -> Remembered:
+        """Return the durable state in one snapshot."""
+
+    async def commit(self, changes: Changes) -> bool:
+        """Write the changes durably in one transaction.
+
+        Returns:
+            False, with nothing written, if an intent or a cycle is a duplicate.
+
+        Raises:
+            cab_core.errors.StorageError: the database refused; nothing was written.
+        """
+
+    async def halts(self, now_ms: int) -> tuple[Halts, bool]:
+        """Return the halts as they are now, and whether the peak is to be reset (``cab risk reset``)."""
+
+    async def save_regime(self, regime: Mapping[str, Any]) -> None:
+        """Keep the regime and what it was derived from."""

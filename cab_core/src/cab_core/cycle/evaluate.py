@@ -50,11 +50,13 @@ class Votes:
     aggregate: Aggregate
     stopped: BoolArray
 
+    def stop_reason(self, k: int) -> str:
+        """Return why a filter stops the buys of bar ``k``; empty if none does."""
+        return BuyBlock(int(self.filtered.block[k])).reason
+
     def reason(self, k: int) -> str:
         """Return the reason of bar ``k``: the filter's where it stopped the buys, else the aggregate's."""
-        if self.stopped[k]:
-            return BuyBlock(int(self.filtered.block[k])).reason
-        return self.aggregate.reason(k)
+        return self.stop_reason(k) if self.stopped[k] else self.aggregate.reason(k)
 
     def voted(self, settings: AggregationSettings) -> list[BoolArray]:
         """Return per strategy at which bars it qualified for the aggregate's side."""

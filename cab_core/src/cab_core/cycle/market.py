@@ -103,11 +103,30 @@ class RecordedMarket:
         until = int(np.searchsorted(tape.series.bars.ts_ms, self._clock.now_ms() - TF_MS, side="right"))
         return resample(tape.series.bars[:until], "15m", timeframe)[-limit:]
 
-    def next_close_ms(self, symbol: str) -> int | None:
-        """Return when the next candle closes; None at the end of the recording."""
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The recorded symbols in order."""
+        return tuple(self._tapes)
+
+    def next_walk_ms(self, symbol: str) -> int | None:
+        """Return when the next candle to be walked closes; None at the end of the recording."""
         tape = self._tape(symbol)
-        closed = self._closed(tape.bars, self._clock.now_ms())
-        return None if closed == len(tape.bars) else int(tape.bars.ts_ms[closed]) + TF_MS
+        return None if tape.played == len(tape.bars) else int(tape.bars.ts_ms[tape.played]) + TF_MS
+
+    def open_times(self, symbol: str, after_ms: int) -> list[int]:
+        """Return the open times of the candles later than ``after_ms``."""
+        stamps = self._tape(symbol).bars.ts_ms
+        times: list[int] = stamps[stamps > after_ms].tolist()
+        return times
+
+    def all_open_times(self, after_ms: int) -> list[int]:
+        """Return the open times of the candles of any symbol later than ``after_ms``, increasing."""
+        return sorted({ts_ms for symbol in self._tapes for ts_ms in self.open_times(symbol, after_ms)})
+
+    def first_close_ms(self, symbol: str, after_ms: int) -> int | None:
+        """Return when the first candle that opened after ``after_ms`` closes."""
+        times = self.open_times(symbol, after_ms)
+        return times[0] + TF_MS if times else None
 
     def _tape(self, symbol: str) -> _Tape:
         if symbol not in self._tapes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -31,6 +32,16 @@ QUIET_REASONS = frozenset(
         "strategies_disabled",
     }
 )
+
+
+@attrs.frozen(slots=True)
+class Decided:
+    """One cycle: what it ordered (-1 sell, 0 nothing, +1 buy), the aggregate's confidence, the reason."""
+
+    candle_ts_ms: int
+    ordered: int
+    confidence: float
+    reason: str
 
 
 @attrs.frozen(eq=False, slots=True, kw_only=True)
@@ -109,6 +120,19 @@ def result_of(
         trades=tuple(book.trades),
         open_positions=tuple(book.positions.values()),
         orders=tuple(orders),
+    )
+
+
+def hash_decisions(symbol: str, cycles: Sequence[Decided]) -> bytes:
+    """Return the bytes that one symbol's cycles, in order, add to the hash of decisions."""
+    return b"".join(
+        (
+            symbol.encode(),
+            np.array([c.candle_ts_ms for c in cycles], np.int64).tobytes(),
+            np.array([c.ordered for c in cycles], np.int8).tobytes(),
+            np.array([c.confidence for c in cycles], np.float64).tobytes(),
+            np.array([zlib.crc32(c.reason.encode()) for c in cycles], np.uint32).tobytes(),
+        )
     )
 
 

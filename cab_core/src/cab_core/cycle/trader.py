@@ -52,13 +52,14 @@ class Ruling:
     Attributes:
         reason: None to go ahead, else the one machine-readable reason.
         amount: quote to spend; 0 if blocked before the size was known.
+        regime: None if it is not known or too old.
         assessment: the risk rules' verdicts, None if the regime blocked first.
         slippage_pct: expected slippage, None if not reached.
         delayed: the entry may be tried again while its signal lives.
     """
 
     reason: str | None
-    regime: RegimeState
+    regime: RegimeState | None
     amount: Decimal = Decimal(0)
     assessment: Assessment | None = None
     slippage_pct: Decimal | None = None

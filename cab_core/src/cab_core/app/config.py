@@ -1,4 +1,4 @@
-"""The composition root: from settings to the pure configuration and the plugins of a run."""
+"""From settings to the pure configuration and the plugins of a run."""
 
 from __future__ import annotations
 

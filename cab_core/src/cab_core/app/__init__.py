@@ -1,0 +1,1 @@
+"""The composition root: puts settings, plugins, storage and the cycle together."""

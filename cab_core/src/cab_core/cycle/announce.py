@@ -1,0 +1,151 @@
+"""Turns what the orchestrator did into events of the registry; nothing waits for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from cab_core.cycle.execute_trade import Executed
+from cab_core.cycle.trader import Planned, Ruling
+from cab_core.domain.book import Book
+from cab_core.domain.equity import Equity
+from cab_core.domain.money import ZERO
+from cab_core.domain.orders import Side
+from cab_core.domain.position import Position
+from cab_core.domain.regime import RegimeState
+from cab_core.domain.risk import Halt, RuleFailed, Verdict, VerdictKind
+from cab_core.ports import Cycle, EventBus
+
+
+@attrs.define(eq=False)
+class Announcer:
+    """Publishes to the bus.
+
+    Attributes:
+        bus: where events go.
+        last_equity: the newest snapshot, for status and metrics.
+    """
+
+    bus: EventBus
+    last_equity: Equity | None = attrs.field(default=None, init=False)
+
+    def cycle(self, cycle: Cycle, duration_ms: float) -> None:
+        """A candle was evaluated."""
+        payload = {
+            "symbol": cycle.symbol,
+            "candle_ts_ms": cycle.candle_ts_ms,
+            "action": cycle.action,
+            "reason": cycle.reason,
+            "order_key": cycle.order_key,
+            "duration_ms": duration_ms,
+        }
+        self.bus.publish("cycle.completed", payload, cycle.trace_id)
+
+    def blocked(self, symbol: str, ruling: Ruling, trace_id: str) -> None:
+        """An entry was stopped; where a risk rule did it, say which and why."""
+        if ruling.assessment is None or ruling.assessment.blocked is None:
+            return
+        rule = ruling.assessment.blocked.removeprefix("risk_")
+        verdict = next((v for name, v in ruling.assessment.verdicts if name == rule), None)
+        limits = _limits(verdict)
+        reason = verdict.reason if isinstance(verdict, Verdict) else getattr(verdict, "error", "halted")
+        payload = {"symbol": symbol, "rule": rule, "reason": reason, **limits}
+        self.bus.publish("risk.blocked", payload, trace_id)
+        for halt in ruling.assessment.trips:
+            self._halted(halt, ruling, trace_id)
+
+    def executed(self, planned: Planned, done: Executed, book: Book) -> None:
+        """An order was made and settled."""
+        intent = planned.intent
+        if not done.fills:
+            return
+        for fill in done.fills:
+            payload = {
+                "symbol": fill.symbol,
+                "client_id": fill.client_id,
+                "trade_id": fill.trade_id,
+                "side": str(fill.side),
+                "quantity": fill.quantity,
+                "price": fill.price,
+                "fee": fill.fee,
+                "fee_currency": fill.fee_currency,
+            }
+            self.bus.publish("trade.settled", payload, intent.trace_id)
+        completed = {
+            "symbol": intent.symbol,
+            "key": intent.key,
+            "client_id": intent.client_id,
+            "side": str(intent.side),
+            "quantity": sum((fill.quantity for fill in done.fills), ZERO),
+            "value": sum((fill.value for fill in done.fills), ZERO),
+        }
+        self.bus.publish("trade.completed", completed, intent.trace_id)
+        self._position(planned, book)
+
+    def protection(self, symbol: str, position: Position, trace_id: str) -> None:
+        """The stop of a position moved without a sale."""
+        p = position.protection
+        if p is not None:
+            payload = {"symbol": symbol, "stage": p.stage, "stop": p.stop, "kind": p.kind}
+            self.bus.publish("protection.changed", payload, trace_id)
+
+    def equity(self, equity: Equity) -> None:
+        """The equity was valued."""
+        self.last_equity = equity
+
+    def regime(self, old: RegimeState | None, new: RegimeState) -> None:
+        """The regime changed its state."""
+        payload = {
+            "old": None if old is None else str(old.state),
+            "new": str(new.state),
+            "score": new.score,
+            "parts": dict(new.parts),
+        }
+        self.bus.publish("regime.changed", payload)
+
+    def state(self, symbol: str, old: str, new: str, reason: str) -> None:
+        """A symbol's loops changed their state."""
+        self.bus.publish("orchestrator.state", {"symbol": symbol, "old": old, "new": new, "reason": reason})
+
+    def alert(self, severity: str, kind: str, text: str, *, symbol: str = "", ts_ms: int = 0) -> None:
+        """Tell the operator."""
+        payload = {
+            "severity": severity,
+            "kind": kind,
+            "text": text,
+            "symbol": symbol,
+            "rule": "",
+            "ts_ms": ts_ms,
+        }
+        self.bus.publish("alert", payload)
+
+    def _position(self, planned: Planned, book: Book) -> None:
+        intent = planned.intent
+        position = book.positions.get(intent.symbol)
+        if intent.side is Side.BUY and position is not None:
+            payload: Mapping[str, Any] = {
+                "symbol": intent.symbol,
+                "quantity": position.quantity,
+                "cost": position.cost,
+                "reason": intent.reason,
+            }
+            self.bus.publish("position.opened", payload, intent.trace_id)
+        elif intent.side is Side.SELL and position is None:
+            pnl: Decimal = book.round_trips[-1].pnl if book.round_trips else ZERO
+            payload = {"symbol": intent.symbol, "pnl": pnl, "reason": planned.context.reason}
+            self.bus.publish("position.closed", payload, intent.trace_id)
+
+    def _halted(self, halt: Halt, ruling: Ruling, trace_id: str) -> None:
+        verdicts = () if ruling.assessment is None else ruling.assessment.verdicts
+        verdict = next((v for name, v in verdicts if name == halt.rule), None)
+        payload = {"rule": halt.rule, "reason": halt.reason, **_limits(verdict)}
+        self.bus.publish("emergency.stop", payload, trace_id)
+
+
+def _limits(verdict: Verdict | RuleFailed | None) -> dict[str, float | None]:
+    if isinstance(verdict, Verdict) and verdict.kind is not VerdictKind.ALLOW:
+        return {"value": verdict.value, "threshold": verdict.threshold}
+    return {"value": None, "threshold": None}

@@ -1,0 +1,104 @@
+"""Stages 1 to 6 for the newest closed candle of one symbol: what paper and live evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+import numpy as np
+
+from cab_core.cycle.config import CycleConfig
+from cab_core.cycle.evaluate import Panel, Votes, evaluate
+from cab_core.cycle.higher import Higher
+from cab_core.domain.bars import Bars
+from cab_core.domain.candles import prepare, validate, window_start
+from cab_core.domain.timeframes import TF_MS, TIMEFRAMES
+from cab_core.domain.trend import TrendRows
+from cab_core.domain.volume import confirm_volume
+from cab_core.sdk import Market
+
+#: Candles asked for per timeframe: the anchored windows need at most twice their lookback.
+LIMITS: Mapping[str, int] = {"15m": 1000, "1h": 600, "4h": 600, "1d": 1456}
+
+
+@attrs.frozen(eq=False, slots=True)
+class Moment:
+    """The decision bar of one symbol, evaluated.
+
+    Attributes:
+        candle_ts_ms: its open time. ``close``: its close.
+        votes: one row; None with strategies disabled.
+        trend: one row.
+        volume_ratio: relative volume, NaN if unknown.
+        dropped: bad rows of the feed that were dropped.
+    """
+
+    candle_ts_ms: int
+    close: float
+    votes: Votes | None
+    trend: TrendRows
+    volume_ratio: float
+    dropped: int
+
+
+class MomentReader:
+    """Evaluates one symbol, candle after candle.
+
+    Args:
+        symbol: ``BASE/QUOTE``.
+        market: where candles come from.
+        panel: the strategies.
+        config: the pure settings.
+
+    Attributes:
+        higher: the higher timeframes as of the last reading, None before the first.
+    """
+
+    def __init__(self, symbol: str, market: Market, panel: Panel, config: CycleConfig) -> None:
+        self.symbol = symbol
+        self.higher: Higher | None = None
+        self._market = market
+        self._panel = panel
+        self._config = config
+        self._candles: dict[str, Bars] = {}
+        self._fetched: dict[str, int] = {}
+
+    async def read(self, now_ms: int) -> Moment | None:
+        """Evaluate the newest candle closed by now; None if there is none."""
+        bars, dropped = validate(await self._market.candles(self.symbol, "15m", LIMITS["15m"]))
+        if not len(bars):
+            return None
+        higher = await self._higher(now_ms)
+        return self.evaluate(bars, higher, dropped)
+
+    def evaluate(self, bars: Bars, higher: Higher, dropped: int = 0) -> Moment:
+        """Evaluate the last of ``bars``: pure, the part of the cycle that is timed."""
+        series = prepare(bars)
+        last = len(series) - 1
+        start = window_start(series.bars.ts_ms, int(series.segment[last]), last)
+        window = series.bars[start:]
+        k = len(window) - 1
+        candle_ts_ms = int(window.ts_ms[k])
+        trend = higher.trend(np.array([candle_ts_ms + TF_MS]), self._config.trend)
+        ratio = self._config.volume_min_ratio
+        volume = confirm_volume(window[-21:], 0.0 if ratio is None else ratio)
+        votes = None
+        if self._config.strategies_enabled:
+            volume_ok = None if ratio is None else volume.ok[-1:]
+            votes = evaluate(self._panel, window, k, trend.state, volume_ok, self._config)
+        return Moment(candle_ts_ms, float(window.close[k]), votes, trend, float(volume.ratio[-1]), dropped)
+
+    async def refresh(self, now_ms: int) -> None:
+        """Bring the higher timeframes up to date, for other symbols' correlation."""
+        await self._higher(now_ms)
+
+    async def _higher(self, now_ms: int) -> Higher:
+        """Return the higher timeframes, fetched again only when a candle of theirs has closed."""
+        stale = [tf for tf in LIMITS if tf != "15m" and self._fetched.get(tf) != now_ms // TIMEFRAMES[tf]]
+        for tf in stale:
+            bars, _ = validate(await self._market.candles(self.symbol, tf, LIMITS[tf]), TIMEFRAMES[tf])
+            self._candles[tf] = bars
+            self._fetched[tf] = now_ms // TIMEFRAMES[tf]
+        if stale or self.higher is None:
+            self.higher = Higher.of(self._candles)
+        return self.higher

@@ -1,0 +1,149 @@
+"""Supervises the loops of an orchestrator: states per symbol; a loop that raises goes on after a pause."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import attrs
+
+from cab_core.clock import Clock, VirtualClock
+from cab_core.errors import StorageError
+
+log = logging.getLogger("cab.cycle")
+
+#: Longest pause before a failed loop goes on, seconds; the pauses are 1, 2, 4 … s.
+LONGEST_PAUSE_S = 60
+
+
+class State(StrEnum):
+    """State of a symbol. Paused stops entries only; stopped ends its loops."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+_ALLOWED: dict[State, frozenset[State]] = {
+    State.IDLE: frozenset({State.RUNNING, State.STOPPED}),
+    State.RUNNING: frozenset({State.PAUSED, State.STOPPED}),
+    State.PAUSED: frozenset({State.RUNNING, State.STOPPED}),
+    State.STOPPED: frozenset({State.RUNNING}),
+}
+
+
+@attrs.frozen(eq=False)
+class Loop:
+    """One loop: what it belongs to and what makes it (again after a failure)."""
+
+    symbol: str
+    name: str
+    make: Callable[[], Awaitable[None]]
+
+
+@attrs.define(eq=False)
+class Supervisor:
+    """Runs loops until they end by themselves or are stopped.
+
+    Attributes:
+        clock: the injected clock.
+        on_state: told symbol, old state, new state and reason.
+        failures: how often each loop raised.
+    """
+
+    clock: Clock
+    on_state: Callable[[str, str, str, str], None] = lambda *_: None
+    on_failure: Callable[[str, str, BaseException], None] = lambda *_: None
+    failures: dict[tuple[str, str], int] = attrs.field(factory=dict, init=False)
+    states: dict[str, State] = attrs.field(factory=dict, init=False)
+    _tasks: dict[asyncio.Task[None], Loop] = attrs.field(factory=dict, init=False)
+
+    def set_state(self, symbol: str, to: State, reason: str) -> bool:
+        """Bring a symbol to a state; asking for the present state changes nothing.
+
+        Returns:
+            False if the transition is not allowed.
+        """
+        old = self.states.get(symbol, State.IDLE)
+        if old is to:
+            return True
+        if to not in _ALLOWED[old]:
+            return False
+        self.states[symbol] = to
+        self.on_state(symbol, str(old), str(to), reason)
+        if to is State.STOPPED:
+            self._cancel(symbol)
+        return True
+
+    def entries_paused(self, symbol: str) -> bool:
+        """Say whether entries of a symbol are stopped by hand."""
+        return self.states.get(symbol) is not State.RUNNING
+
+    def stop(self, reason: str) -> None:
+        """Stop every symbol; `run` returns once the loops have ended."""
+        for symbol in self.states:
+            self.set_state(symbol, State.STOPPED, reason)
+        self._cancel(None)
+
+    async def run(self, loops: Sequence[Loop]) -> None:
+        """Run loops side by side until all have ended.
+
+        Raises:
+            StorageError: the database failed: a bot that cannot remember must not trade.
+        """
+        ready = asyncio.Event()
+        async with _turn(self.clock):  # no virtual time passes before every loop has joined
+            for loop in loops:
+                task = asyncio.create_task(self._supervised(loop, ready), name=f"{loop.symbol}:{loop.name}")
+                self._tasks[task] = loop
+            await asyncio.sleep(0)
+            ready.set()
+        try:
+            done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+            failed = [e for task in done if not task.cancelled() and (e := task.exception()) is not None]
+            if failed:
+                raise failed[0]
+        finally:
+            self._cancel(None)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._tasks.clear()
+
+    async def _supervised(self, loop: Loop, ready: asyncio.Event) -> None:
+        async with _turn(self.clock):
+            await ready.wait()
+            pause_s = 1
+            while True:
+                try:
+                    await loop.make()
+                except StorageError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - a supervisor: a loop must not take the others down
+                    self._failed(loop, error)
+                else:
+                    return
+                await self.clock.sleep_until(self.clock.now_ms() + 1000 * pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _failed(self, loop: Loop, error: BaseException) -> None:
+        key = (loop.symbol, loop.name)
+        self.failures[key] = self.failures.get(key, 0) + 1
+        log.error("loop %s of %s failed: %s", loop.name, loop.symbol, error, exc_info=error)
+        self.on_failure(loop.symbol, loop.name, error)
+
+    def _cancel(self, symbol: str | None) -> None:
+        for task, loop in self._tasks.items():
+            if symbol is None or loop.symbol == symbol:
+                task.cancel()
+
+
+Turn: TypeAlias = AbstractAsyncContextManager[Any]
+
+
+def _turn(clock: Clock) -> Turn:
+    """Join the turnstile of a virtual clock; nothing to join on a real one."""
+    return clock.joined() if isinstance(clock, VirtualClock) else nullcontext()

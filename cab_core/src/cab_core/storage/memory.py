@@ -1,0 +1,52 @@
+"""A memory that forgets: `cab_core.ports.Storage` without a database, for checks and measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from cab_core.domain.risk import Halts
+from cab_core.ports import Changes, Remembered
+
+
+@attrs.define(eq=False)
+class MemoryRecords:
+    """Refuses duplicates like a database does, but keeps nothing for a restart."""
+
+    _intents: set[tuple[str, int]] = attrs.field(factory=set, init=False)
+    _cycles: set[tuple[str, int]] = attrs.field(factory=set, init=False)
+    _halts: Halts = attrs.field(factory=Halts, init=False)
+
+    async def remember(self) -> Remembered:
+        """Return an empty past."""
+        return Remembered(
+            account=None,
+            positions={},
+            open_intents=(),
+            halts=Halts(),
+            last_candles={},
+            peak_reset=False,
+            regime=None,
+            values={},
+        )
+
+    async def commit(self, changes: Changes) -> bool:
+        """Take the changes in; False at a duplicate."""
+        intents = {(intent.key, intent.attempt) for intent, _ in changes.planned}
+        cycles = set() if changes.cycle is None else {(changes.cycle.symbol, changes.cycle.candle_ts_ms)}
+        if intents & self._intents or cycles & self._cycles:
+            return False
+        self._intents |= intents
+        self._cycles |= cycles
+        for halt in changes.halts:
+            self._halts = self._halts.trip(halt)
+        return True
+
+    async def halts(self, now_ms: int) -> tuple[Halts, bool]:
+        """Return the halts tripped so far."""
+        return self._halts.expire(now_ms), False
+
+    async def save_regime(self, regime: Mapping[str, Any]) -> None:
+        """Nothing to keep."""
