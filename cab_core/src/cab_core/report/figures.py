@@ -1,0 +1,76 @@
+"""All figures of one run, computed once for summary and report."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import chain
+
+import attrs
+import numpy as np
+
+from cab_core.cycle.results import RunResult
+from cab_core.domain.drawdowns import Curve
+from cab_core.domain.money import ZERO
+from cab_core.domain.performance import CurveFigures, YearOfReturns, curve_figures, monthly_returns
+from cab_core.domain.trade_figures import (
+    Group,
+    TradeFigures,
+    by_exit_reason,
+    by_strategy,
+    by_symbol,
+    trade_figures,
+)
+
+
+@attrs.frozen(eq=False, slots=True, kw_only=True)
+class RunFigures:
+    """The figures of a run beside those of buy-and-hold.
+
+    Attributes:
+        account: the account's curve; ``held`` the same money in equal parts of all symbols.
+        exposure_pct: percent of the 15m closes with a position in any symbol.
+        symbol_exposure_pct: average percent of the symbols that held a position.
+        turnover: quote value of all fills, buys and sells, before fees.
+    """
+
+    account: Curve
+    held: Curve
+    figures: CurveFigures
+    held_figures: CurveFigures
+    months: tuple[YearOfReturns, ...]
+    trades: TradeFigures
+    exits: tuple[Group, ...]
+    strategies: tuple[Group, ...]
+    symbols: tuple[Group, ...]
+    exposure_pct: float | None
+    symbol_exposure_pct: float | None
+    turnover: Decimal
+    fills: int
+
+
+def run_figures(run: RunResult) -> RunFigures:
+    """Return the figures of ``run``."""
+    baseline = float(run.baseline)
+    account = Curve.of(run.times, run.equity, baseline)
+    held = Curve.of(run.times, run.benchmark, baseline)
+    sells = chain(
+        chain.from_iterable(trade.exits for trade in run.trades),
+        chain.from_iterable(position.exits for position in run.open_positions),
+    )
+    fills = [fill for order in run.orders for fill in order.fills]
+    seen = len(run.invested) > 0
+    return RunFigures(
+        account=account,
+        held=held,
+        figures=curve_figures(account),
+        held_figures=curve_figures(held),
+        months=monthly_returns(account),
+        trades=trade_figures(run.trades),
+        exits=by_exit_reason(sells),
+        strategies=by_strategy(run.trades),
+        symbols=by_symbol(run.trades),
+        exposure_pct=100 * float(np.count_nonzero(run.invested) / len(run.invested)) if seen else None,
+        symbol_exposure_pct=100 * float(run.invested.mean()) if seen else None,
+        turnover=sum((fill.value for fill in fills), ZERO),
+        fills=len(fills),
+    )

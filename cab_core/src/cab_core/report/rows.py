@@ -1,0 +1,95 @@
+"""The summary of a run as rows for a terminal: one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cab_core.domain.timeframes import DAY_MS
+from cab_core.report.text import (
+    day,
+    duration,
+    hours,
+    minute,
+    money,
+    number,
+    percent,
+    signed_money,
+    signed_percent,
+    words,
+)
+
+#: How many names of a group fit on the screen.
+_SHOWN = 9
+
+
+def human_summary(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return label and text of each row, from what `summary` returned."""
+    held = data["buy_and_hold"]
+    rows = [
+        ("Span", f"{minute(data['first_ms'])} to {minute(data['last_ms'])} UTC, {data['bars']:,} bars"),
+        ("Symbols", ", ".join(data["symbols"])),
+        ("Final equity", f"{money(data['final_equity'])} from {money(data['baseline'])}"),
+        ("Return", f"{signed_percent(data['return_pct'])}   buy & hold {signed_percent(held['return_pct'])}"),
+        ("CAGR", f"{signed_percent(data['cagr_pct'])}   buy & hold {signed_percent(held['cagr_pct'])}"),
+        ("Max drawdown", _drawdown(data)),
+        ("Sharpe, Sortino, Calmar", ", ".join(number(data[k]) for k in ("sharpe", "sortino", "calmar"))),
+        ("Volatility, exposure", f"{percent(data['volatility_pct'])}, {percent(data['exposure_pct'])}"),
+        ("Trades", _trades(data)),
+        ("Profit factor", f"{number(data['profit_factor'])}   payoff {number(data['payoff'])}"),
+        ("Expectancy", _expectancy(data)),
+        ("Average win, loss", _pair(data, "average_win_quote", "average_loss_quote")),
+        ("Best, worst trade", _pair(data, "best_trade_quote", "worst_trade_quote")),
+        ("Fees, turnover", f"{money(data['fees_quote'])}, {money(data['turnover_quote'])}"),
+    ]
+    rows += _groups("By strategy", data["by_strategy"])
+    rows += _groups("By exit", data["by_exit_reason"])
+    blocked = list(data["blocked_by_reason"].items())[:_SHOWN]
+    if blocked:
+        rows.append(("Blocked", ", ".join(f"{words(reason)} {count:,}" for reason, count in blocked)))
+    rows.append(("Caveats", caveats(data)))
+    rows.append(("Speed", f"{number(data['elapsed_s'])} s, {number(data['bars_per_s'], 0)} bars/s"))
+    return rows
+
+
+def caveats(data: Mapping[str, Any]) -> str:
+    """Return what to keep in mind about the run's data and fills."""
+    missing, silent = (sum(file[key] for file in data["data"]) for key in ("missing", "zero_volume"))
+    gaps = f"{missing:,} candles missing" if missing else "no candle missing"
+    return f"simulated fills, policy {data['fill_policy']}; {gaps}, {silent:,} without volume"
+
+
+def _drawdown(data: Mapping[str, Any]) -> str:
+    deepest = data["max_drawdown"]
+    text = percent(data["max_drawdown_pct"])
+    if deepest is None:
+        return text
+    recovery = deepest["recovery_ms"]
+    until = "not recovered" if recovery is None else f"recovered {day(recovery)}"
+    lasted = duration(deepest["duration_days"] * DAY_MS)
+    return f"{text} from {day(deepest['start_ms'])}, {lasted}, {until}"
+
+
+def _trades(data: Mapping[str, Any]) -> str:
+    lasted = hours(data["average_trade_hours"])
+    held = f"; {data['open_positions']} open" if data["open_positions"] else ""
+    streak = f"longest losing streak {data['longest_losing_streak']}"
+    return f"{data['trades']:,}, {percent(data['win_rate'], 1)} won, {lasted} each, {streak}{held}"
+
+
+def _expectancy(data: Mapping[str, Any]) -> str:
+    share = signed_percent(data["expectancy_pct"])
+    return f"{signed_money(data['expectancy_quote'])} a trade, {share} of its cost"
+
+
+def _pair(data: Mapping[str, Any], first: str, second: str) -> str:
+    return f"{signed_money(data[first])}, {signed_money(data[second])}"
+
+
+def _groups(label: str, groups: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return one row per name; a continued row has no label."""
+    texts = [
+        f"{name}: {group['count']:,}, {percent(group['win_rate'], 1)} won, {signed_money(group['pnl_quote'])}"
+        for name, group in list(groups.items())[:_SHOWN]
+    ]
+    return [(label if not index else "", text) for index, text in enumerate(texts)]
