@@ -132,7 +132,8 @@ __all__ = [
 C = TypeVar("C", bound=type)
 
 
-@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(option,))
+# No field_specifiers: `option` takes its default by position, which type checkers would not see.
+@dataclass_transform(kw_only_default=True, eq_default=False)
 def plugin(cls: C) -> C:
     """Turn a class into a plugin class: its annotated `option` fields become typed options."""
     defined: C = attrs.define(cls, eq=False, kw_only=True, slots=False)

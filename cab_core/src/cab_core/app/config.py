@@ -101,7 +101,9 @@ def plugins_for(settings: Settings, enabled: Mapping[Kind, Sequence[str]]) -> Pl
         {Kind.STRATEGY: strategies, **enabled},
         options,
         disabled_rules=settings.risk_disabled_rules,
+        files=settings.risk_rule_files,
         live=settings.mode == "live",
+        allow=settings.plugins_allowed,
     )
 
 

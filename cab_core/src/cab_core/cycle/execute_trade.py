@@ -10,7 +10,7 @@ import attrs
 
 from cab_core.clock import Clock
 from cab_core.cycle import context as contexts
-from cab_core.cycle.fills import EXIT_ATTEMPTS
+from cab_core.cycle.fills import EXIT_ATTEMPTS, is_last
 from cab_core.cycle.records import OrderRecord
 from cab_core.cycle.trader import Planned, Trader
 from cab_core.domain.book_state import account_state, position_state
@@ -146,8 +146,10 @@ class Execution:
         intent = planned.intent
         found = await self.broker.fills_since(intent.symbol, intent.created_ms)
         fills = tuple(fill for fill in found if fill.client_id == intent.client_id)
+        filled = ZERO
         for fill in fills:
-            self.trader.settle(fill, planned.context)
+            filled += fill.quantity
+            self.trader.settle(fill, planned.context, final=final and is_last(intent, filled))
         done = (_change(intent, OrderState.DONE),) if final else ()
         await self.storage.commit(
             Changes(

@@ -25,7 +25,9 @@ Move: TypeAlias = Candle | Decimal
 class Feed(Protocol):
     """Drives the loops of an orchestrator. Iterators end where the market ends."""
 
-    market: Market
+    @property
+    def market(self) -> Market:
+        """Where prices and candles come from."""
 
     def moves(self, symbol: str, order: int) -> AsyncIterator[Move]:
         """Yield each move of the price that exits must be judged along; ``order`` breaks ties in time."""

@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import IntEnum
 
 from cab_core.cycle.config import CycleConfig
-from cab_core.cycle.fills import fill_orders
+from cab_core.cycle.fills import fill_orders, is_last
 from cab_core.cycle.market import bid_candle, price_after
 from cab_core.cycle.marks import Grid
 from cab_core.cycle.reasons import Reasons
@@ -203,7 +203,7 @@ class Replay:
             self.orders.append(OrderRecord(intent, fills))
             refused = refusal
             for fill in fills:
-                self._trader.settle(fill, planned.context)
+                self._trader.settle(fill, planned.context, final=is_last(intent, fill.quantity))
                 position = book.positions.get(tape.symbol)
                 quantity, cost = (position.quantity, position.cost) if position else (Decimal(0), Decimal(0))
                 self.holdings.append(Holding(now_ms, tape.index, quantity, cost, book.realized))

@@ -173,9 +173,15 @@ class Trader:
             return []
         return [self._sale(position, sale, following, trace_id, now_ms) for sale in sales]
 
-    def settle(self, fill: Fill, context: AppliedTo) -> Applied:
-        """Book one fill and take the equity's snapshot at its price; a known fill changes nothing."""
-        applied = self.book.apply(fill, context)
+    def settle(self, fill: Fill, context: AppliedTo, *, final: bool = True) -> Applied:
+        """Book one fill and take the equity's snapshot at its price; a known fill changes nothing.
+
+        Args:
+            fill: one own trade.
+            context: what it belongs to.
+            final: no more fills will come of what the order set out to do; only then is a small rest dust.
+        """
+        applied = self.book.apply(fill, context if final else attrs.evolve(context, final=False))
         if not applied.duplicate:
             self.book.snapshot()
         return applied
@@ -216,8 +222,10 @@ class Trader:
         reference: Decimal | None,
     ) -> Intent:
         stage = 0 if position.protection is None else position.protection.stage
+        # A position that was sold in part may be sold again for the same reason, but not twice from one state.
+        ref = f"{position.id}#{stage}.{len(position.exits)}"
         return Intent(
-            intent_key(position.symbol, Side.SELL, purpose, f"{position.id}#{stage}"),
+            intent_key(position.symbol, Side.SELL, purpose, ref),
             position.symbol,
             Side.SELL,
             purpose,

@@ -39,10 +39,16 @@ class PaperSettings:
         "3", parse.money(ge=0), "Least value of an order, in quote currency."
     )
     paper_partial_fill_prob: float = setting(
-        "0", parse.real(ge=0, le=1), "Probability that an order fills only in part."
+        "0",
+        parse.real(ge=0, le=1),
+        "Probability that an order fills only in part.",
+        options=(("brokers", "paper", "partial_fill_prob"),),
     )
     paper_latency_ms: int = setting(
-        "0", parse.whole(0, 60000), "Milliseconds an order takes to reach the venue."
+        "0",
+        parse.whole(0, 60000),
+        "Milliseconds an order takes to reach the venue.",
+        options=(("brokers", "paper", "latency_ms"),),
     )
 
 
@@ -63,6 +69,11 @@ class OperationSettings:
         "/tmp/crypto-bot.lock",  # noqa: S108 - the file is only locked; the lock checks whose it is
         parse.path(),
         "Lock file that keeps a second instance from starting on this host.",
+    )
+    plugins_allowed: tuple[str, ...] = setting(
+        "",
+        lists.names("a comma list of plugin ids such as strategy:my_idea"),
+        "Third parties' plugins that may run in live; ours always may.",
     )
     equity_baseline_quote: Decimal | None = setting(
         "", parse.optional_money(gt=0), "Starting equity in quote currency; empty: found at the first start."

@@ -50,13 +50,13 @@ def plan_intent(conn: sa.Connection, intent: Intent, payload: Mapping[str, Any] 
     """Record an intent as ``PLANNED``; return False if it is a duplicate.
 
     A key is used once. Its next attempt is accepted only when the attempt before it ended rejected or
-    abandoned, so at most one order of a key can ever be alive or done.
+    abandoned, or is a done exit whose rest is sold now; so at most one order of a key is ever alive.
     """
     last = conn.execute(_LAST_ATTEMPT, {"wanted": intent.key}).first()
     if last is None:
         if intent.attempt < 1:
             raise ValueError(f"attempts are counted from 1, not {intent.attempt}")
-    elif last.state not in _RETRYABLE or intent.attempt <= last.attempt:
+    elif not _may_follow(intent, last.state) or intent.attempt <= last.attempt:
         return False
     conn.execute(_INSERT, _row(intent, payload or {}))
     append(
@@ -68,6 +68,10 @@ def plan_intent(conn: sa.Connection, intent: Intent, payload: Mapping[str, Any] 
         trace_id=intent.trace_id,
     )
     return True
+
+
+def _may_follow(intent: Intent, before: str) -> bool:
+    return before in _RETRYABLE or (before == OrderState.DONE and intent.side is Side.SELL)
 
 
 def set_intent_state(
