@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from cab_core.testing import decision_of, signals_of, story
 
 from cab_strategy_vol_momentum import VolMomentum
