@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from cab_core.contracts import Account, Broker, Context, Health, MacroHttp, MarketData
     from cab_core.domain.alerts import Alert
     from cab_core.domain.bars import Bars
     from cab_core.domain.regime import Reading
     from cab_core.domain.risk import BookView, Entry, Verdict
     from cab_core.domain.signals import Decision, Signals
-    from cab_core.sdk import Account, Broker, Context, Health, MacroHttp, MarketData
 
 PROJECT = "cab"
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -10,6 +10,7 @@ import attrs
 
 from cab_core.app.config import judge_of, panels_of
 from cab_core.clock import VirtualClock
+from cab_core.contracts import Account, Broker, BrokerState
 from cab_core.cycle.announce import Announcer
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.execute_trade import Execution
@@ -30,7 +31,6 @@ from cab_core.domain.risk import HourlyReturns
 from cab_core.domain.timeframes import TF_MS
 from cab_core.plugins.registry import Plugins
 from cab_core.ports import Cycle, EventBus, Remembered, Storage
-from cab_core.sdk import Account, Broker, BrokerState
 
 
 class SystemIds:

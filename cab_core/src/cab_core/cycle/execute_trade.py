@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from cab_core.clock import Clock
+from cab_core.contracts import Broker
 from cab_core.cycle import context as contexts
 from cab_core.cycle.fills import EXIT_ATTEMPTS, is_last
 from cab_core.cycle.records import OrderRecord
@@ -17,7 +18,6 @@ from cab_core.domain.book_state import account_state, position_state
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Absent, Ack, Fill, Found, Intent, OrderState, Rejected, Side
 from cab_core.ports import Changes, IntentChange, OpenIntent, Storage
-from cab_core.sdk import Broker
 
 
 @attrs.frozen(slots=True)

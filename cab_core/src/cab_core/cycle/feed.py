@@ -13,10 +13,10 @@ from typing import Protocol, TypeAlias
 import attrs
 
 from cab_core.clock import Clock
+from cab_core.contracts import Market
 from cab_core.cycle.market import RecordedMarket
 from cab_core.domain.market import Candle
 from cab_core.domain.timeframes import TF_MS, floor_ms
-from cab_core.sdk import Market
 
 #: What protective exits are judged along: a whole candle of bids, or one observed bid.
 Move: TypeAlias = Candle | Decimal

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import attrs
 import numpy as np
 
+from cab_core.contracts import Market
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.evaluate import Panel, Votes, evaluate
 from cab_core.cycle.higher import Higher
@@ -15,7 +16,6 @@ from cab_core.domain.candles import prepare, validate, window_start
 from cab_core.domain.timeframes import TF_MS, TIMEFRAMES
 from cab_core.domain.trend import TrendRows
 from cab_core.domain.volume import confirm_volume
-from cab_core.sdk import Market
 
 #: Candles asked for per timeframe: the anchored windows need at most twice their lookback.
 LIMITS: Mapping[str, int] = {"15m": 1000, "1h": 600, "4h": 600, "1d": 1456}

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cab_core.contracts import Health
 from cab_core.domain.regime import Reading, ReadingKind
 from cab_core.domain.risk import ALLOW, Verdict, VerdictKind
 from cab_core.domain.signals import ACTIONS, Decision, Signals
 from cab_core.plugins.isolation import PluginJunk
-from cab_core.sdk import Health
 
 #: Confidence of a buy or sell decided bar by bar whose author gave none.
 MISSING_CONFIDENCE = 0.5

@@ -12,6 +12,7 @@ from typing import Any
 
 import pluggy
 
+from cab_core.contracts import Context, MarketData
 from cab_core.domain.bars import Bars
 from cab_core.domain.signals import Decision
 from cab_core.domain.timeframes import LOOKBACK_BARS, TF_MS
@@ -30,7 +31,6 @@ from cab_core.plugins.inventory import PluginRecord
 from cab_core.plugins.isolation import attempt, drive
 from cab_core.plugins.kinds import Kind
 from cab_core.plugins.registration import faults_of, hook_functions
-from cab_core.sdk import Context, MarketData
 
 SPECS: dict[Kind, type[LifecycleHooks]] = {
     Kind.STRATEGY: StrategyHooks,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from cab_core.contracts import Health
 from cab_core.plugins.answers import check_health, check_nothing
 from cab_core.plugins.bound import Bound
 from cab_core.plugins.guard import HangGuard
 from cab_core.plugins.isolation import Caller, Outcome
 from cab_core.plugins.policy import HEALTH_BUDGET_S, START_BUDGET_S
-from cab_core.sdk import Health
 
 T = TypeVar("T")
 

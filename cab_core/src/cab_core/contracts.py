@@ -1,0 +1,174 @@
+"""What the kernel and plugins hand each other beyond the pure values of `domain`: contexts and ports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+import attrs
+
+from cab_core.clock import Clock
+from cab_core.domain.bars import Bars, FloatArray
+from cab_core.domain.market import Costs, Instrument, Quote
+from cab_core.domain.orders import Fill, Intent, Outcome, Resolution
+from cab_core.secret import Secret
+
+
+@attrs.frozen(slots=True)
+class Health:
+    """Whether a plugin can work."""
+
+    ok: bool
+    detail: str = ""
+
+
+@attrs.frozen(slots=True)
+class Context:
+    """Where and when a decision is made. ``now_ms`` is the close time of the decision bar."""
+
+    symbol: str
+    now_ms: int
+
+
+@attrs.frozen(slots=True)
+class MarketData:
+    """The anchored window as seen from its last bar, for strategies that think bar by bar."""
+
+    bars: Bars
+
+    @property
+    def close(self) -> FloatArray:
+        """Close prices, oldest first; ``close[-1]`` is the decision bar's."""
+        return self.bars.close
+
+    def __len__(self) -> int:
+        return len(self.bars)
+
+
+class MacroHttp(Protocol):
+    """HTTP client bound to the one URL of its source."""
+
+    async def get_json(self) -> Any:
+        """Fetch and parse the document at the configured URL.
+
+        Raises:
+            cab_core.errors.CabError: unreachable, refused for safety, too large, or not JSON.
+        """
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class BrokerCaps:
+    """What a venue can do, so that the kernel never has to know its name.
+
+    Attributes:
+        client_id_lookup: until when an order is found by client id.
+        supports_request_expiry: a request that arrives too late is refused by the venue.
+        native_stop: kind of stop orders that rest at the venue.
+        stop_max_ttl_s: longest life of a resting stop in seconds, None without limit.
+        fee_on_buy: currency the fee of a buy is taken in.
+        candle_limit: most candles of one request.
+        trades_window_days: how far back own trades are listed.
+    """
+
+    client_id_max: int = 28
+    client_id_lookup: Literal["none", "open", "recent", "always"] = "always"
+    supports_request_expiry: bool = False
+    native_stop: Literal["none", "limit", "market", "both"] = "none"
+    stop_max_ttl_s: int | None = None
+    stop_locks_funds: bool = False
+    fee_on_buy: Literal["base", "quote", "other"] = "base"
+    candle_limit: int = 1000
+    trades_window_days: int | None = None
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Account:
+    """What a broker is opened with.
+
+    Attributes:
+        symbols: the symbols to trade.
+        initial_quote: quote currency of a new paper account.
+        costs: fee, slippage and spread of simulated fills.
+        instruments: precision and minimums per symbol where the venue does not tell.
+        clock: the injected clock.
+        seed: seed of whatever is random in a simulated venue.
+        api_key, api_secret: credentials; empty in paper.
+        market: prices for a simulated venue; None for a real one.
+        state: where a simulated venue keeps its own state between starts, None for memory only.
+    """
+
+    symbols: Sequence[str]
+    initial_quote: Decimal
+    costs: Costs
+    instruments: Mapping[str, Instrument]
+    clock: Clock
+    seed: int = 0
+    api_key: Secret = attrs.field(factory=lambda: Secret(""))
+    api_secret: Secret = attrs.field(factory=lambda: Secret(""))
+    market: Market | None = None
+    state: BrokerState | None = None
+
+
+class Market(Protocol):
+    """A source of prices: recorded candles on a virtual clock, or public data of a venue."""
+
+    async def quote(self, symbol: str) -> Quote:
+        """Return the best bid and ask now."""
+
+    async def candles(self, symbol: str, timeframe: str, limit: int) -> Bars:
+        """Return the newest ``limit`` candles closed by now, oldest first."""
+
+
+class BrokerState(Protocol):
+    """Durable key-value memory of a simulated venue, in the bot's own database."""
+
+    async def load(self) -> Mapping[str, str]:
+        """Return everything saved so far."""
+
+    async def save(self, values: Mapping[str, str]) -> None:
+        """Save or replace the given keys atomically."""
+
+
+class Broker(Protocol):
+    """The verbs of an open account. Decimal and our own types only; no venue's dictionaries.
+
+    Reading verbs raise `cab_core.errors.CabError` when the venue does not answer. `submit` never raises for
+    an unknown outcome: it returns `Unknown`.
+    """
+
+    def caps(self) -> BrokerCaps:
+        """Return what the venue can do."""
+
+    async def instruments(self) -> Mapping[str, Instrument]:
+        """Return the rules of all configured symbols."""
+
+    async def server_time_ms(self) -> int:
+        """Return the venue's clock in epoch milliseconds."""
+
+    async def candles(self, symbol: str, timeframe: str, limit: int) -> Bars:
+        """Return the newest ``limit`` closed candles, oldest first."""
+
+    async def quote(self, symbol: str) -> Quote:
+        """Return the best bid and ask."""
+
+    async def balances(self) -> Mapping[str, Decimal]:
+        """Return free plus locked amounts by currency."""
+
+    async def submit(self, intent: Intent) -> Outcome:
+        """Send one order, once. Buys are sized in quote, sells in base."""
+
+    async def resolve(self, intent: Intent) -> Resolution:
+        """Find out by observation whether the venue has the order of this intent."""
+
+    async def cancel(self, intent: Intent) -> Outcome:
+        """Cancel a resting order; `Rejected` if it is no longer there."""
+
+    async def open_orders(self, symbol: str) -> Sequence[str]:
+        """Return the client ids of resting orders of the symbol."""
+
+    async def fills_since(self, symbol: str, since_ms: int) -> Sequence[Fill]:
+        """Return our own trades at or after ``since_ms``, oldest first."""
+
+    async def close(self) -> None:
+        """Release connections."""
