@@ -1,0 +1,68 @@
+# Everything runs in .venv, which `make setup` fills from constraints.txt with uv, or with pip where uv cannot run.
+
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PROJECTS := pyproject.toml requirements-workspace.txt constraints.txt \
+	$(wildcard cab_core/pyproject.toml cab_plugins/pyproject.toml cab_plugins/*/*/pyproject.toml plugins-*/*/pyproject.toml)
+SOURCES := cab_core/src cab_plugins/src $(wildcard cab_plugins/*/*/src plugins-*/*/src)
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check lint format types contracts deps bench wheels pins clean \
+	test-risk-all test-idempotency test-settlement test-reconciliation-suite test-regime-states
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-34s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## create or update .venv
+
+$(STAMP): $(PROJECTS) tools/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
+	@touch $@
+
+demo: setup ## see the bot at work on a sample market
+	@$(BIN)/cab demo $(ARGS)
+
+test: setup ## run every test
+	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
+
+test-all: test
+
+check: lint types contracts deps ## run every check that is not a test
+
+lint: setup ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup ## rewrite the code in the house's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: setup ## mypy --strict on every source
+	$(BIN)/mypy --strict $(SOURCES) tools
+
+contracts: setup ## who may import whom, and the conventions of the members
+	$(BIN)/lint-imports --config .importlinter
+	$(BIN)/python tools/workspace.py check
+
+deps: setup ## what is installed fits together
+	$(BIN)/uv pip check --python $(BIN)/python
+
+bench: setup ## print speed and weight
+	$(BIN)/python tools/bench.py $(ARGS)
+
+wheels: setup ## build every wheel into dist/
+	$(BIN)/python tools/workspace.py wheels
+
+pins: setup ## resolve anew and rewrite constraints.txt
+	$(BIN)/python tools/workspace.py pins
+
+test-risk-all: setup ## the risk rules and what aggregates them
+	$(PYTEST) plugins-risk tests/integration/test_risk_rules.py cab_core/tests/domain/test_risk.py $(ARGS)
+
+clean: ## remove the environment, wheels and caches
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
