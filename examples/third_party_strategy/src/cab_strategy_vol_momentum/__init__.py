@@ -1,7 +1,6 @@
 """Vol momentum: a strategy for cab."""
 
 import numpy as np
-
 from cab_core.sdk import Action, Bars, Signals, Strategy, When, decide, hookimpl, indicators, option, plugin
 
 
