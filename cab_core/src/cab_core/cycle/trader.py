@@ -222,7 +222,7 @@ class Trader:
         reference: Decimal | None,
     ) -> Intent:
         stage = 0 if position.protection is None else position.protection.stage
-        # A position that was sold in part may be sold again for the same reason, but not twice from one state.
+        # A position sold in part may be sold again for the same reason, but not twice from one state.
         ref = f"{position.id}#{stage}.{len(position.exits)}"
         return Intent(
             intent_key(position.symbol, Side.SELL, purpose, ref),
