@@ -80,13 +80,13 @@ class Raises(EquityFloor):
 class NeedsHistory(EquityFloor):
     def measured(self, entry: Entry, book: BookView) -> float:
         known = book.hourly_returns(entry.symbol)
-        return float(book.equity) + 0.0 * known.values[-1]  # type: ignore[union-attr]  # the planted fault
+        return float(book.equity) + float(known.values[-1])  # type: ignore[union-attr]  # the planted fault
 
 
 class CountsEntries(EquityFloor):
     def measured(self, entry: Entry, book: BookView) -> float:
         vars(self)["seen"] = vars(self).get("seen", 0) + 1
-        return float(book.equity) - vars(self)["seen"] * 400.0
+        return float(book.equity) - 400.0 * int(vars(self)["seen"])
 
 
 class WrongWayRound(EquityFloor):

@@ -247,7 +247,7 @@ class KeepsEveryAnswer(Sound):
 
 class UsesInternals(Sound):
     def line(self, bars: Bars) -> FloatArray:
-        return super().line(internals.Bars(*bars.columns()))
+        return super().line(internals.Bars.of(*bars.columns()))
 
 
 class LoadsTheNetworkLate(Sound):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
 from decimal import getcontext
 from typing import Any, ClassVar
 
@@ -28,9 +27,9 @@ class RiskRuleConformance(Conformance):
     """Standard checks of a risk rule. Write ``class TestMine(RiskRuleConformance): plugin = Mine``."""
 
     kind: ClassVar[Kind] = Kind.RISK
-    #: Turns a badness from 0.0 (harmless) to 1.0 (worst) into a situation. Where it is given, the rule must
+    #: ``staticmethod`` from a badness of 0.0 (harmless) to 1.0 (worst) to a situation. Where given, the rule must
     #: allow the full size at 0.0, nothing or less at 1.0, and never more as the badness grows.
-    monotone: ClassVar[Callable[[float], tuple[Entry, BookView]] | None] = None
+    monotone: ClassVar[staticmethod[[float], tuple[Entry, BookView]] | None] = None
     #: Data without which the rule must let nothing through: any of "quote", "spreads", "hourly_returns".
     needs: ClassVar[tuple[str, ...]] = ()
 
