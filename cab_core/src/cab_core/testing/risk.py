@@ -27,8 +27,8 @@ class RiskRuleConformance(Conformance):
     """Standard checks of a risk rule. Write ``class TestMine(RiskRuleConformance): plugin = Mine``."""
 
     kind: ClassVar[Kind] = Kind.RISK
-    #: ``staticmethod`` from a badness of 0.0 (harmless) to 1.0 (worst) to a situation. Where given, the rule must
-    #: allow the full size at 0.0, nothing or less at 1.0, and never more as the badness grows.
+    #: ``staticmethod`` from a badness of 0.0 (harmless) to 1.0 (worst) to a situation. Where given, the rule
+    #: must allow the full size at 0.0, less or nothing at 1.0, and never more as the badness grows.
     monotone: ClassVar[staticmethod[[float], tuple[Entry, BookView]] | None] = None
     #: Data without which the rule must let nothing through: any of "quote", "spreads", "hourly_returns".
     needs: ClassVar[tuple[str, ...]] = ()
