@@ -157,31 +157,40 @@ def generated(found: list[Member]) -> dict[Path, str]:
     return {
         ROOT / "requirements-workspace.txt": "".join(f"-e ./{m.folder}\n" for m in found),
         ROOT / "pyproject.toml": between(
-            ROOT / "pyproject.toml",
+            (ROOT / "pyproject.toml").read_text(),
             r"\[tool\.uv\.sources\]\n",
             r"\n\[",
             "".join(f"{m.name} = {{ workspace = true }}\n" for m in by_name),
         ),
         ROOT / "cab_plugins/pyproject.toml": between(
-            ROOT / "cab_plugins/pyproject.toml", r"\ndependencies = \[\n", r"\]\n", bundle
+            (ROOT / "cab_plugins/pyproject.toml").read_text(), r"\ndependencies = \[\n", r"\]\n", bundle
         ),
-        ROOT / ".importlinter": between(
-            ROOT / ".importlinter",
-            r"\nroot_packages =\n",
-            r"\w",
-            "".join(f"    {m.import_name}\n" for m in by_name),
-        ),
+        ROOT / ".importlinter": import_lists(by_name),
     }
 
 
-def between(path: Path, start: str, end: str, block: str) -> str:
-    """Return the file's text with ``block`` between the two patterns; the end stays."""
-    text = path.read_text()
+def between(text: str, start: str, end: str, block: str) -> str:
+    """Return ``text`` with ``block`` between two patterns, which stay."""
     head = re.search(start, text)
-    if not head:
-        raise SystemExit(f"{path.name}: no line matches {start}")
-    tail = re.compile(rf"^{end}" if end == r"\w" else end, re.MULTILINE).search(text, head.end())
-    return text[: head.end()] + block + (text[tail.start() :] if tail else "")
+    tail = re.compile(end, re.MULTILINE).search(text, head.end()) if head else None
+    if not head or not tail:
+        raise SystemExit(f"a generated list has lost its place: {start}")
+    return text[: head.end()] + block + text[tail.start() :]
+
+
+def import_lists(by_name: list[Member]) -> str:
+    """Return .importlinter with its three lists of packages."""
+    text = (ROOT / ".importlinter").read_text()
+    every = "".join(f"    {member.import_name}\n" for member in by_name)
+    others = "".join(f"    {member.import_name}\n" for member in by_name if member.name != "cab-core")
+    plugins = "".join(f"    {member.import_name}\n" for member in by_name if member.kind)
+    for start, block in (
+        (r"\nroot_packages =\n", every),
+        (r"\[importlinter:contract:kernel\][^[]*forbidden_modules =\n", others),
+        (r"\[importlinter:contract:plugins\][^[]*\nmodules =\n", plugins),
+    ):
+        text = between(text, start, r"^\S|^$", block)
+    return text
 
 
 def check() -> int:
