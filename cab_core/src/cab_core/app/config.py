@@ -12,7 +12,6 @@ from cab_core.domain.market import Costs, Instrument
 from cab_core.domain.money import fraction
 from cab_core.domain.monitoring import ActivityLimits
 from cab_core.domain.regime import RegimeSettings
-from cab_core.domain.risk import BookView, Entry, Judgment, RuleFailed
 from cab_core.domain.trend import TrendSettings
 from cab_core.plugins.callers import RiskPanel
 from cab_core.plugins.kinds import SECTIONS, Kind
@@ -107,18 +106,9 @@ def plugins_for(settings: Settings, enabled: Mapping[Kind, Sequence[str]]) -> Pl
     )
 
 
-def judge_of(plugins: Plugins) -> Callable[[Entry, BookView], list[tuple[str, Judgment]]]:
+def judge_of(plugins: Plugins) -> RiskPanel:
     """Return what asks all active risk rules about an entry; a rule without a verdict blocks it."""
-    panel = RiskPanel(plugins.rules)
-    names = [rule.name for rule in plugins.rules]
-
-    def judge(entry: Entry, book: BookView) -> list[tuple[str, Judgment]]:
-        return [
-            (name, RuleFailed(outcome.reason) if outcome.value is None else outcome.value)
-            for name, outcome in zip(names, panel.check(entry, book), strict=True)
-        ]
-
-    return judge
+    return RiskPanel(plugins.rules)
 
 
 def panels_of(plugins: Plugins) -> Callable[[str], StrategyPanel]:

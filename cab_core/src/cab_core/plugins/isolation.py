@@ -146,6 +146,9 @@ class Caller(Generic[T]):
         check: returns the validated answer or raises `PluginJunk`.
         budget_s: of one call.
         guard: shared by all callers of a set.
+
+    Attributes:
+        seconds: how long the last call of a hook that computes took.
     """
 
     def __init__(
@@ -159,6 +162,7 @@ class Caller(Generic[T]):
         self.id = id
         self.guard = guard
         self.strikes = Strikes()
+        self.seconds = 0.0
         self._call = call
         self._check = check
         self._budget_s = budget_s
@@ -170,32 +174,43 @@ class Caller(Generic[T]):
 
     def ask(self, *args: Any) -> Outcome[T]:
         """Call a hook that computes, inside the guard that the caller of this method has entered."""
+        value, error = self.answer(*args)
+        return Outcome(self.id, value, error, self.seconds)
+
+    def answer(self, *args: Any) -> tuple[T | None, BaseException | None]:
+        """Call likewise; return the validated answer or why there is none, never both.
+
+        The way for calls by the thousand: without an `Outcome` for each.
+        """
         if self.strikes.quarantined:
-            return self._refused()
-        value, error, seconds = attempt_within(self.guard, self._budget_s, self._call, *args)
-        return self._judged(value, error, seconds)
+            self.seconds = 0.0
+            return None, self._refusal()
+        value, error, self.seconds = attempt_within(self.guard, self._budget_s, self._call, *args)
+        return self._judged(value, error)
 
     async def wait(self, *args: Any) -> Outcome[T]:
         """Call a hook that may wait, e.g. for the network."""
         if self.strikes.quarantined:
-            return self._refused()
+            return Outcome(self.id, None, self._refusal(), 0.0)
         began = perf_counter()
-        value, error, _ = await _awaited(self.guard, self._budget_s, self._call, *args)
-        return self._judged(value, error, perf_counter() - began)
+        answer, raised, _ = await _awaited(self.guard, self._budget_s, self._call, *args)
+        seconds = perf_counter() - began
+        value, error = self._judged(answer, raised)
+        return Outcome(self.id, value, error, seconds)
 
-    def _refused(self) -> Outcome[T]:
-        return Outcome(self.id, None, PluginQuarantined(self.strikes.last_error), 0.0)
+    def _refusal(self) -> PluginQuarantined:
+        return PluginQuarantined(self.strikes.last_error)
 
-    def _judged(self, value: Any, error: BaseException | None, seconds: float) -> Outcome[T]:
+    def _judged(self, answer: Any, error: BaseException | None) -> tuple[T | None, BaseException | None]:
         if error is None:
-            checked, error = attempt(self._check, value)  # a hostile answer may raise while it is looked at
+            checked, error = attempt(self._check, answer)  # a hostile answer may raise while it is looked at
             if error is None:
                 self.strikes.good()
-                return Outcome(self.id, checked, None, seconds)
+                return checked, None
             if not isinstance(error, PluginJunk):
                 error = PluginJunk(describe(error))
         self.strikes.bad(error)
-        return Outcome(self.id, None, error, seconds)
+        return None, error
 
 
 async def _awaited(
