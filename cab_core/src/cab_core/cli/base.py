@@ -95,7 +95,7 @@ set_option = click.option(
 
 
 def cab_command(
-    name: str, *, examples: Sequence[str], **attrs: Any
+    name: str, *, examples: Sequence[str], cls: type[CabCommand] = CabCommand, **attrs: Any
 ) -> Callable[[Callable[..., Any]], CabCommand]:
     """Make a command with ``--json`` (parameter ``as_json``) and examples; the docstring is its help.
 
@@ -104,13 +104,12 @@ def cab_command(
     Args:
         name: name of the command.
         examples: two or more whole command lines.
+        cls: class of the command.
         attrs: further arguments of `click.command`.
     """
 
     def decorate(function: Callable[..., Any]) -> CabCommand:
-        made = click.command(name, cls=CabCommand, context_settings=_HELP_NAMES, **attrs)(
-            json_option(function)
-        )
+        made = click.command(name, cls=cls, context_settings=_HELP_NAMES, **attrs)(json_option(function))
         made.examples = tuple(examples)
         return made
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import attrs
 
 from cab_core.cycle.columns import Columns, Stages, decide_all, stages
 from cab_core.cycle.config import CycleConfig
-from cab_core.cycle.evaluate import Panel
+from cab_core.cycle.evaluate import Panel, Votes
 from cab_core.cycle.higher import Higher
 from cab_core.cycle.reasons import Reasons
 from cab_core.cycle.replay import Replay
@@ -16,7 +17,7 @@ from cab_core.cycle.results import RunResult, result_of
 from cab_core.cycle.tape import Tape
 from cab_core.cycle.trader import Judge, Ruling, Trader
 from cab_core.domain.book import Book
-from cab_core.domain.candles import Series
+from cab_core.domain.candles import Block, Series
 from cab_core.domain.regime import RegimeState
 from cab_core.domain.regime_timeline import RegimeTimeline
 
@@ -46,14 +47,20 @@ class Backtest:
     run: str = "000000"
 
     def decide(
-        self, reasons: Reasons, *, bar_by_bar: bool = False, progress: Progress | None = None
+        self,
+        reasons: Reasons,
+        *,
+        bar_by_bar: bool = False,
+        progress: Progress | None = None,
+        watch: frozenset[tuple[int, int]] = frozenset(),
     ) -> dict[str, Evaluated]:
-        """Evaluate every bar of every symbol: stages 2 to 6."""
+        """Evaluate every bar of every symbol: stages 2 to 6; keep the votes of the watched cycles."""
         evaluated = {}
-        for symbol in self.config.symbols:
+        for index, symbol in enumerate(self.config.symbols):
             series = self.series[symbol]
             higher = Higher.resampled(series.bars)
             around = stages(series, higher, self.config)
+            kept = Kept(frozenset(row for i, row in watch if i == index))
             columns = decide_all(
                 self.panels(symbol),
                 series,
@@ -62,8 +69,9 @@ class Backtest:
                 reasons,
                 bar_by_bar=bar_by_bar,
                 progress=progress,
+                on_votes=kept.take if kept.rows else None,
             )
-            evaluated[symbol] = Evaluated(higher, around, columns)
+            evaluated[symbol] = Evaluated(higher, around, columns, kept.votes)
         return evaluated
 
     def execute(
@@ -78,10 +86,10 @@ class Backtest:
         Args:
             bar_by_bar: evaluate bar by bar instead of in blocks: slower, same result.
             progress: told the number of bars just evaluated.
-            watch: cycles, as (symbol index, row), whose rulings are kept.
+            watch: cycles, as (symbol index, row), whose votes and rulings are kept.
         """
         reasons = Reasons(self.config.aggregation.names)
-        evaluated = self.decide(reasons, bar_by_bar=bar_by_bar, progress=progress)
+        evaluated = self.decide(reasons, bar_by_bar=bar_by_bar, progress=progress, watch=watch)
         tapes = [
             Tape(
                 i,
@@ -102,7 +110,9 @@ class Backtest:
             lambda symbol, now_ms: evaluated[symbol].higher.hourly_returns(now_ms),
         )
         replay = Replay(self.config, tapes, trader, self._regime(), reasons, self.run, watch)
-        replay.run()
+        # A judge that watches over its rules' time does so once for the run, not once for each entry.
+        with self.judge if isinstance(self.judge, AbstractContextManager) else nullcontext():
+            replay.run()
         result = result_of(self.config, tapes, replay.grid, book, replay.orders, replay.holdings, reasons)
         return Finished(result, tapes, evaluated, reasons, trader, replay.rulings)
 
@@ -111,12 +121,31 @@ class Backtest:
 
 
 @attrs.frozen(eq=False)
+class Kept:
+    """Picks the votes of some rows out of the blocks that pass."""
+
+    rows: frozenset[int]
+    votes: dict[int, tuple[Votes, int]] = attrs.field(factory=dict)
+
+    def take(self, block: Block, votes: Votes) -> None:
+        """Keep the votes of the block for each wanted row in it."""
+        for row in self.rows:
+            if block.first <= row < block.stop:
+                self.votes[row] = (votes, row - block.first)
+
+
+@attrs.frozen(eq=False)
 class Evaluated:
-    """One symbol after stages 2 to 6."""
+    """One symbol after stages 2 to 6.
+
+    Attributes:
+        votes: by watched row, the votes of its block and its place in them.
+    """
 
     higher: Higher
     around: Stages
     columns: Columns
+    votes: Mapping[int, tuple[Votes, int]]
 
 
 @attrs.frozen(eq=False)

@@ -70,6 +70,7 @@ def decide_all(
     *,
     bar_by_bar: bool = False,
     progress: Callable[[int], None] | None = None,
+    on_votes: Callable[[Block, Votes], None] | None = None,
 ) -> Columns:
     """Evaluate every bar.
 
@@ -81,6 +82,7 @@ def decide_all(
         reasons: encodes the filters' reasons.
         bar_by_bar: evaluate as live does, one bar at a time; the result is the same, only slower.
         progress: told the number of bars just done.
+        on_votes: told each block with its votes, whose row ``k`` is bar ``block.first + k``.
     """
     n = len(series)
     columns = Columns(np.zeros(n, np.int8), np.zeros(n), np.zeros(n, np.int32), np.zeros(n, np.uint64))
@@ -96,6 +98,8 @@ def decide_all(
             columns.voters[rows] = _voters(votes, config)
             blocked = reasons.blocks[votes.filtered.block]
             columns.reason[rows] = np.where(votes.stopped, blocked, votes.aggregate.code)
+            if on_votes is not None:
+                on_votes(piece, votes)
         if progress is not None:
             progress(block.stop - block.first)
     return columns

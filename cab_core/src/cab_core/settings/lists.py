@@ -10,6 +10,9 @@ from cab_core.settings.parse import Kind, TextError, real
 _SYMBOL = re.compile(r"[A-Z0-9]+/[A-Z0-9]+")
 _RUN_TOGETHER = re.compile(r"([A-Z0-9]+?)[-_:]?(USDT|USDC|USD|EUR|BTC|ETH)")
 
+#: A single file, with the name of a class if it holds several plugins.
+_FILE = re.compile(r".+\.py(:\w+)?")
+
 _weight = real(ge=0)
 
 
@@ -30,7 +33,7 @@ def names(rule: str, *, empty: bool = True) -> Kind[tuple[str, ...]]:
 
     def parse(value: str) -> tuple[str, ...]:
         found = _unique(
-            tuple(item if item.endswith(".py") else item.lower().replace("-", "_") for item in items(value))
+            tuple(item if _FILE.fullmatch(item) else item.lower().replace("-", "_") for item in items(value))
         )
         if not found and not empty:
             raise TextError("names nothing")

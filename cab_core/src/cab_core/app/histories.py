@@ -1,0 +1,155 @@
+"""The candle files of a backtest, put together by symbol."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import attrs
+import numpy as np
+
+from cab_core.app.times import minute
+from cab_core.data.checks import missing_bars
+from cab_core.data.files import CandleFile, read_market
+from cab_core.domain.bars import Bars
+from cab_core.domain.candles import Series, prepare
+from cab_core.domain.timeframes import DAY_MS, TF_MS, floor_ms
+from cab_core.errors import DataError, UsageError
+from cab_core.report.facts import DataFacts
+
+
+@attrs.frozen(eq=False, slots=True)
+class Histories:
+    """Candles to replay.
+
+    Attributes:
+        files: the files with their symbols, by symbol and time.
+        series: prepared candles by symbol, in the order in which the symbols were first named.
+    """
+
+    files: tuple[tuple[str, CandleFile], ...]
+    series: Mapping[str, Series]
+
+    @property
+    def sha256(self) -> str:
+        """The hash of all candles with their symbols."""
+        lines = "".join(f"{symbol} {file.sha256}\n" for symbol, file in self.files)
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    @property
+    def bars(self) -> int:
+        """The number of prepared candles."""
+        return sum(map(len, self.series.values()))
+
+    def facts(self) -> tuple[DataFacts, ...]:
+        """Describe the files."""
+        return tuple(_facts(symbol, file) for symbol, file in self.files)
+
+    def span(self, from_ms: int | None, to_ms: int | None) -> tuple[int, int] | None:
+        """Return first and last open time of the candles between two times, None for all of them.
+
+        Raises:
+            UsageError: the times lie outside the data, or no candle lies between them.
+        """
+        if from_ms is None and to_ms is None:
+            return None
+        first = min(int(s.bars.ts_ms[0]) for s in self.series.values())
+        last = max(int(s.bars.ts_ms[-1]) for s in self.series.values()) + TF_MS
+        begin, end = first if from_ms is None else from_ms, last if to_ms is None else to_ms
+        reach = f"the data reaches from {minute(first)} to {minute(last)} UTC"
+        _within(begin, "--from", floor_ms(first, DAY_MS), last - 1, reach)
+        _within(end, "--to", first + 1, floor_ms(last - 1, DAY_MS) + DAY_MS, reach)
+        if not any(_any_real(series.bars, begin, end) for series in self.series.values()):
+            between = f"no candle lies between {minute(begin)} and {minute(end)}"
+            raise UsageError(between, where="--from, --to", fix=reach)
+        return begin, end - TF_MS
+
+
+def read_histories(paths: Sequence[Path], symbols: Sequence[str] = ()) -> Histories:
+    """Read candle files; several files of one symbol are joined.
+
+    Args:
+        paths: at least one file of 15m candles.
+        symbols: one per file; without them the file names tell.
+
+    Raises:
+        DataError: a file cannot be used, or two files of one symbol overlap.
+        UsageError: a symbol is missing or wrong, or the quote currencies differ.
+    """
+    if symbols and len(symbols) != len(paths):
+        raise UsageError(
+            f"{len(symbols)} symbol{'' if len(symbols) == 1 else 's'} for {len(paths)} files",
+            where="--symbol",
+            fix="name one symbol per file, with commas between, in the order of the files",
+        )
+    by_symbol: dict[str, list[CandleFile]] = {}
+    for place, path in enumerate(paths):
+        file = read_market(path)
+        symbol = _symbol(symbols[place] if symbols else file.symbol, path)
+        by_symbol.setdefault(symbol, []).append(file)
+    quotes = sorted({symbol.partition("/")[2] for symbol in by_symbol})
+    if len(quotes) > 1:
+        raise UsageError(
+            f"one account cannot trade against {' and '.join(quotes)}",
+            where="--data",
+            fix="run one backtest per quote currency",
+        )
+    series = {symbol: prepare(_joined(symbol, files)) for symbol, files in by_symbol.items()}
+    return Histories(tuple((s, file) for s, files in by_symbol.items() for file in files), series)
+
+
+def _symbol(name: str | None, path: Path) -> str:
+    if name is None:
+        raise UsageError(
+            f"the file name {path.name} does not tell the symbol",
+            where="--symbol",
+            fix="name it, e.g. --symbol BTC/USDT",
+        )
+    base, slash, quote = name.strip().upper().partition("/")
+    if not (slash and base.isalnum() and quote.isalnum() and base != quote):
+        raise UsageError(f"{name!r} is no symbol", where="--symbol", fix="write BASE/QUOTE, e.g. BTC/USDT")
+    return f"{base}/{quote}"
+
+
+def _joined(symbol: str, files: list[CandleFile]) -> Bars:
+    """Sort the files of one symbol by time, in place, and join their candles."""
+    files.sort(key=lambda file: int(file.bars.ts_ms[0]))
+    for earlier, later in pairwise(files):
+        if later.bars.ts_ms[0] <= earlier.bars.ts_ms[-1]:
+            raise DataError(
+                f"two files of {symbol} overlap: {earlier.path} ends with "
+                f"{minute(int(earlier.bars.ts_ms[-1]))}, {later.path} begins with "
+                f"{minute(int(later.bars.ts_ms[0]))}",
+                where=str(later.path),
+                fix="give one of them, cut one, or name another symbol with --symbol",
+            )
+    if len(files) == 1:
+        return files[0].bars
+    return Bars.of(*(np.concatenate(parts) for parts in zip(*(f.bars.columns() for f in files), strict=True)))
+
+
+def _facts(symbol: str, file: CandleFile) -> DataFacts:
+    stamps = file.bars.ts_ms
+    return DataFacts(
+        symbol=symbol,
+        name=file.path.name,
+        sha256=file.sha256,
+        bars=len(stamps),
+        first_ms=int(stamps[0]),
+        last_ms=int(stamps[-1]),
+        holes=len(file.holes),
+        missing=missing_bars(file.holes),
+        zero_volume=int(np.count_nonzero(file.bars.volume == 0)),
+    )
+
+
+def _within(at_ms: int, option: str, first: int, last: int, reach: str) -> None:
+    if not first <= at_ms <= last:
+        raise UsageError(f"{minute(at_ms)} UTC lies outside the data", where=option, fix=reach)
+
+
+def _any_real(bars: Bars, begin: int, end: int) -> bool:
+    inside = (bars.ts_ms >= begin) & (bars.ts_ms + TF_MS <= end) & ~bars.synthetic
+    return bool(inside.any())

@@ -1,0 +1,173 @@
+"""``cab backtest``: recorded candles through the full trading cycle."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cab_core.cli.base import cab_command, load, settings_options
+from cab_core.cli.many import ManyValues, files_option
+from cab_core.cli.output import emit, table
+
+if TYPE_CHECKING:
+    from cab_core.app.research import FillPolicy, Prepared
+    from cab_core.app.runs import Runs
+    from cab_core.cycle.results import RunResult
+    from cab_core.report import RunFacts
+
+#: Trades shown with their trace ids.
+_SHOWN_TRADES = 5
+
+
+@cab_command(
+    "backtest",
+    cls=ManyValues,
+    examples=(
+        "cab backtest --data BTC-USDT.csv.gz --strategies ema_cross,supertrend --mode vote --report btc.html",
+        "cab backtest --data BTC-USDT.csv.gz ETH-USDT.csv.gz --from 2023-03-01 --to 2023-06-30 --json",
+    ),
+)
+@files_option
+@click.option("--symbol", metavar="BASE/QUOTE", help="Symbol of the file, if its name does not tell.")
+@click.option("--strategies", metavar="A,B,…", help="Strategies in order; also paths such as ./my.py:Mine.")
+@click.option("--mode", type=click.Choice(["first", "vote", "weighted"]), help="How several become one.")
+@click.option("--from", "begin", metavar="TIME", help="Trade from then on; earlier candles only warm up.")
+@click.option("--to", "end", metavar="TIME", help="Trade until then; a date means the end of that day.")
+@click.option("--fills", type=click.Choice(["worst", "best"]), default="worst", show_default=True)
+@click.option("--macro", type=click.Path(path_type=Path), help="JSON lines of macro readings.")
+@click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a report.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+@settings_options
+def command(
+    data: tuple[Path, ...],
+    symbol: str | None,
+    strategies: str | None,
+    mode: str | None,
+    begin: str | None,
+    end: str | None,
+    fills: FillPolicy,
+    macro: Path | None,
+    report: Path | None,
+    quiet: bool,
+    as_json: bool,
+    config: Path | None,
+    overrides: Sequence[str],
+) -> None:
+    """Replay recorded candles through the full trading cycle.
+
+    Several files are a portfolio that shares one account; files of one symbol are joined. Fill policy worst
+    visits stops before targets within a candle, best the other way round; the truth lies between. Every
+    bar can be explained afterwards: cab why ID.
+    """
+    from cab_core.app.research import Plan, prepare_run
+    from cab_core.app.runs import Runs
+    from cab_core.app.times import end_ms, instant_ms
+
+    loaded = load(config, (*overrides, *_chosen(strategies, mode)))
+    plan = Plan(
+        data=data,
+        symbols=tuple(symbol.split(",")) if symbol else (),
+        from_ms=None if begin is None else instant_ms(begin, "--from"),
+        to_ms=None if end is None else end_ms(end, "--to"),
+        fills=fills,
+        macro=macro,
+    )
+    prepared = prepare_run(plan, loaded.settings)
+    warnings = [*loaded.warnings, *prepared.plugins.report.warnings]
+    with _progress(prepared.histories.bars, shown=not (quiet or as_json)) as advance:
+        finished, facts = prepared.run(progress=advance)
+
+    from cab_core.report import summary
+
+    told = summary(finished.result, facts)
+    written = {} if report is None else _write_report(report, finished.result, facts)
+    kept = _keep(Runs(Path(loaded.settings.db_path).parent / "runs"), prepared, told)
+    told |= {**written, "last_trades": last_trades(finished.result), "warnings": warnings}
+    emit(told, as_json, lambda: _print(told, kept))
+
+
+def last_trades(run: RunResult) -> list[dict[str, Any]]:
+    """Return the newest closed trades, newest first, with the trace ids that explain their entries."""
+    return [
+        {
+            "symbol": trade.symbol,
+            "opened_ms": trade.opened_ms,
+            "closed_ms": trade.closed_ms,
+            "pnl_quote": f"{trade.pnl:f}",
+            "exit": trade.exits[-1].reason if trade.exits else None,
+            "trace_id": trade.trace_id,
+        }
+        for trade in run.trades[: -_SHOWN_TRADES - 1 : -1]
+    ]
+
+
+def _chosen(strategies: str | None, mode: str | None) -> list[str]:
+    chosen = (("STRATEGY_SET", strategies), ("STRATEGY_MODE", mode))
+    return [f"{name}={value}" for name, value in chosen if value is not None]
+
+
+@contextmanager
+def _progress(total: int, *, shown: bool) -> Iterator[Callable[[int], None] | None]:
+    """Show a bar on stderr where a person looks at it."""
+    if not (shown and sys.stderr.isatty()):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} bars"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("evaluating", total=total)
+        yield lambda bars: bar.advance(task, bars)
+
+
+def _write_report(path: Path, run: RunResult, facts: RunFacts) -> dict[str, Any]:
+    from cab_core.report import write_report
+
+    return {"report": str(path), "report_sha256": write_report(path, run, facts)}
+
+
+def _keep(runs: Runs, prepared: Prepared, told: Mapping[str, Any]) -> bool:
+    """Keep the record of the run; a place that cannot be written costs explanations, not the result."""
+    try:
+        runs.save(prepared, told)
+    except OSError as error:
+        click.echo(
+            f"warning: the run is not recorded, cab why will not find it: {error.strerror}: {runs.folder}",
+            err=True,
+        )
+        return False
+    return True
+
+
+def _print(told: Mapping[str, Any], kept: bool) -> None:
+    from cab_core.app.times import minute
+    from cab_core.report import human_summary
+
+    table(("", f"run {told['run_id']}"), human_summary(told))
+    for warning in told["warnings"]:
+        click.echo(f"warning: {warning}", err=True)
+    if told["last_trades"]:
+        click.echo()
+        rows = [
+            (
+                trade["symbol"],
+                minute(trade["opened_ms"]),
+                minute(trade["closed_ms"]),
+                f"{Decimal(trade['pnl_quote']):+.2f}",
+                trade["exit"],
+                trade["trace_id"],
+            )
+            for trade in told["last_trades"]
+        ]
+        table(("last trades", "opened", "closed", "pnl", "exit", "trace id"), rows)
+        if kept:
+            click.echo(f"\nwhy a trade was made: cab why {told['last_trades'][0]['trace_id']}")
+    if "report" in told:
+        click.echo(f"report: {told['report']}")
