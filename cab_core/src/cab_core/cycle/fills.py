@@ -10,6 +10,7 @@ import attrs
 from cab_core.cycle.config import CycleConfig
 from cab_core.domain.market import Quote
 from cab_core.domain.matching import fill_of, filled_part, match_market
+from cab_core.domain.money import ONE
 from cab_core.domain.orders import Fill, Intent, Rejected, Side
 
 #: How often the rest of a partially filled exit is sent again at once (spec 11).
@@ -35,7 +36,9 @@ def fill_orders(
     left = intent.quantity
     for attempt in range(1, EXIT_ATTEMPTS + 1):
         sent = intent if attempt == 1 else attrs.evolve(intent, attempt=attempt, quantity=left)
-        part = filled_part(config.fill_seed, sent.client_id, config.partial_fill_prob)
+        part = ONE  # most markets fill whole orders: no id is hashed to find that out
+        if config.partial_fill_prob > 0:
+            part = filled_part(config.fill_seed, sent.client_id, config.partial_fill_prob)
         match = match_market(sent, quote, instrument, config.costs, part=part)
         if isinstance(match, Rejected):
             yield sent, (), match.reason

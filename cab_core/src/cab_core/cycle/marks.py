@@ -43,9 +43,26 @@ class Grid:
 
     def advance(self, book: Book, now_ms: int) -> None:
         """Take the equity snapshots of all closes up to ``now_ms``: raise the peak to the highest of them."""
-        first, self._done = self._done, int(np.searchsorted(self.times, now_ms, side="right"))
+        first, self._done = self._done, int(self.times.searchsorted(now_ms, side="right"))
         if not book.positions or first == self._done:
             return
+        if len(book.positions) == 1:
+            self._advance_one(book, first)
+        else:
+            self._advance_many(book, first)
+
+    def _advance_one(self, book: Book, first: int) -> None:
+        """One position: its equity rises and falls with the close, so the highest close is all it takes."""
+        ((symbol, position),) = book.positions.items()
+        tape = next(tape for tape in self._tapes if tape.symbol == symbol)
+        close = float(np.maximum.reduce(self.closes[tape.index][first : self._done]))
+        equity = float(book.baseline + book.realized - position.cost)
+        equity += float(position.quantity) * self._factor * close
+        if equity >= float(book.peak) * (1 - _CLOSE):
+            book.mark(symbol, self._costs.bid(to_decimal(close)))
+            book.raise_peak()
+
+    def _advance_many(self, book: Book, first: int) -> None:
         held = [tape for tape in self._tapes if tape.symbol in book.positions]
         rows = slice(first, self._done)
         cash = float(book.baseline + book.realized)
@@ -61,7 +78,7 @@ class Grid:
         for prices in {tuple(float(self.closes[t.index][g]) for t in held) for g in near.tolist()}:
             for tape, price in zip(held, prices, strict=True):
                 book.mark(tape.symbol, self._costs.bid(to_decimal(price)))
-            book.snapshot()
+            book.raise_peak()
 
     def mark_after_close(self, book: Book, close_ms: int) -> None:
         """Mark what is held as it stands once the candles that close at ``close_ms`` are over."""

@@ -25,6 +25,7 @@ class Reasons:
         self._strategies = tuple(strategies)
         self._names: list[str] = []
         self._codes: dict[str, int] = {}
+        self._texts: dict[int, str] = {}
         self.blocks = np.array([self.code(block.reason) for block in BuyBlock], np.int32)
 
     def code(self, name: str) -> int:
@@ -39,8 +40,12 @@ class Reasons:
         """Return the reason of a code."""
         if code < 0:
             return self._names[-code - 1]
-        empty = np.zeros(1)
-        return Aggregate(empty.astype(np.int8), empty, np.array([code], np.int32), self._strategies).reason(0)
+        text = self._texts.get(code)
+        if text is None:
+            empty = np.zeros(1)
+            one = Aggregate(empty.astype(np.int8), empty, np.array([code], np.int32), self._strategies)
+            text = self._texts[code] = one.reason(0)
+        return text
 
     def checksums(self, column: ReasonColumn) -> npt.NDArray[np.uint32]:
         """Return the CRC-32 of each row's reason: equal columns of reasons, whatever their codes."""

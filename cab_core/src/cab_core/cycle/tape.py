@@ -82,7 +82,7 @@ class Tape:
 
     def last_closed(self, at_ms: int) -> int:
         """Return the newest row that has closed by ``at_ms``, -1 before the first."""
-        return int(np.searchsorted(self.bars.ts_ms, at_ms - TF_MS, side="right")) - 1
+        return int(self.bars.ts_ms.searchsorted(at_ms - TF_MS, side="right")) - 1
 
     def evaluated_before(self, row: int) -> int:
         """Return how many cycles lie before ``row``."""
@@ -118,9 +118,10 @@ class Tape:
 
     def mark_already_long(self, until_row: int, code: int) -> None:
         """Give the buys wanted between ``open_from`` and ``until_row`` their reason."""
-        rows = slice(self.open_from, until_row)
-        wanted = (self.columns.action[rows] == Action.BUY) & (self.ordered[rows] == 0)
-        self.final[rows][wanted] = code
+        first, stop = (bisect_left(self._buys, row) for row in (self.open_from, until_row))
+        for row in self._buys[first:stop]:
+            if self.ordered[row] == 0:
+                self.final[row] = code
 
 
 def _next(rows: list[int], from_row: int) -> int | None:

@@ -102,8 +102,8 @@ class Trader:
         config = self.config
         wanted = config.fixed_amount * regime.state.multiplier
         entry = Entry(symbol, wanted, quote.ask, quote, now_ms)
-        verdicts = self._verdicts(entry, now_ms, spreads)
         self.halts = self.halts.expire(now_ms)
+        verdicts = self._verdicts(entry, now_ms, spreads)
         assessment = assess(verdicts, self.halts, now_ms)
         for halt in assessment.trips:
             self.halts = self.halts.trip(halt)
@@ -183,15 +183,15 @@ class Trader:
         """
         applied = self.book.apply(fill, context if final else attrs.evolve(context, final=False))
         if not applied.duplicate:
-            self.book.snapshot()
+            self.book.raise_peak()
         return applied
 
     def _verdicts(self, entry: Entry, now_ms: int, spreads: Sequence[float]) -> list[tuple[str, Judgment]]:
-        orders, turnover = self.book.activity(now_ms) if self.book.recent else (0, Decimal(0))
+        orders, turnover = self.book.activity(now_ms)
         view = self.book.view(
             now_ms,
             spreads=spreads,
-            released_ms=self.halts.released_ms(now_ms),
+            released_ms=dict(self.halts.released_at),
             hourly_returns=lambda symbol: self._hourly_returns(symbol, now_ms),
             orders_5m=orders,
             turnover_5m=turnover,

@@ -48,7 +48,7 @@ class Book:
         ledger: the FIFO lots, dust included.
         trades: closed trades, oldest first. ``round_trips``: the same as risk rules see them.
         realized: net PnL since the baseline. ``realized_by_day``: the same by UTC day of the sell.
-        peak: running maximum of the equity, raised by `snapshot`.
+        peak: running maximum of the equity, raised by `snapshot` and `raise_peak`.
         last_fill_ms: time of the last fill by symbol.
         marks: last bid by symbol.
         recent: fills of the last five minutes as (time, client id, quote value).
@@ -181,6 +181,12 @@ class Book:
         self.peak = taken.peak
         return taken
 
+    def raise_peak(self) -> None:
+        """Raise the peak to the equity now, if that is higher: `snapshot` without its figures."""
+        equity = self.equity()
+        if equity > self.peak:
+            self.peak = equity
+
     def reset_peak(self) -> None:
         """Set the peak to the current equity (manual reset of the drawdown halt)."""
         self.peak = self.equity()
@@ -188,6 +194,8 @@ class Book:
     def activity(self, now_ms: int) -> tuple[int, Decimal]:
         """Return the number of filled orders and their quote value in the last five minutes."""
         recent = [entry for entry in self.recent if now_ms - ACTIVITY_MS < entry[0]]
+        if not recent:
+            return 0, ZERO
         return len({client_id for _, client_id, _ in recent}), sum((v for _, _, v in recent), ZERO)
 
     def view(

@@ -60,9 +60,9 @@ def activity_warnings(activity: Activity, limits: ActivityLimits) -> tuple[str, 
 
 def activity_verdict(activity: Activity, limits: ActivityLimits) -> Verdict:
     """Judge an entry by the recent activity: a note above a limit, a delay if the limits are enforced."""
-    warnings = activity_warnings(activity, limits)
-    if not warnings:
+    if activity.orders < limits.max_orders and activity.turnover < limits.max_turnover:
         return ALLOW
+    warnings = activity_warnings(activity, limits)
     value, threshold = (
         (float(activity.orders), float(limits.max_orders))
         if warnings[0] == "orders_5m"

@@ -119,6 +119,19 @@ class RegimeState:
     stale: tuple[str, ...] = ()
     warming: tuple[str, ...] = ()
 
+    def at(self, now_ms: int) -> RegimeState:
+        """Return the same state, last evaluated at ``now_ms``."""
+        return RegimeState(
+            self.state,
+            self.score,
+            self.parts,
+            self.source,
+            self.since_ms,
+            now_ms,
+            self.stale,
+            self.warming,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the state as a JSON object."""
         return attrs.asdict(self)

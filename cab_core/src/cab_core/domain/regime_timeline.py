@@ -86,4 +86,4 @@ class RegimeCursor:
         """Return the regime at ``now_ms``."""
         index = bisect_right(self._starts, now_ms) - 1
         state = self._before if index < 0 else self._states[index]
-        return attrs.evolve(state, updated_ms=now_ms)
+        return state.at(now_ms)

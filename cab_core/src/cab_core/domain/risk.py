@@ -164,8 +164,8 @@ class Halts:
 
     def active(self, now_ms: int) -> tuple[Halt, ...]:
         """Return the halts in force, the oldest first."""
-        held = (halt for halt in self.by_rule.values() if halt.holds(now_ms))
-        return tuple(sorted(held, key=lambda halt: (halt.since_ms, halt.rule)))
+        held = [halt for halt in self.by_rule.values() if halt.holds(now_ms)]
+        return tuple(sorted(held, key=lambda halt: (halt.since_ms, halt.rule)) if len(held) > 1 else held)
 
     def released_ms(self, now_ms: int) -> dict[str, int]:
         """Return per rule when its halt was last released, by hand or by time, as `BookView` wants it."""
@@ -186,6 +186,8 @@ class Halts:
 
     def expire(self, now_ms: int) -> Halts:
         """Release every halt whose time is over, as of that time."""
+        if not self.by_rule:
+            return self
         over = {
             name: halt.until_ms
             for name, halt in self.by_rule.items()
@@ -236,21 +238,29 @@ def assess(verdicts: Sequence[tuple[str, Judgment]], halts: Halts, now_ms: int) 
     """
     judged = tuple((name, _checked(verdict)) for name, verdict in verdicts)
     halted = halts.active(now_ms)
-    latched = {halt.rule for halt in halted}
-    trips = tuple(
-        Halt(name, now_ms, verdict.until_ms, verdict.reason)
-        for name, verdict in judged
-        if isinstance(verdict, Verdict) and verdict.kind is VerdictKind.HALT and name not in latched
-    )
+    trips: tuple[Halt, ...] = ()
+    failed = False
+    least, rule = ONE, ""
+    for name, verdict in judged:
+        if verdict is ALLOW:  # nearly every answer
+            continue
+        if isinstance(verdict, RuleFailed):
+            failed = True
+        elif verdict.kind is VerdictKind.HALT:
+            trips += () if name in {halt.rule for halt in halted} else (_halt(name, verdict, now_ms),)
+        elif (factor := _factor(verdict)) < least:
+            least, rule = factor, name
     if halted or trips:
         return Assessment(f"risk_{(*halted, *trips)[0].rule}", VerdictKind.HALT, ZERO, judged, trips)
-    if any(isinstance(verdict, RuleFailed) for _, verdict in judged):
+    if failed:
         return Assessment(RISK_ERROR, VerdictKind.DELAY, ZERO, judged)
-    factors = [(_factor(verdict), name) for name, verdict in judged if isinstance(verdict, Verdict)]
-    least, rule = min(factors, key=lambda pair: pair[0], default=(ONE, ""))
     if least == ZERO:
         return Assessment(f"risk_{rule}", VerdictKind.DELAY, ZERO, judged)
     return Assessment(None, VerdictKind.ALLOW, least, judged)
+
+
+def _halt(rule: str, verdict: Verdict, now_ms: int) -> Halt:
+    return Halt(rule, now_ms, verdict.until_ms, verdict.reason)
 
 
 def _checked(verdict: Judgment) -> Judgment:
