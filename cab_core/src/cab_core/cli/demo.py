@@ -1,0 +1,112 @@
+"""``cab demo``: see the bot at work without configuration, keys or network."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cab_core.cli.base import cab_command
+from cab_core.cli.output import emit, table
+from cab_core.errors import CabError
+
+if TYPE_CHECKING:
+    from cab_core.app.demo import Demo
+    from cab_core.app.runs import Runs
+
+#: Seconds the show takes unless ``--speed`` says otherwise.
+_SHOW_S = 8.0
+_DAY_S = 86_400
+_WHY_NEXT = ("why the last trade was made", "write a strategy of your own", "configure: cab run")
+
+
+class _Speed(click.ParamType[float]):
+    name = "N|max"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return how many times faster than real time to show, 0 for no show at all."""
+        if value == "max":
+            return 0.0
+        try:
+            speed = float(value)
+        except ValueError:
+            speed = -1.0
+        if not 0 < speed < 1e12:
+            self.fail(f"{value!r} is no speed: give max or a number above 0", param, ctx)
+        return speed
+
+
+@cab_command("demo", examples=("cab demo", "cab demo --headless --seed 7 --json"))
+@click.option("--headless", is_flag=True, help="No live view.")
+@click.option("--seed", type=click.IntRange(0), help="Another market; the default shows everything once.")
+@click.option("--days", type=click.IntRange(10, 365), help="Length of the market.  [default: 30]")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("cab-demo"),
+    show_default=True,
+    help="Folder for candles and report.",
+)
+@click.option(
+    "--speed", type=_Speed(), help="How many times faster than real time to show it; max: no live view."
+)
+def command(
+    headless: bool, seed: int | None, days: int | None, out: Path, speed: float | None, as_json: bool
+) -> None:
+    """Trade a made-up month: nine strategies vote, six risk rules and a scripted macro regime hold back.
+
+    It needs no configuration, no keys and no network, and reads none of your settings. The market is made
+    from the seed, so the same seed gives the same report.
+    """
+    from cab_core.app.demo import DAYS, SEED, conclude, run_demo
+
+    demo = run_demo(SEED if seed is None else seed, DAYS if days is None else days, out)
+    if sys.stderr.isatty() and not (headless or as_json or speed == 0):
+        _show(demo, demo.days * _DAY_S / _SHOW_S if speed is None else speed)
+    told = conclude(demo, out, _runs(out))
+    emit(told, as_json, lambda: _print(told, demo))
+
+
+def _runs(out: Path) -> Runs:
+    """Return the folder where ``cab why`` looks, or the demo's own if the configuration is broken."""
+    from cab_core.app.runs import Runs
+    from cab_core.cli.base import load
+
+    try:
+        folder = Path(load(None, ()).settings.db_path).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        usable = os.access(folder, os.W_OK)
+    except (CabError, OSError):
+        usable = False
+    return Runs((folder if usable else out) / "runs")
+
+
+def _show(demo: Demo, speed: float) -> None:
+    from cab_core.cli.demo_view import show
+
+    show(demo, speed)
+
+
+def _print(told: dict[str, Any], demo: Demo) -> None:
+    from cab_core.app.demo import SYMBOLS
+    from cab_core.report import human_summary
+
+    plugins = demo.prepared.plugins
+    click.echo(
+        f"cab demo · seed {demo.seed} · {' '.join(SYMBOLS)} · 15m · {demo.days} days · "
+        f"{len(plugins.strategies)} strategies, {len(plugins.rules)} risk rules"
+    )
+    rows = human_summary(told)
+    shares = told["demo"]["regime_minutes"]
+    whole = sum(shares.values()) or 1
+    regimes = ", ".join(f"{name} {100 * part / whole:.0f} %" for name, part in shares.items())
+    table(("", f"run {told['run_id']}"), [*rows, ("Regimes", regimes)])
+    click.echo(f"\nreport: {told['report']}  (sha256 {told['report_sha256'][:16]})")
+    click.echo("next:")
+    for line, why in zip(
+        told["next"], ("why the last trade was made", "write your own", "trade"), strict=True
+    ):
+        click.echo(f"  {line:<28}  {why}")
