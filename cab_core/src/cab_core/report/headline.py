@@ -1,0 +1,102 @@
+"""The figures at the top of a report and its monthly heat map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from cab_core.cycle.results import RunResult
+from cab_core.domain.performance import YearOfReturns
+from cab_core.report.figures import RunFigures
+from cab_core.report.text import (
+    NOT_AVAILABLE,
+    duration,
+    money,
+    number,
+    percent,
+    signed_money,
+    signed_percent,
+)
+
+
+@attrs.frozen(slots=True)
+class Figure:
+    """One figure: its value, and below it a comparison or detail.
+
+    Attributes:
+        sign: 1 for a gain, -1 for a loss, 0 where neither applies.
+    """
+
+    label: str
+    value: str
+    note: str = ""
+    sign: int = 0
+
+
+@attrs.frozen(slots=True)
+class Cell:
+    """One month of the heat map; ``heat`` from 0 to 1 is the strength of its color."""
+
+    text: str
+    sign: int = 0
+    heat: float = 0.0
+
+
+def headline(run: RunResult, figures: RunFigures) -> list[Figure]:
+    """Return the figures in reading order."""
+    own, held, trades = figures.figures, figures.held_figures, figures.trades
+    average = f"{signed_money(trades.average_win)} / {signed_money(trades.average_loss)}"
+    return [
+        Figure("Return", signed_percent(own.return_pct), _beside(held.return_pct), _sign(own.return_pct)),
+        Figure("Final equity", money(run.final_equity), f"from {money(run.baseline)}"),
+        Figure("CAGR", signed_percent(own.cagr_pct), _beside(held.cagr_pct), _sign(own.cagr_pct)),
+        Figure(
+            "Max drawdown",
+            percent(own.max_drawdown_pct),
+            f"hold {percent(held.max_drawdown_pct)}",
+        ),
+        Figure("Sharpe", number(own.sharpe), f"hold {number(held.sharpe)}"),
+        Figure("Sortino", number(own.sortino), f"hold {number(held.sortino)}"),
+        Figure("Calmar", number(own.calmar), f"hold {number(held.calmar)}"),
+        Figure("Volatility", percent(own.volatility_pct), f"hold {percent(held.volatility_pct)}"),
+        Figure("Trades", f"{trades.trades:,}", f"{trades.wins:,} won, {trades.losses:,} lost"),
+        Figure("Win rate", percent(trades.win_rate, 1), f"payoff {number(trades.payoff)}"),
+        Figure("Profit factor", number(trades.profit_factor), f"losing streak {trades.losing_streak}"),
+        Figure("Expectancy", signed_money(trades.expectancy), _of_cost(trades.expectancy_pct)),
+        Figure("Average win / loss", average, f"{duration(trades.average_ms)} held"),
+        Figure("Best / worst", f"{signed_money(trades.best)} / {signed_money(trades.worst)}"),
+        Figure("Exposure", percent(figures.exposure_pct), "of the time"),
+        Figure("Fees", money(run.fees), f"turnover {money(figures.turnover)}"),
+    ]
+
+
+def months(years: Sequence[YearOfReturns]) -> list[tuple[int, list[Cell], Cell]]:
+    """Return year, its twelve cells and its total; colors are scaled to the strongest month."""
+    known = [abs(value) for year in years for value in year.months if value is not None]
+    strongest = max(known, default=0.0)
+    return [
+        (year.year, [_cell(value, strongest) for value in year.months], _cell(year.total, 0.0))
+        for year in years
+    ]
+
+
+def _cell(value: float | None, strongest: float) -> Cell:
+    if value is None:
+        return Cell("")
+    heat = abs(value) / strongest if strongest else 0.0
+    return Cell(f"{value:+z.2f}", _sign(value), round(heat, 3))
+
+
+def _beside(held: float | None) -> str:
+    return f"hold {signed_percent(held)}"
+
+
+def _of_cost(share: float | None) -> str:
+    return NOT_AVAILABLE if share is None else f"{signed_percent(share)} of its cost"
+
+
+def _sign(value: float | None) -> int:
+    """Return the sign of a percent as it is shown, so that +0.00 is neither gain nor loss."""
+    shown = round(value or 0.0, 2)
+    return (shown > 0) - (shown < 0)
