@@ -46,7 +46,6 @@ class Cell:
 def headline(run: RunResult, figures: RunFigures) -> list[Figure]:
     """Return the figures in reading order."""
     own, held, trades = figures.figures, figures.held_figures, figures.trades
-    average = f"{signed_money(trades.average_win)} / {signed_money(trades.average_loss)}"
     return [
         Figure("Return", signed_percent(own.return_pct), _beside(held.return_pct), _sign(own.return_pct)),
         Figure("Final equity", money(run.final_equity), f"from {money(run.baseline)}"),
@@ -60,14 +59,14 @@ def headline(run: RunResult, figures: RunFigures) -> list[Figure]:
         Figure("Sortino", number(own.sortino), f"hold {number(held.sortino)}"),
         Figure("Calmar", number(own.calmar), f"hold {number(held.calmar)}"),
         Figure("Volatility", percent(own.volatility_pct), f"hold {percent(held.volatility_pct)}"),
-        Figure("Trades", f"{trades.trades:,}", f"{trades.wins:,} won, {trades.losses:,} lost"),
-        Figure("Win rate", percent(trades.win_rate, 1), f"payoff {number(trades.payoff)}"),
-        Figure("Profit factor", number(trades.profit_factor), f"losing streak {trades.losing_streak}"),
+        Figure("Trades", f"{trades.trades:,}", f"{duration(trades.average_ms)} each"),
+        Figure("Win rate", percent(trades.win_rate, 1), f"{trades.wins:,} won, {trades.losses:,} lost"),
+        Figure("Profit factor", number(trades.profit_factor), f"payoff {number(trades.payoff)}"),
         Figure("Expectancy", signed_money(trades.expectancy), _of_cost(trades.expectancy_pct)),
-        Figure("Average win / loss", average, f"{duration(trades.average_ms)} held"),
-        Figure("Best / worst", f"{signed_money(trades.best)} / {signed_money(trades.worst)}"),
-        Figure("Exposure", percent(figures.exposure_pct), "of the time"),
-        Figure("Fees", money(run.fees), f"turnover {money(figures.turnover)}"),
+        Figure("Average win", signed_money(trades.average_win), f"loss {signed_money(trades.average_loss)}"),
+        Figure("Best trade", signed_money(trades.best), f"worst {signed_money(trades.worst)}"),
+        Figure("Exposure", percent(figures.exposure_pct), f"losing streak {trades.losing_streak}"),
+        Figure("Fees", money(run.fees), f"turnover {number(float(figures.turnover), 0)}"),
     ]
 
 

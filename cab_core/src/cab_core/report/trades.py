@@ -63,7 +63,7 @@ def _row(index: int, trade: TradeRecord) -> TradeRow:
         symbol=trade.symbol,
         opened=minute(trade.opened_ms),
         lasted=duration(lasted),
-        entry=words(trade.entry_reason),
+        entry=trade.entry_reason,
         votes=", ".join(trade.votes),
         price=price(trade.entry_price),
         exits=tuple((sale.reason, price(sale.price)) for sale in trade.exits),
@@ -96,7 +96,7 @@ def trade_marks(trades: Sequence[TradeRecord], held: Sequence[Position]) -> list
             "i": index,
             "until": trade.closed_ms // 1000,
             "pnl": float(round(trade.pnl, 4)),
-            "why": words(trade.entry_reason),
+            "why": trade.entry_reason,
             "votes": ", ".join(trade.votes),
             "trace": trade.trace_id,
         }
@@ -108,7 +108,7 @@ def trade_marks(trades: Sequence[TradeRecord], held: Sequence[Position]) -> list
             "i": 0,
             "until": None,
             "pnl": None,
-            "why": words(each.entry_reason),
+            "why": each.entry_reason,
             "votes": ", ".join(each.votes),
             "trace": each.trace_id,
         }

@@ -1,6 +1,8 @@
 // Candles of one symbol with its trades; zooming in redraws them at a finer timeframe.
 
+// Above these, lines of stops and targets would only be dots.
 const MOST_LEVELS = 40;
+const COARSEST_LEVELS = 4 * 3600;
 const view = { symbol: 0, from: 0, to: 0, chosen: null };
 
 const symbolShown = () => report.symbols[view.symbol];
@@ -88,7 +90,7 @@ function drawMarket() {
   const bars = candlesBetween(symbol, view.from, view.to, most);
   const near = tradesShown().filter((trade) => endOf(trade) >= view.from && trade.at <= view.to);
   const chosen = view.chosen && near.includes(view.chosen) ? [view.chosen] : [];
-  const levelled = near.length <= MOST_LEVELS ? near : chosen;
+  const levelled = near.length <= MOST_LEVELS && bars.tf <= COARSEST_LEVELS ? near : chosen;
   let low = Math.min(...bars.l, ...near.map((trade) => trade.entry));
   let high = Math.max(...bars.h, ...near.map((trade) => trade.entry));
   for (const trade of chosen) {
