@@ -74,13 +74,20 @@ def get_trace(conn: sa.Connection, trace_id: str) -> TraceRow | None:
     return _one(conn, sa.select(decision_trace).where(decision_trace.c.trace_id == trace_id))
 
 
-def find_trace(conn: sa.Connection, symbol: str | None = None, at_ms: int | None = None) -> TraceRow | None:
-    """Return the newest trace of ``symbol`` (None: any) whose candle opened by ``at_ms`` (None: ever)."""
+def find_trace(
+    conn: sa.Connection, symbol: str | None = None, at_ms: int | None = None, *, ordered: bool = False
+) -> TraceRow | None:
+    """Return the newest trace of ``symbol`` (None: any) whose candle opened by ``at_ms`` (None: ever).
+
+    ``ordered`` leaves out cycles that led to no order.
+    """
     query = sa.select(decision_trace).order_by(decision_trace.c.candle_ts_ms.desc(), decision_trace.c.symbol)
     if symbol is not None:
         query = query.where(decision_trace.c.symbol == symbol)
     if at_ms is not None:
         query = query.where(decision_trace.c.candle_ts_ms <= at_ms)
+    if ordered:
+        query = query.where(decision_trace.c.order_key.is_not(None))
     return _one(conn, query.limit(1))
 
 
