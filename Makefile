@@ -12,7 +12,7 @@ SOURCES := cab_core/src cab_plugins/src $(wildcard cab_plugins/*/*/src plugins-*
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check lint format types contracts deps bench wheels pins clean \
+.PHONY: help setup demo test test-all check lint format types contracts deps bench wheels docs pins clean \
 	test-risk-all test-idempotency test-settlement test-reconciliation-suite test-regime-states
 
 help: ## list the commands
@@ -57,6 +57,9 @@ bench: setup ## print speed and weight
 
 wheels: setup ## build every wheel into dist/
 	$(BIN)/python tools/workspace.py wheels
+
+docs: setup ## rewrite the pages of docs/reference that are made from the code
+	$(BIN)/python tools/reference.py
 
 pins: setup ## resolve anew and rewrite constraints.txt
 	$(BIN)/python tools/workspace.py pins

@@ -121,7 +121,7 @@ class BrokerHooks(LifecycleHooks):
             account: symbols, settings of this broker, clock, and credentials (the only plugin to get them).
 
         Returns:
-            An object with the verbs of `cab_core.sdk.Broker`. On error: the start is refused.
+            An object with the verbs of `cab_core.sdk.Broker`. On error: the start is refused. Budget 30 s.
         """
 
 
@@ -131,6 +131,9 @@ class NotifierHooks(LifecycleHooks):
     @hookspec
     def notify(self, alert: Alert) -> Awaitable[None]:  # type: ignore[empty-body]  # a specification has no body
         """Called for each alert that is due, from a bounded queue outside the trading path.
+
+        Args:
+            alert: severity, kind, text and trace id of one message.
 
         On error: dropped and counted. Budget 10 s.
         """

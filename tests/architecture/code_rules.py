@@ -1,0 +1,80 @@
+"""The rules of the house that the syntax tree shows: functions from a tree to the lines that break one."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+#: Names whose value differs from call to call; the core takes time, ids and chance from its arguments.
+IMPURE_MODULES = {"random", "secrets", "threading", "uuid"}
+IMPURE_CALLS = {
+    ("datetime", "now"),
+    ("datetime", "today"),
+    ("datetime", "utcnow"),
+    ("date", "today"),
+    ("os", "urandom"),
+    ("random", "default_rng"),
+    ("time", "monotonic"),
+    ("time", "sleep"),
+    ("time", "time"),
+    ("time", "time_ns"),
+}
+
+ORDER_VERBS = {"submit", "cancel"}
+BROAD = {"Exception", "BaseException"}
+
+
+def order_calls(tree: ast.Module) -> Iterator[int]:
+    """Yield the lines that call an order method of a broker (``task.cancel()`` has no argument)."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ORDER_VERBS
+            and node.args
+        ):
+            yield node.lineno
+
+
+def impurities(tree: ast.Module) -> Iterator[int]:
+    """Yield the lines that read a clock, draw a number, make an id or start a thread."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            if any(alias.name.split(".")[0] in IMPURE_MODULES for alias in node.names):
+                yield node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            module = (node.module or "").split(".")
+            names = {(module[-1], alias.name) for alias in node.names}
+            if not node.level and (module[0] in IMPURE_MODULES or names & IMPURE_CALLS):
+                yield node.lineno
+        elif isinstance(node, ast.Attribute) and (_last_name(node.value), node.attr) in IMPURE_CALLS:
+            yield node.lineno
+
+
+def _last_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def broad_excepts(tree: ast.Module) -> Iterator[int]:
+    """Yield the lines of handlers that catch everything and do not raise it again."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and _is_broad(node.type) and not _reraises(node):
+            yield node.lineno
+
+
+def _is_broad(caught: ast.expr | None) -> bool:
+    if isinstance(caught, ast.Tuple):
+        return any(_is_broad(item) for item in caught.elts)
+    return caught is None or _last_name(caught) in BROAD
+
+
+def _reraises(handler: ast.ExceptHandler) -> bool:
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
+
+
+def asserts(tree: ast.Module) -> Iterator[int]:
+    """Yield the lines of assert statements: ``python -O`` would remove them."""
+    return (node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert))

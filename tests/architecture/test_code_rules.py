@@ -1,0 +1,106 @@
+"""Rules of the house that no linter knows; each is shown to see what it forbids."""
+
+from __future__ import annotations
+
+import ast
+import statistics
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from code_rules import asserts, broad_excepts, impurities, order_calls
+from repository import SOURCES, name_of, parsed
+
+Rule = Callable[[ast.Module], Iterator[int]]
+
+EXECUTION = "cab_core/cycle/execute_trade.py"
+#: What a plugin author's broker is tested with calls the broker itself.
+BROKER_KIT = "cab_core/testing/broker.py"
+#: Simulated venues: they are the other side of the port.
+VENUES = ("cab_core/domain/", "cab_broker_")
+#: Where a failure of foreign code or of one of several tasks must not end the others.
+SUPERVISORS = {"cab_core/plugins/isolation.py", "cab_core/cycle/supervise.py", "cab_core/bus/memory.py"}
+
+LONGEST_FILE = 400
+MEDIAN_FILE = 120
+
+
+def found(rule: Rule, keep: Callable[[str], bool]) -> list[str]:
+    files = [path for path in SOURCES if keep(name_of(path))]
+    assert files
+    return [f"{name_of(path)}:{line}" for path, tree in parsed(files) for line in rule(tree)]
+
+
+def test_orders_are_sent_from_one_place_only() -> None:
+    assert not found(
+        order_calls, lambda name: name not in {EXECUTION, BROKER_KIT} and not name.startswith(VENUES)
+    )
+
+
+def test_the_one_place_does_send_orders() -> None:
+    assert found(order_calls, lambda name: name == EXECUTION)
+
+
+@pytest.mark.parametrize("room", ["domain", "cycle"])
+def test_what_decides_takes_time_ids_and_chance_as_arguments(room: str) -> None:
+    assert not found(impurities, lambda name: name.startswith(f"cab_core/{room}/"))
+
+
+def test_everything_is_caught_in_named_places_only() -> None:
+    assert not found(broad_excepts, lambda name: name not in SUPERVISORS)
+
+
+def test_sources_check_with_errors_not_asserts() -> None:
+    assert not found(asserts, lambda _: True)
+
+
+def test_files_are_small_enough_to_read_in_one_sitting() -> None:
+    lines = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
+    assert not {name: count for name, count in lines.items() if count > LONGEST_FILE}
+    assert statistics.median(count for count in lines.values() if count > 3) <= MEDIAN_FILE
+
+
+FORBIDDEN: dict[str, Rule] = {
+    "outcome = await self.broker.submit(intent)": order_calls,
+    "await broker.cancel(intent)": order_calls,
+    "import random": impurities,
+    "import time, uuid": impurities,
+    "from uuid import uuid4": impurities,
+    "from time import time": impurities,
+    "now = datetime.now(UTC)": impurities,
+    "now = datetime.datetime.now(UTC)": impurities,
+    "now = time.time()": impurities,
+    "clock = time.monotonic": impurities,
+    "salt = os.urandom(8)": impurities,
+    "rng = np.random.default_rng()": impurities,
+    "from threading import Lock": impurities,
+    "try: pass\nexcept Exception: pass": broad_excepts,
+    "try: pass\nexcept (ValueError, builtins.BaseException): raise OSError": broad_excepts,
+    "try: pass\nexcept: pass": broad_excepts,
+    "def f():\n    assert x": asserts,
+}
+
+ALLOWED: dict[str, Rule] = {
+    "task.cancel()": order_calls,
+    "wait = clock.now_ms()": impurities,
+    "from cab_core.clock import Clock": impurities,
+    "day = datetime.fromtimestamp(at, UTC)": impurities,
+    "try: pass\nexcept BaseException:\n    undo()\n    raise": broad_excepts,
+    "try: pass\nexcept ValueError: pass": broad_excepts,
+}
+
+
+@pytest.mark.parametrize("code", FORBIDDEN)
+def test_the_rule_sees_what_it_forbids(code: str) -> None:
+    assert list(FORBIDDEN[code](ast.parse(code)))
+
+
+@pytest.mark.parametrize("code", ALLOWED)
+def test_the_rule_lets_the_rest_pass(code: str) -> None:
+    assert not list(ALLOWED[code](ast.parse(code)))
+
+
+def test_every_source_is_looked_at() -> None:
+    names = {name_of(path) for path in SOURCES}
+    assert {"cab_core/sdk.py", "cab_strategy_ema_cross/__init__.py", "cab_broker_paper/broker.py"} <= names
+    assert all(isinstance(path, Path) and path.is_file() for path in SOURCES)
