@@ -115,6 +115,7 @@ class Remembered:
         account: None on the first start.
         last_candles: open time of the last evaluated candle by symbol.
         peak_reset: somebody released the drawdown halt: the peak starts again at the present equity.
+        as_of_ms: the last instant of the shell's clock at which the account was written, None before that.
     """
 
     account: Mapping[str, Any] | None
@@ -125,6 +126,7 @@ class Remembered:
     peak_reset: bool
     regime: Mapping[str, Any] | None
     values: Mapping[str, str]
+    as_of_ms: int | None = None
 
 
 class Storage(Protocol):

@@ -31,6 +31,7 @@ class Announcer:
 
     bus: EventBus
     last_equity: Equity | None = attrs.field(default=None, init=False)
+    _unsaved: Equity | None = attrs.field(default=None, init=False)
 
     def cycle(self, cycle: Cycle, duration_ms: float) -> None:
         """A candle was evaluated."""
@@ -94,7 +95,12 @@ class Announcer:
 
     def equity(self, equity: Equity) -> None:
         """The equity was valued."""
-        self.last_equity = equity
+        self.last_equity = self._unsaved = equity
+
+    def take_equity(self) -> Equity | None:
+        """Return the newest snapshot once, to be stored along with something else; then None."""
+        taken, self._unsaved = self._unsaved, None
+        return taken
 
     def regime(self, old: RegimeState | None, new: RegimeState) -> None:
         """The regime changed its state."""

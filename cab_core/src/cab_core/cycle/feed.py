@@ -83,7 +83,7 @@ class RecordedFeed:
 
     async def snapshots(self) -> AsyncIterator[None]:
         """Return at each close of any candle, before it is evaluated."""
-        for ts_ms in self.market.all_open_times(min(self.evaluated_ms.values(), default=-1)):
+        for ts_ms in self.market.all_open_times(max(self.evaluated_ms.values(), default=-1)):
             await self.clock.sleep_until(ts_ms + TF_MS, 0)
             yield
 

@@ -55,6 +55,7 @@ class Orchestrator:
         versions: (name, version) of each strategy in set order, for traces.
         max_lag_ms: how late the newest candle may be before entries are blocked.
         on_cycle: told every evaluated candle.
+        background: further loops to run as long as those of the symbols.
     """
 
     config: CycleConfig
@@ -71,18 +72,27 @@ class Orchestrator:
     versions: Sequence[tuple[str, str]] = ()
     max_lag_ms: int = 120_000
     on_cycle: Callable[[Cycle], None] = _ignore
+    background: Sequence[Loop] = ()
     _lock: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
     _spreads: dict[str, deque[float]] = attrs.field(factory=dict, init=False)
     _trace_ids: dict[tuple[str, int], str] = attrs.field(factory=dict, init=False)
 
     async def run(self) -> None:
         """Run the loops of every symbol that is not stopped; return when all of them have ended."""
-        loops = [Loop("account", "equity", self._watch_equity)]
+        loops = [Loop("account", "equity", self._watch_equity), *self.background]
         for order, symbol in enumerate(self.config.symbols):
             loops.append(Loop(symbol, "exits", partial(self._supervise_exits, symbol, order)))
             loops.append(Loop(symbol, "cycle", partial(self._evaluate_candles, symbol, order)))
             self.supervisor.set_state(symbol, State.RUNNING, "start")
         await self.supervisor.run(loops)
+
+    async def stop(self, reason: str, symbol: str | None = None) -> None:
+        """Stop the loops of a symbol, or all, between two decisions: nothing is left half done."""
+        async with self._lock:
+            if symbol is None:
+                self.supervisor.stop(reason)
+            else:
+                self.supervisor.set_state(symbol, State.STOPPED, reason)
 
     # The loops.
 
@@ -284,6 +294,7 @@ class Orchestrator:
                 trace_id=cycle.trace_id,
                 cycle=cycle,
                 halts=trips,
+                equity=self.announcer.take_equity(),
                 **self.execution.booked(booked or cycle.symbol),
             )
         )

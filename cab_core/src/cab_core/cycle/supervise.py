@@ -39,11 +39,16 @@ _ALLOWED: dict[State, frozenset[State]] = {
 
 @attrs.frozen(eq=False)
 class Loop:
-    """One loop: what it belongs to and what makes it (again after a failure)."""
+    """One loop: what it belongs to and what makes it (again after a failure).
+
+    Attributes:
+        background: it never ends by itself; it is cancelled once all other loops have ended.
+    """
 
     symbol: str
     name: str
     make: Callable[[], Awaitable[None]]
+    background: bool = False
 
 
 @attrs.define(eq=False)
@@ -91,7 +96,7 @@ class Supervisor:
         self._cancel(None)
 
     async def run(self, loops: Sequence[Loop]) -> None:
-        """Run loops side by side until all have ended.
+        """Run loops side by side until all but the background ones have ended.
 
         Raises:
             StorageError: the database failed: a bot that cannot remember must not trade.
@@ -104,14 +109,20 @@ class Supervisor:
             await asyncio.sleep(0)
             ready.set()
         try:
-            done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
-            failed = [e for task in done if not task.cancelled() and (e := task.exception()) is not None]
-            if failed:
-                raise failed[0]
+            await self._ended()
         finally:
             self._cancel(None)
             await asyncio.gather(*self._tasks, return_exceptions=True)
             self._tasks.clear()
+
+    async def _ended(self) -> None:
+        """Wait for the loops in the foreground; an error of any loop ends the waiting."""
+        left = set(self._tasks)
+        while any(not self._tasks[task].background for task in left):
+            done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    raise error
 
     async def _supervised(self, loop: Loop, ready: asyncio.Event) -> None:
         async with _turn(self.clock):

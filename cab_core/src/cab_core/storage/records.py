@@ -122,6 +122,7 @@ def _remembered(conn: sa.Connection) -> Remembered:
         peak_reset=_peak_reset(conn),
         regime=None if state.regime is None else state.regime.payload,
         values=kv_load(conn),
+        as_of_ms=None if state.account is None else state.account.updated_ms,
     )
 
 
