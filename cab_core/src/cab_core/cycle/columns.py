@@ -106,9 +106,10 @@ def decide_all(
 
 
 def _voters(votes: Votes, config: CycleConfig) -> npt.NDArray[np.uint64]:
+    octets = np.packbits(votes.voters(config.aggregation), axis=0, bitorder="little")
     bits = np.zeros(len(votes.aggregate), np.uint64)
-    for s, voted in enumerate(votes.voted(config.aggregation)):
-        bits |= voted.astype(np.uint64) << np.uint64(s)
+    for i, octet in enumerate(octets):
+        bits |= octet.astype(np.uint64) << np.uint64(8 * i)
     return bits
 
 

@@ -60,12 +60,15 @@ class Votes:
 
     def voted(self, settings: AggregationSettings) -> list[BoolArray]:
         """Return per strategy at which bars it qualified for the aggregate's side."""
-        return [
-            (self.filtered.action[s] == self.aggregate.action) & (self.fused[s] >= settings.min_confidence)
-            if weight > 0
-            else np.zeros(len(self.aggregate), np.bool_)
-            for s, weight in enumerate(settings.weights)
-        ]
+        return list(self.voters(settings))
+
+    def voters(self, settings: AggregationSettings) -> BoolArray:
+        """Return the same as one bool matrix, shape [S, N]."""
+        has_vote = np.array([[weight > 0] for weight in settings.weights])
+        voters: BoolArray = self.filtered.action == self.aggregate.action
+        voters &= self.fused >= settings.min_confidence
+        voters &= has_vote
+        return voters
 
 
 def evaluate(
@@ -89,8 +92,8 @@ def evaluate(
         p_up: P(up) per answered row, None without a model.
     """
     signals = tuple(panel.block(bars, first))
-    action: ActionArray = np.stack([s.action for s in signals])
-    confidence: FloatArray = np.stack([s.confidence for s in signals])
+    action: ActionArray = np.array([s.action for s in signals])
+    confidence: FloatArray = np.array([s.confidence for s in signals])
     filtered = filter_buys(action, trend_state, volume_ok, config.trend)
     fused = fuse(filtered.action, confidence, p_up, config.fusion)
     decided = aggregate(filtered.action, fused, config.aggregation)

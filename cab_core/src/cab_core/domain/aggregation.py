@@ -157,13 +157,13 @@ def _first(action: ActionArray, confidence: FloatArray, settings: AggregationSet
 
 def _vote(action: ActionArray, confidence: FloatArray, settings: AggregationSettings) -> Aggregate:
     n = action.shape[1]
-    buy_count, sell_count = np.zeros(n, np.int32), np.zeros(n, np.int32)
-    buy_sum, sell_sum = np.zeros(n), np.zeros(n)
-    for s, _, buys, sells in _qualifying(action, confidence, settings):
-        buy_count += buys
-        sell_count += sells
-        np.add(buy_sum, confidence[s], out=buy_sum, where=buys)
-        np.add(sell_sum, confidence[s], out=sell_sum, where=sells)
+    sure = confidence >= settings.min_confidence
+    for s, weight in enumerate(settings.weights):
+        if weight == 0:
+            sure[s] = False
+    buys, sells = sure & (action > 0), sure & (action < 0)
+    buy_count, sell_count = buys.sum(axis=0, dtype=np.int32), sells.sum(axis=0, dtype=np.int32)
+    buy_sum, sell_sum = _sum_in_order(confidence * buys), _sum_in_order(confidence * sells)
     votes = buy_count + sell_count
     chosen = np.sign(buy_count - sell_count).astype(np.int8)
     winning = np.where(chosen > 0, buy_sum, sell_sum)
@@ -172,6 +172,14 @@ def _vote(action: ActionArray, confidence: FloatArray, settings: AggregationSett
     code = Outcome.VOTE | (sell_count | buy_count << 12) << 8
     code = np.where(chosen != 0, code, np.where(votes > 0, Outcome.VOTE_TIE, Outcome.NO_VOTES))
     return Aggregate(chosen, sureness, code.astype(np.int32), settings.names)
+
+
+def _sum_in_order(rows: FloatArray) -> FloatArray:
+    """Sum the rows one after the other; `numpy.sum` adds a single column in another order than many."""
+    total: FloatArray = rows[0].copy()
+    for row in rows[1:]:
+        total += row
+    return total
 
 
 def _weighted(action: ActionArray, confidence: FloatArray, settings: AggregationSettings) -> Aggregate:

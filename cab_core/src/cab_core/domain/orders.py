@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from decimal import Decimal
 from enum import StrEnum
@@ -61,6 +60,9 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     OrderState.ABANDONED: frozenset(),
 }
 
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _BASE32 for second in _BASE32)
+
 TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
 
 
@@ -85,8 +87,9 @@ def intent_key(symbol: str, side: Side, purpose: Purpose, ref: str) -> str:
 
 def client_order_id(key: str, attempt: int) -> str:
     """Return the deterministic client order id, ``t-c<16 characters>-<attempt>``: a restart recreates it."""
-    # Ten bytes are exactly sixteen characters; encoding the rest of the digest would only take time.
-    digest = base64.b32encode(hashlib.sha256(key.encode()).digest()[:10]).decode().lower()
+    # Ten bytes are exactly sixteen characters of base32, in lower case; two at a time, as ids are many.
+    number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:10], "big")
+    digest = "".join([_PAIRS[number >> shift & 0x3FF] for shift in range(70, -1, -10)])
     return f"t-c{digest}-{attempt}"
 
 

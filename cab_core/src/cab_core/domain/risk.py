@@ -236,12 +236,14 @@ def assess(verdicts: Sequence[tuple[str, Judgment]], halts: Halts, now_ms: int) 
         halts: the account's halts; one in force blocks even if its rule now allows.
         now_ms: time of the decision.
     """
-    judged = tuple((name, _checked(verdict)) for name, verdict in verdicts)
     halted = halts.active(now_ms)
+    answers: list[tuple[str, Judgment]] = []
     trips: tuple[Halt, ...] = ()
     failed = False
     least, rule = ONE, ""
-    for name, verdict in judged:
+    for name, answer in verdicts:
+        verdict = answer if answer is ALLOW else _checked(answer)
+        answers.append((name, verdict))
         if verdict is ALLOW:  # nearly every answer
             continue
         if isinstance(verdict, RuleFailed):
@@ -250,6 +252,7 @@ def assess(verdicts: Sequence[tuple[str, Judgment]], halts: Halts, now_ms: int) 
             trips += () if name in {halt.rule for halt in halted} else (_halt(name, verdict, now_ms),)
         elif (factor := _factor(verdict)) < least:
             least, rule = factor, name
+    judged = tuple(answers)
     if halted or trips:
         return Assessment(f"risk_{(*halted, *trips)[0].rule}", VerdictKind.HALT, ZERO, judged, trips)
     if failed:

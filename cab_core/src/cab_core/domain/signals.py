@@ -139,12 +139,14 @@ def decide(
     upward = table[::-1]  # later lines first, so that earlier ones overwrite them
     for code, line in enumerate(upward, start=1):
         (rows,) = line.mask.nonzero()
-        action[rows] = line.action
+        action[rows] = int(line.action)
         reason[rows] = code
         strength[rows] = 0.0 if line.strength is None else line.strength[rows]
     cold = max(warmup_bars - 1, 0)
     action[:cold] = Action.HOLD
     reason[:cold] = len(upward) + 1
-    confidence = confidence_of(strength) * (action != Action.HOLD.value)  # an enum compares slowly
+    confidence = np.zeros(n)
+    (rows,) = action.nonzero()  # most strategies hold at nearly every bar
+    confidence[rows] = confidence_of(strength[rows])
     reasons = (otherwise, *[line.reason for line in upward], NOT_ENOUGH_BARS)
     return Signals(action, confidence, reason, reasons, data or {})

@@ -82,10 +82,16 @@ def _check_values(
     low, high = np.minimum.reduce(confidence), np.maximum.reduce(confidence)
     if not (low >= 0.0 and high <= 1.0):  # written so that NaN fails
         raise PluginJunk(f"confidence ranges from {low} to {high}, not within [0, 1]")
-    if np.minimum.reduce(reason) < 0 or np.maximum.reduce(reason) >= n_reasons:
+    if not _within(reason, n_reasons):
         raise PluginJunk(f"reason has codes outside of its {n_reasons} names")
-    if high > 0.0 and np.logical_or.reduce(np.greater(confidence, 0.0) > np.not_equal(action, 0)):
+    if high > 0.0 and np.logical_or.reduce(confidence[action == 0]):
         raise PluginJunk("a hold has a confidence other than 0")
+
+
+def _within(reason: npt.NDArray[Any], n_reasons: int) -> bool:
+    if reason.dtype == _INT16:  # one pass instead of two: read without a sign, a negative code is a huge one
+        return bool(np.maximum.reduce(reason.view(np.uint16)) < n_reasons)
+    return bool(np.minimum.reduce(reason) >= 0 and np.maximum.reduce(reason) < n_reasons)
 
 
 def _only_actions(action: npt.NDArray[Any]) -> bool:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from cab_core.domain.regime import Reading
-from cab_core.domain.risk import BookView, Entry, Judgment, RuleFailed, Verdict
+from cab_core.domain.risk import ALLOW, BookView, Entry, Judgment, RuleFailed, Verdict
 from cab_core.plugins.answers import check_nothing, check_reading, check_verdict
 from cab_core.plugins.bound import Bound
-from cab_core.plugins.guard import HangGuard
-from cab_core.plugins.isolation import Caller, Outcome, call_each, error_reason
+from cab_core.plugins.guard import HangGuard, PluginTimeout
+from cab_core.plugins.isolation import Caller, Outcome, attempt_within, call_each, error_reason
 from cab_core.plugins.kinds import Kind
 from cab_core.plugins.policy import POLICIES
 
@@ -27,6 +27,7 @@ class RiskPanel:
 
     def __init__(self, rules: Sequence[Bound], *, budget_s: float = POLICIES[Kind.RISK].budget_s) -> None:
         self._guard = HangGuard()
+        self._budget_s = budget_s
         self.callers: tuple[Caller[Verdict], ...] = tuple(
             Caller(rule.id, rule.call, check_verdict, budget_s, self._guard) for rule in rules
         )
@@ -45,10 +46,37 @@ class RiskPanel:
         """Ask all rules about one entry: name and judgment of each, in their order."""
         judged: list[tuple[str, Judgment]] = []
         with self._guard:
-            for name, caller in self._named:
-                verdict, error = caller.answer(entry, book)
+            answers, raised = self._ask_together(entry, book)
+            for place, (name, caller) in enumerate(self._named):
+                if place < len(answers):
+                    if answers[place] is ALLOW:  # nearly every answer
+                        caller.strikes.good()
+                        judged.append((name, ALLOW))
+                        continue
+                    verdict, error = caller.judged(answers[place], None)
+                elif place == len(answers) and raised is not None:
+                    verdict, error = caller.judged(None, raised)
+                else:
+                    verdict, error = caller.answer(entry, book)
                 judged.append((name, _failed(error) if verdict is None else verdict))
         return judged
+
+    def _ask_together(self, entry: Entry, book: BookView) -> tuple[list[object], BaseException | None]:
+        """Ask the rules under one deadline, until one of them raises; timing each of them costs more.
+
+        Returns the answers so far and what was raised. Nothing at all if it took longer than one rule may:
+        then they are asked one by one, to find out which of them is slow.
+        """
+        answers: list[object] = []
+        if any(caller.strikes.quarantined for caller in self.callers):
+            return answers, None
+
+        def ask() -> None:
+            for caller in self.callers:
+                answers.append(caller.call(entry, book))  # noqa: PERF401 - those before a failure stay
+
+        _, error, _ = attempt_within(self._guard, self._budget_s, ask)
+        return ([], None) if isinstance(error, PluginTimeout) else (answers, error)
 
     def check(self, entry: Entry, book: BookView) -> list[Outcome[Verdict]]:
         """Ask all rules about one entry, in their order."""

@@ -148,6 +148,7 @@ class Caller(Generic[T]):
         guard: shared by all callers of a set.
 
     Attributes:
+        call: the hook itself.
         seconds: how long the last call of a hook that computes took.
     """
 
@@ -163,7 +164,7 @@ class Caller(Generic[T]):
         self.guard = guard
         self.strikes = Strikes()
         self.seconds = 0.0
-        self._call = call
+        self.call = call
         self._check = check
         self._budget_s = budget_s
 
@@ -185,23 +186,24 @@ class Caller(Generic[T]):
         if self.strikes.quarantined:
             self.seconds = 0.0
             return None, self._refusal()
-        value, error, self.seconds = attempt_within(self.guard, self._budget_s, self._call, *args)
-        return self._judged(value, error)
+        value, error, self.seconds = attempt_within(self.guard, self._budget_s, self.call, *args)
+        return self.judged(value, error)
 
     async def wait(self, *args: Any) -> Outcome[T]:
         """Call a hook that may wait, e.g. for the network."""
         if self.strikes.quarantined:
             return Outcome(self.id, None, self._refusal(), 0.0)
         began = perf_counter()
-        answer, raised, _ = await _awaited(self.guard, self._budget_s, self._call, *args)
+        answer, raised, _ = await _awaited(self.guard, self._budget_s, self.call, *args)
         seconds = perf_counter() - began
-        value, error = self._judged(answer, raised)
+        value, error = self.judged(answer, raised)
         return Outcome(self.id, value, error, seconds)
 
     def _refusal(self) -> PluginQuarantined:
         return PluginQuarantined(self.strikes.last_error)
 
-    def _judged(self, answer: Any, error: BaseException | None) -> tuple[T | None, BaseException | None]:
+    def judged(self, answer: Any, error: BaseException | None) -> tuple[T | None, BaseException | None]:
+        """Validate what a call brought, an answer or an error, and count it."""
         if error is None:
             checked, error = attempt(self._check, answer)  # a hostile answer may raise while it is looked at
             if error is None:
