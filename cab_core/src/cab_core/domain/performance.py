@@ -59,6 +59,12 @@ def curve_figures(curve: Curve) -> CurveFigures:
     """Return all figures of ``curve``."""
     if not len(curve) or curve.values[0] <= 0:
         return CurveFigures()
+    # Growth beyond float64 gives an infinite variance, which becomes None.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _figures(curve)
+
+
+def _figures(curve: Curve) -> CurveFigures:
     worst = worst_drawdowns(curve)
     deepest = worst[0].depth_pct if worst else 0.0
     returns = daily_returns(curve)
@@ -136,7 +142,7 @@ def _deviation(returns: FloatArray | None) -> float | None:
     """Return the sample standard deviation, 0 where all returns are the same."""
     if returns is None or len(returns) < 2:
         return None
-    return float(returns.std(ddof=1)) if np.ptp(returns) > _NO_SPREAD else 0.0
+    return _finite(float(returns.std(ddof=1))) if np.ptp(returns) > _NO_SPREAD else 0.0
 
 
 def _volatility_pct(returns: FloatArray | None) -> float | None:

@@ -61,7 +61,7 @@ def _around(bars: Bars, spans_ms: Iterable[tuple[int, int]]) -> BoolArray:
 
 
 def _packed(bars: Bars, tf_ms: int) -> dict[str, Any]:
-    starts = np.flatnonzero(np.diff(bars.ts_ms, prepend=-tf_ms) != tf_ms)
+    starts = np.flatnonzero(np.concatenate(([True], np.diff(bars.ts_ms) != tf_ms)))[: len(bars)]
     lengths = np.diff(np.append(starts, len(bars)))
     columns = (bars.open, bars.high, bars.low, bars.close)
     decimals = _decimals(columns)

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from cab_core.cycle.results import RunResult
+from cab_core.domain.bars import FloatArray
 from cab_core.domain.drawdowns import Curve
 from cab_core.domain.money import ZERO
 from cab_core.domain.performance import CurveFigures, YearOfReturns, curve_figures, monthly_returns
@@ -51,7 +52,7 @@ class RunFigures:
 def run_figures(run: RunResult) -> RunFigures:
     """Return the figures of ``run``."""
     baseline = float(run.baseline)
-    account = Curve.of(run.times, run.equity, baseline)
+    account = Curve.of(run.times, _equity(run), baseline)
     held = Curve.of(run.times, run.benchmark, baseline)
     sells = chain(
         chain.from_iterable(trade.exits for trade in run.trades),
@@ -74,3 +75,10 @@ def run_figures(run: RunResult) -> RunFigures:
         turnover=sum((fill.value for fill in fills), ZERO),
         fills=len(fills),
     )
+
+
+def _equity(run: RunResult) -> FloatArray:
+    """Return the equity at each close; the last is the run's, for orders of the last close fill after it."""
+    equity = run.equity.copy()
+    equity[-1:] = float(run.final_equity)
+    return equity
