@@ -98,7 +98,7 @@ def plugins_for(settings: Settings, enabled: Mapping[Kind, Sequence[str]]) -> Pl
     options = {kind: settings.plugin_options.get(table, {}) for kind, table in SECTIONS.items()}
     return load_plugins(
         {Kind.STRATEGY: strategies, **enabled},
-        options,
+        {**options, Kind.BROKER: _broker_options(settings)} if Kind.BROKER in enabled else options,
         disabled_rules=settings.risk_disabled_rules,
         files=settings.risk_rule_files,
         live=settings.mode == "live",
@@ -114,6 +114,17 @@ def judge_of(plugins: Plugins) -> RiskPanel:
 def panels_of(plugins: Plugins) -> Callable[[str], StrategyPanel]:
     """Return what makes a fresh panel of the strategies for a symbol."""
     return lambda symbol: StrategyPanel.of(plugins.strategies, symbol)
+
+
+def _broker_options(settings: Settings) -> dict[str, Mapping[str, object]]:
+    """Return the options of brokers; the paper broker's follow from the PAPER settings."""
+    options = dict(settings.plugin_options.get(SECTIONS[Kind.BROKER], {}))
+    simulated: dict[str, object] = {
+        "partial_fill_prob": str(settings.paper_partial_fill_prob),
+        "latency_ms": str(settings.paper_latency_ms),
+    }
+    options["paper"] = {**simulated, **options.get("paper", {})}
+    return options
 
 
 def _instrument(settings: Settings, symbol: str) -> Instrument:

@@ -37,6 +37,11 @@ class MarketChoice:
     seed: int = SAMPLE_SEED
     paths: tuple[Path, ...] = ()
 
+    @property
+    def label(self) -> str:
+        """The market's name on record: a database stays with one market."""
+        return f"sample:{self.seed}" if self.kind == "sample" else self.kind
+
 
 @attrs.frozen(eq=False, slots=True)
 class RecordedSeries:

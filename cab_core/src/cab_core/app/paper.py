@@ -111,8 +111,10 @@ def _stand_where_walked(
     for symbol, close_ms in walked.items():
         if close_ms <= evaluated.get(symbol, -TF_MS) + TF_MS:
             continue
-        stamps = series[symbol].bars.ts_ms
-        row = int((stamps == close_ms - TF_MS).argmax())
+        found = (series[symbol].bars.ts_ms == close_ms - TF_MS).nonzero()[0]
+        if not len(found):
+            continue
+        row = int(found[0])
         bid = config.costs.bid(Decimal(repr(float(series[symbol].bars.close[row]))))
         feed.stand_at(symbol, bid)
         book.mark(symbol, bid)

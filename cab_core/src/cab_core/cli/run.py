@@ -1,0 +1,127 @@
+"""``cab run``: trade until stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cab_core.cli.base import cab_command, load, settings_options
+from cab_core.cli.output import emit, table
+from cab_core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from cab_core.app.run import Running, View
+    from cab_core.settings import Loaded
+
+
+class _Speed(click.ParamType[float]):
+    name = "N|max"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return how many times faster than real time, 0 for as fast as possible."""
+        if value == "max":
+            return 0.0
+        try:
+            speed = float(value)
+        except ValueError:
+            speed = -1.0
+        if not 0 < speed < 1e9:
+            self.fail(f"{value!r} is no speed: give 1, another number above 0, or max", param, ctx)
+        return speed
+
+
+@cab_command(
+    "run",
+    examples=(
+        "cab run --market sample --speed 600 --set SYMBOLS=BTC/USDT --set MODE=paper --set EXCHANGE=gateio",
+        "cab run --market file:BTC-USDT_15m.csv.gz --speed max --json",
+    ),
+)
+@click.option(
+    "--market",
+    "markets",
+    multiple=True,
+    metavar="MARKET",
+    help="exchange (default), sample, sample:SEED, or file:PATH of a candle file or a folder of them; "
+    "file:PATH may be repeated.",
+)
+@click.option(
+    "--speed",
+    type=_Speed(),
+    default="1",
+    show_default=True,
+    help="How many times faster than real time a recorded market is played.",
+)
+@settings_options
+def command(
+    markets: Sequence[str], speed: float, as_json: bool, config: Path | None, overrides: Sequence[str]
+) -> int:
+    """Trade with simulated money until stopped, or until a recorded market ends.
+
+    Settings come from the environment, .env and cab.toml. Everything is kept in the database at DB_PATH: the
+    next start goes on where this one stopped, also after a crash.
+
+    Ctrl-C stops after the present step and prints a summary (exit code 130), a second one stops at once.
+    SIGTERM, as a service manager sends it, and the end of the recording are ordinary ends (exit code 0).
+    """
+    from cab_core.app.market_choice import parse_market
+    from cab_core.app.run import refuse_unusable, run_paper
+
+    choice = parse_market(markets)
+    loaded = load(config, overrides, require_run=True)
+    refuse_unusable(loaded.settings)
+    watched = sys.stderr.isatty() and not as_json
+    running = asyncio.run(run_paper(loaded.settings, choice, speed, _view(loaded, watched=watched)))
+    told = running.summary()
+    emit(told, as_json, lambda: _print(told))
+    return ExitCode.INTERRUPTED if running.ended == "SIGINT" else ExitCode.OK
+
+
+def _view(loaded: Loaded, *, watched: bool) -> View:
+    """Set the logs up and return what is shown meanwhile: a live status for a person, else only logs."""
+    if watched and loaded.settings.log_format != "json":
+        from cab_core.cli.run_view import live_view
+
+        return live_view(loaded)
+    from cab_core.observability.logs import configure_logging
+
+    settings = loaded.settings
+    configure_logging(settings.log_level, settings.log_format, secrets=settings.secret_texts())
+    _warn(loaded)
+    return _nothing
+
+
+def _warn(loaded: Loaded) -> None:
+    import logging
+
+    for warning in loaded.warnings:
+        logging.getLogger("cab.run").warning("%s", warning)
+
+
+async def _nothing(running: Running) -> None:
+    """Leave it to the logs."""
+
+
+def _print(told: dict[str, Any]) -> None:
+    from cab_core.app.times import second
+
+    ends = {"end": "the recording ended", "SIGINT": "stopped by Ctrl-C", "SIGTERM": "stopped by SIGTERM"}
+    change = told["equity"] - told["baseline"]
+    rows = [
+        ("Ended", f"{ends[told['ended']]} at {second(told['now_ms'])} UTC"),
+        ("Market", f"{told['market']}, {', '.join(told['symbols'])}"),
+        ("Evaluated", f"{told['cycles']:,} candles"),
+        ("Orders", f"{told['orders']:,}, {told['fills']:,} fills, {told['trades']:,} round trips"),
+        ("Equity", f"{told['equity']:,.2f} ({change:+,.2f} since the start of the account)"),
+        ("Open", ", ".join(f"{s} {p['quantity']:f}" for s, p in told["positions"].items()) or "nothing"),
+    ]
+    if told["halts"]:
+        rows.append(("Halted by", ", ".join(told["halts"])))
+    if told["failures"]:
+        rows.append(("Failures", ", ".join(f"{loop}: {n}" for loop, n in told["failures"].items())))
+    table(("", "cab run"), rows)

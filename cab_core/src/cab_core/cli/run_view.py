@@ -1,0 +1,107 @@
+"""The live status of ``cab run`` on a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from cab_core.app.times import minute, second
+from cab_core.cli.sparkline import sparkline
+from cab_core.observability.logs import configure_logging
+
+if TYPE_CHECKING:
+    from cab_core.app.run import Running, View
+    from cab_core.settings import Loaded
+
+_WIDTH = 88
+_CURVE = 70
+_REFRESH_S = 1.0
+_COLORS = {"buy": "green", "sell": "magenta", "hold": ""}
+
+
+def live_view(loaded: Loaded) -> View:
+    """Return a view that shows the status on standard error, with warnings above it."""
+
+    async def view(running: Running) -> None:
+        console = Console(stderr=True)
+        curve: list[float] = []
+        with Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
+            settings = loaded.settings
+            configure_logging("WARNING", "console", secrets=settings.secret_texts())
+            while True:
+                _observe(running, curve)
+                live.update(_frame(running, curve), refresh=True)
+                await asyncio.sleep(_REFRESH_S)
+
+    return view
+
+
+def _observe(running: Running, curve: list[float]) -> None:
+    equity = float(running.session.trader.book.equity())
+    if not curve or equity != curve[-1]:
+        curve.append(equity)
+        del curve[: -10 * _CURVE]
+
+
+def _frame(running: Running, curve: list[float]) -> Panel:
+    session, now_ms = running.session, running.session.venue.clock.now_ms()
+    book, regime = session.trader.book, session.regime_at(now_ms)
+    head = Text.assemble(
+        (f"{second(now_ms)} UTC", "bold"),
+        f"   equity {book.equity():,.2f}   realized {book.realized:+,.2f}   regime ",
+        (str(regime.state) if regime is not None else "unknown", "bold"),
+    )
+    line = Text(sparkline(curve, _CURVE), style="cyan")
+    parts: list[RenderableType] = [head, line, _positions(running), _decisions(running)]
+    halted_by = running.halted_by()
+    if halted_by:
+        parts.append(Text(f"entries are halted by {', '.join(halted_by)}", style="bold red"))
+    parts.append(Text("Ctrl-C stops after the present step", style="dim"))
+    title = f"cab run · {running.settings.mode} · {running.market}"
+    return Panel(Group(*parts), title=title, title_align="left", width=_WIDTH)
+
+
+def _positions(running: Running) -> Table:
+    book = running.session.trader.book
+    rows = Table(box=None, pad_edge=False, expand=False)
+    for heading in ("symbol", "state", "quantity", "entry", "bid", "stop", "pnl"):
+        rows.add_column(heading, justify="left" if heading in ("symbol", "state") else "right")
+    states = running.session.orchestrator.supervisor.states
+    for symbol in running.settings.symbols:
+        state, position = str(states.get(symbol, "idle")), book.positions.get(symbol)
+        bid = book.marks.get(symbol)
+        if position is None:
+            rows.add_row(symbol, state, "-", "-", "-" if bid is None else f"{bid:.8g}", "-", "-")
+            continue
+        bid = position.entry_price if bid is None else bid
+        stop = "-" if position.protection is None else f"{position.protection.stop:.8g}"
+        pnl = position.quantity * bid - position.cost
+        rows.add_row(
+            symbol,
+            state,
+            f"{position.quantity:f}",
+            f"{position.entry_price:.8g}",
+            f"{bid:.8g}",
+            stop,
+            f"{pnl:+.2f}",
+        )
+    return rows
+
+
+def _decisions(running: Running) -> Group:
+    lines = [
+        Text.assemble(
+            f"{minute(cycle.candle_ts_ms)}  {cycle.symbol:<9} ",
+            (f"{cycle.action:<5}", _COLORS[cycle.action]),
+            f" {cycle.reason.replace('_', ' ')}  ",
+            (cycle.trace_id, "dim"),
+        )
+        for cycle in reversed(running.tally.latest)
+    ]
+    return Group(Text(f"\nlast decisions of {running.tally.cycles:,}", style="bold"), *lines)
