@@ -149,7 +149,7 @@ def _position(conn: Connection, row: TraceRow, stored: list[StoredIntent]) -> di
                 "ts_ms": fill.ts_ms,
                 "quantity": money(fill.quantity),
                 "price": money(fill.price),
-                "reason": each.intent.reason,
+                "reason": from_json(each.payload).reason,
                 "pnl_quote": None,
             }
             for each in sales

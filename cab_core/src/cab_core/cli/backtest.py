@@ -14,6 +14,7 @@ import click
 from cab_core.cli.base import cab_command, load, settings_options
 from cab_core.cli.many import ManyValues, files_option
 from cab_core.cli.output import emit, table
+from cab_core.errors import DataError
 
 if TYPE_CHECKING:
     from cab_core.app.research import FillPolicy, Prepared
@@ -130,7 +131,14 @@ def _progress(total: int, *, shown: bool) -> Iterator[Callable[[int], None] | No
 def _write_report(path: Path, run: RunResult, facts: RunFacts) -> dict[str, Any]:
     from cab_core.report import write_report
 
-    return {"report": str(path), "report_sha256": write_report(path, run, facts)}
+    try:
+        return {"report": str(path), "report_sha256": write_report(path, run, facts)}
+    except OSError as error:
+        raise DataError(
+            f"cannot write the report: {error.strerror}",
+            where=str(path),
+            fix="choose a folder with free space that you may write to",
+        ) from error
 
 
 def _keep(runs: Runs, prepared: Prepared, told: Mapping[str, Any]) -> bool:
