@@ -103,6 +103,8 @@ function drawMarket() {
   Plotly.react(box, [
     {
       type: "candlestick", x: bars.t.map(ms), open: bars.o, high: bars.h, low: bars.l, close: bars.c, name: symbol.name,
+      // A candle stands in the middle of its time, so that what fell within it is drawn on it.
+      xperiod: ms(bars.tf), xperiod0: 0, xperiodalignment: "middle",
       increasing: candle("soft", "rgba(0,0,0,0)"), decreasing: candle("soft", color("soft")), hoverlabel: { split: false },
     },
     ...levelLines(levelled), ...marks(near),

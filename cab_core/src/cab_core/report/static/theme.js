@@ -17,7 +17,7 @@ function shade(tone, strength) {
 function axis(more) {
   return Object.assign({
     gridcolor: color("line"), linecolor: color("line"), zeroline: false, tickfont: { color: color("soft") },
-    automargin: false, nticks: narrow() ? 5 : undefined,
+    automargin: false, spikecolor: color("soft"), spikethickness: 1, nticks: narrow() ? 5 : undefined,
   }, more);
 }
 
@@ -27,6 +27,7 @@ function layout(more) {
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: color("ink") },
     margin: { l: narrow() ? 48 : 62, r: narrow() ? 8 : 14, t: 8, b: 42 },
     dragmode: narrow() ? false : "zoom",
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: color("soft"), activecolor: color("accent") },
     hoverlabel: {
       bgcolor: color("panel"), bordercolor: color("line"), align: "left", font: { color: color("ink"), size: 12 },
     },
