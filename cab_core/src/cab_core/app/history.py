@@ -1,0 +1,65 @@
+"""The book of a bot rebuilt from what its database holds: every fill, in order, with what it belonged to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import attrs
+
+from cab_core.cycle import context as contexts
+from cab_core.domain.book import Book
+from cab_core.domain.market import Instrument
+from cab_core.domain.orders import Fill
+from cab_core.errors import StorageError
+from cab_core.storage import Connection, intents_since, load_account, load_fills
+from cab_core.storage.reports import journalled
+
+
+@attrs.frozen(slots=True)
+class Booked:
+    """One fill and what it realized; None for a buy."""
+
+    fill: Fill
+    realized: Decimal | None
+
+
+def rebuild(conn: Connection, template: Instrument) -> tuple[Book, list[Booked]] | None:
+    """Return the book after all stored fills, and the fills; None before the first start saved an account.
+
+    Args:
+        conn: the database.
+        template: precision and minimums of all symbols.
+
+    Raises:
+        StorageError: a fill belongs to no stored intent.
+    """
+    account = load_account(conn)
+    if account is None:
+        return None
+    fills = {(fill.symbol, fill.trade_id): fill for fill in load_fills(conn)}
+    owners = {stored.intent.client_id: stored for stored in intents_since(conn, 0)}
+    symbols = dict.fromkeys(symbol for symbol, _ in fills)
+    book = Book(account.baseline, {s: attrs.evolve(template, symbol=s) for s in symbols})
+    booked: list[Booked] = []
+    for ts_ms, kind, ref, payload in journalled(conn, "fill", "position"):
+        if kind == "position":
+            if payload["state"] is None and ref in book.positions:
+                book.leave_dust(ref, ts_ms)
+            continue
+        fill = fills[payload["symbol"], payload["trade_id"]]
+        owner = owners.get(fill.client_id)
+        if owner is None:
+            raise StorageError(f"fill {fill.trade_id} of {fill.symbol} belongs to no stored order")
+        applied = book.apply(fill, contexts.from_json(owner.payload))
+        booked.append(Booked(fill, applied.realized))
+    _value(book, account.book)
+    return book, booked
+
+
+def _value(book: Book, saved: Mapping[str, object]) -> None:
+    """Value open positions as the bot last saw them."""
+    marks = saved.get("marks")
+    for symbol, bid in marks.items() if isinstance(marks, Mapping) else ():
+        book.mark(symbol, Decimal(bid))
+    book.peak = Decimal(str(saved.get("peak", book.peak)))
