@@ -17,7 +17,7 @@ function shade(tone, strength) {
 function axis(more) {
   return Object.assign({
     gridcolor: color("line"), linecolor: color("line"), zeroline: false, tickfont: { color: color("soft") },
-    automargin: false, spikecolor: color("soft"), spikethickness: 1, nticks: narrow() ? 5 : undefined,
+    automargin: false, showspikes: false, nticks: narrow() ? 5 : undefined,
   }, more);
 }
 
