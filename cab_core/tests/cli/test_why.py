@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from cab_core.app.explain import DECIDED, explain_cycle
+from cab_core.app.explain import explain_cycle
 from cab_core.app.research import Plan, prepare_run
+from cab_core.app.runs import DECIDED
 from cab_core.cli import run
 from cab_core.domain.timeframes import TF_MS
 from cab_core.ports import Changes, Cycle
@@ -137,8 +138,10 @@ def test_people_read_the_steps_in_order(told: dict[str, Any], capsys: pytest.Cap
     capsys.readouterr()
     assert run(["why", told["last_trades"][0]["trace_id"]]) == 0
     out = capsys.readouterr().out
-    labels = ("candle", "trend", "volume", "strategies", "filters", "fusion", "aggregate", "position")
-    labels += ("regime", "size", "order", "entry", "protection", "later", "=> buy: first:swing")
+    labels = [
+        *("candle", "trend", "volume", "strategies", "filters", "fusion", "aggregate", "position"),
+        *("regime", "size", "order", "entry", "protection", "later", "=> buy: first:swing"),
+    ]
     places = [out.index(f"\n{label}") for label in labels]
     assert places == sorted(places)
 

@@ -9,21 +9,18 @@ from typing import Any
 import attrs
 
 from cab_core.app.research import Prepared
-from cab_core.app.runs import RunRecord
+from cab_core.app.runs import DECIDED, RunRecord
 from cab_core.app.times import minute
 from cab_core.cycle.backtest import Finished
 from cab_core.cycle.records import OrderRecord
 from cab_core.cycle.tape import Tape
 from cab_core.cycle.trace import TraceHead, trace_of
 from cab_core.domain.exits import Levels
-from cab_core.domain.orders import Fill, Intent, Purpose
+from cab_core.domain.orders import Fill, Intent
 from cab_core.domain.position import ExitFill, Position, TradeRecord
 from cab_core.domain.signals import Action
 from cab_core.domain.timeframes import TF_MS
 from cab_core.errors import NotFoundError
-
-#: Purposes of orders that a cycle decides; all others protect a position.
-DECIDED = (Purpose.ENTRY, Purpose.SIGNAL_SELL)
 
 Explanation = dict[str, Any]
 
@@ -68,11 +65,9 @@ class Explainer:
     def last_ordered(self, symbol: str | None) -> Explanation:
         """Explain the newest cycle that decided an order."""
         symbol = self._known(symbol)
-        finished = self._run(frozenset())
-        for order in reversed(finished.result.orders):
-            intent = order.intent
-            if intent.purpose in DECIDED and symbol in (None, intent.symbol):
-                return self.by_id(intent.trace_id)
+        for traded, trace_id in self.record.last_ordered.items():
+            if symbol in (None, traded):
+                return self.by_id(trace_id)
         raise self._missing("no cycle with an order", "name a time with --at")
 
     def _known(self, symbol: str | None) -> str | None:

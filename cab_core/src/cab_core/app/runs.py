@@ -13,7 +13,12 @@ import attrs
 
 from cab_core.app.identity import deciding_options, exact_texts, settings_from
 from cab_core.app.research import Plan, Prepared, prepare_run
+from cab_core.cycle.results import RunResult
+from cab_core.domain.orders import Purpose
 from cab_core.errors import CabError, DataError, NotFoundError
+
+#: Purposes of orders that a cycle decides; all others protect a position.
+DECIDED = (Purpose.ENTRY, Purpose.SIGNAL_SELL)
 
 _FORMAT = 1
 _SAME = "run the backtest again to explain it as it is now"
@@ -26,6 +31,7 @@ class RunRecord:
     Attributes:
         settings: deciding settings as texts; ``options``: those of the plugins that decide.
         symbols: the symbols in order; a trace id names them by their place.
+        last_ordered: trace id of the newest cycle that decided an order, by symbol, the newest first.
         summary: what `cab_core.report.summary` told, without the time it took.
     """
 
@@ -34,6 +40,7 @@ class RunRecord:
     settings: Mapping[str, str]
     options: Mapping[str, Mapping[str, Mapping[str, Any]]]
     symbols: tuple[str, ...]
+    last_ordered: Mapping[str, str]
     summary: Mapping[str, Any]
 
     def prepare(self) -> Prepared:
@@ -86,7 +93,7 @@ class Runs:
 
     folder: Path
 
-    def save(self, prepared: Prepared, summary: Mapping[str, Any]) -> Path:
+    def save(self, prepared: Prepared, run: RunResult, summary: Mapping[str, Any]) -> Path:
         """Write the record of a finished run, whole or not at all, and return its path.
 
         Raises:
@@ -108,6 +115,7 @@ class Runs:
             "settings": exact_texts(prepared.settings),
             "options": deciding_options(prepared.settings),
             "symbols": list(prepared.histories.series),
+            "last_ordered": _last_ordered(run),
             "summary": {k: v for k, v in summary.items() if k not in ("elapsed_s", "bars_per_s")},
         }
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -158,12 +166,21 @@ def load_record(path: Path) -> RunRecord:
             settings=document["settings"],
             options=document["options"],
             symbols=tuple(document["symbols"]),
+            last_ordered=document["last_ordered"],
             summary=document["summary"],
         )
     except CabError:
         raise
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"the record cannot be read: {error}", where=str(path), fix=_SAME) from error
+
+
+def _last_ordered(run: RunResult) -> dict[str, str]:
+    newest: dict[str, str] = {}
+    for order in reversed(run.orders):
+        if order.intent.purpose in DECIDED:
+            newest.setdefault(order.intent.symbol, order.intent.trace_id)
+    return newest
 
 
 def _write(path: Path, text: str) -> None:

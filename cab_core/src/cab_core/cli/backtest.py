@@ -40,7 +40,13 @@ _SHOWN_TRADES = 5
 @click.option("--mode", type=click.Choice(["first", "vote", "weighted"]), help="How several become one.")
 @click.option("--from", "begin", metavar="TIME", help="Trade from then on; earlier candles only warm up.")
 @click.option("--to", "end", metavar="TIME", help="Trade until then; a date means the end of that day.")
-@click.option("--fills", type=click.Choice(["worst", "best"]), default="worst", show_default=True)
+@click.option(
+    "--fills",
+    type=click.Choice(["worst", "best"]),
+    default="worst",
+    show_default=True,
+    help="What a candle visits first: stops or targets.",
+)
 @click.option("--macro", type=click.Path(path_type=Path), help="JSON lines of macro readings.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a report.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
@@ -88,7 +94,7 @@ def command(
 
     told = summary(finished.result, facts)
     written = {} if report is None else _write_report(report, finished.result, facts)
-    kept = _keep(Runs(Path(loaded.settings.db_path).parent / "runs"), prepared, told)
+    kept = _keep(Runs(Path(loaded.settings.db_path).parent / "runs"), prepared, finished.result, told)
     told |= {**written, "last_trades": last_trades(finished.result), "warnings": warnings}
     emit(told, as_json, lambda: _print(told, kept))
 
@@ -141,10 +147,10 @@ def _write_report(path: Path, run: RunResult, facts: RunFacts) -> dict[str, Any]
         ) from error
 
 
-def _keep(runs: Runs, prepared: Prepared, told: Mapping[str, Any]) -> bool:
+def _keep(runs: Runs, prepared: Prepared, run: RunResult, told: Mapping[str, Any]) -> bool:
     """Keep the record of the run; a place that cannot be written costs explanations, not the result."""
     try:
-        runs.save(prepared, told)
+        runs.save(prepared, run, told)
     except OSError as error:
         click.echo(
             f"warning: the run is not recorded, cab why will not find it: {error.strerror}: {runs.folder}",
