@@ -78,3 +78,19 @@ def _reraises(handler: ast.ExceptHandler) -> bool:
 def asserts(tree: ast.Module) -> Iterator[int]:
     """Yield the lines of assert statements: ``python -O`` would remove them."""
     return (node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert))
+
+
+def kernel_imports(tree: ast.Module) -> Iterator[str]:
+    """Yield the modules of the kernel that are imported, anywhere in the file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names = (
+                [f"{node.module}.{alias.name}" for alias in node.names]
+                if node.module == "cab_core"
+                else [node.module]
+            )
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] == "cab_core")

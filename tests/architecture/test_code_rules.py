@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from code_rules import asserts, broad_excepts, impurities, order_calls
-from repository import SOURCES, name_of, parsed
+from code_rules import asserts, broad_excepts, impurities, kernel_imports, order_calls
+from repository import ROOT, SOURCES, name_of, parsed
 
 Rule = Callable[[ast.Module], Iterator[int]]
 
@@ -98,6 +98,35 @@ def test_the_rule_sees_what_it_forbids(code: str) -> None:
 @pytest.mark.parametrize("code", ALLOWED)
 def test_the_rule_lets_the_rest_pass(code: str) -> None:
     assert not list(ALLOWED[code](ast.parse(code)))
+
+
+def test_tests_of_plugins_need_only_what_every_author_has() -> None:
+    folders = [
+        *ROOT.glob("plugins-*/*/tests"),
+        *ROOT.glob("cab_plugins/*/*/tests"),
+        *ROOT.glob("examples/*/tests"),
+    ]
+    files = [file for folder in folders for file in folder.rglob("*.py")]
+    used = {name: path for path, tree in parsed(files) for name in kernel_imports(tree)}
+    assert {"cab_core.sdk", "cab_core.testing"} <= set(used)
+    assert not {
+        name: path
+        for name, path in used.items()
+        if name != "cab_core.sdk" and not f"{name}.".startswith("cab_core.testing.")
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "modules"),
+    [
+        ("from cab_core import settings", ["cab_core.settings"]),
+        ("def f():\n    import cab_core.plugins.host", ["cab_core.plugins.host"]),
+        ("from cab_core.sdk import Bars", ["cab_core.sdk"]),
+        ("import numpy", []),
+    ],
+)
+def test_imports_of_the_kernel_are_seen(code: str, modules: list[str]) -> None:
+    assert list(kernel_imports(ast.parse(code))) == modules
 
 
 def test_every_source_is_looked_at() -> None:
