@@ -140,7 +140,7 @@ def conclude(demo: Demo, out: Path, runs: Runs) -> dict[str, Any]:
     told["demo"] = {"seed": demo.seed, "days": demo.days, "regime_minutes": regime_minutes(demo)}
     told["report"] = str(report)
     told["report_sha256"] = write_report(report, demo.finished.result, demo.facts)
-    runs.save(demo.prepared, told)
+    runs.save(demo.prepared, demo.finished.result, told)
     told["trace_id"] = worth_asking(demo)
     told["next"] = [
         f"cab why {told['trace_id']}",

@@ -1,4 +1,4 @@
-"""``cab smoke``: the real parts, once around: a market, a database file, a signal, an order, its protection."""
+"""``cab smoke``: the real parts once around: market, database file, signal, order and its protection."""
 
 from __future__ import annotations
 
