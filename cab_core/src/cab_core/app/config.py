@@ -19,6 +19,9 @@ from cab_core.plugins.registry import Plugins, load_plugins
 from cab_core.plugins.strategies import StrategyPanel
 from cab_core.settings.schema import Settings
 
+#: Key in a macro source's table that is the kernel's: the one address the source may ask.
+ADDRESS_OPTION = "url"
+
 
 def cycle_config(settings: Settings, names: Sequence[str], symbols: Sequence[str]) -> CycleConfig:
     """Return the pure configuration of the core.
@@ -96,9 +99,13 @@ def plugins_for(settings: Settings, enabled: Mapping[Kind, Sequence[str]]) -> Pl
     """
     strategies = settings.strategy_set if settings.strategy_enabled else ()
     options = {kind: settings.plugin_options.get(table, {}) for kind, table in SECTIONS.items()}
+    options[Kind.MACRO] = {
+        name: {key: value for key, value in given.items() if key != ADDRESS_OPTION}
+        for name, given in options[Kind.MACRO].items()
+    }
     return load_plugins(
         {Kind.STRATEGY: strategies, **enabled},
-        {**options, Kind.BROKER: _broker_options(settings)} if Kind.BROKER in enabled else options,
+        options,
         disabled_rules=settings.risk_disabled_rules,
         files=settings.risk_rule_files,
         live=settings.mode == "live",
@@ -114,17 +121,6 @@ def judge_of(plugins: Plugins) -> RiskPanel:
 def panels_of(plugins: Plugins) -> Callable[[str], StrategyPanel]:
     """Return what makes a fresh panel of the strategies for a symbol."""
     return lambda symbol: StrategyPanel.of(plugins.strategies, symbol)
-
-
-def _broker_options(settings: Settings) -> dict[str, Mapping[str, object]]:
-    """Return the options of brokers; the paper broker's follow from the PAPER settings."""
-    options = dict(settings.plugin_options.get(SECTIONS[Kind.BROKER], {}))
-    simulated: dict[str, object] = {
-        "partial_fill_prob": str(settings.paper_partial_fill_prob),
-        "latency_ms": str(settings.paper_latency_ms),
-    }
-    options["paper"] = {**simulated, **options.get("paper", {})}
-    return options
 
 
 def _instrument(settings: Settings, symbol: str) -> Instrument:

@@ -6,7 +6,9 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from cab_core.app.config import regime_settings
+import attrs
+
+from cab_core.app.config import ADDRESS_OPTION, regime_settings
 from cab_core.clock import Clock
 from cab_core.cycle.regime_watch import ReadSource, RegimeWatch
 from cab_core.domain.regime import Reading, RegimeState
@@ -15,7 +17,7 @@ from cab_core.plugins.answers import check_reading
 from cab_core.plugins.bound import Bound
 from cab_core.plugins.guard import HangGuard
 from cab_core.plugins.isolation import Caller
-from cab_core.plugins.kinds import Kind
+from cab_core.plugins.kinds import SECTIONS, Kind
 from cab_core.plugins.policy import POLICIES
 from cab_core.plugins.registry import Plugins
 from cab_core.safety.http import SafeHttp
@@ -25,12 +27,19 @@ log = logging.getLogger("cab.regime")
 
 
 def source_urls(settings: Settings) -> dict[str, tuple[str, str]]:
-    """Return address and name of its setting for each source that has one."""
+    """Return address and name of its setting for each source that has one.
+
+    Ours have settings of their own; a third party's source has its address as ``url`` in its table.
+    """
     urls = {
         "dxy": (settings.regime_dxy_url, "REGIME_DXY_URL"),
         "btc_dominance": (settings.regime_btc_dom_url, "REGIME_BTC_DOM_URL"),
         "fomc": (settings.regime_fomc_url, "REGIME_FOMC_URL"),
     }
+    for name, options in settings.plugin_options.get(SECTIONS[Kind.MACRO], {}).items():
+        if ADDRESS_OPTION in options and name not in urls:
+            where = f"{SECTIONS[Kind.MACRO]}.{name}.{ADDRESS_OPTION}"
+            urls[name] = (str(options[ADDRESS_OPTION]), where)
     return {name: found for name, found in urls.items() if found[0]} if settings.regime_enabled else {}
 
 
@@ -48,7 +57,16 @@ def regime_watch(settings: Settings, plugins: Plugins) -> Callable[[Clock], Regi
         sources[bound.name] = _reader(bound, http)
     if not sources:
         return None
-    return lambda clock: RegimeWatch(sources, regime_settings(settings), clock, on_failure=_failed)
+    thresholds = {bound.name: _threshold(bound) for bound in plugins.sources}
+    known = {name: value for name, value in thresholds.items() if value is not None}
+    rules = attrs.evolve(regime_settings(settings), thresholds=known)
+    return lambda clock: RegimeWatch(sources, rules, clock, on_failure=_failed)
+
+
+def _threshold(bound: Bound) -> float | None:
+    """Return the rise in percent that counts against a third party's index, from its option if it has one."""
+    value = getattr(bound.plugin, "threshold_pct", None)
+    return None if value is None else float(value)
 
 
 def still_fresh(watch: RegimeWatch) -> Callable[[int], RegimeState | None]:
