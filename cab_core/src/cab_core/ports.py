@@ -80,6 +80,7 @@ class Changes:
         cycle: an evaluated candle.
         revised: a recorded cycle whose outcome turned out differently.
         halts: halts that begin.
+        counters: how far the account's limits are used, by rule.
         equity: a point of the equity curve.
         values: durable key-value memory of the shell.
     """
@@ -94,6 +95,7 @@ class Changes:
     cycle: Cycle | None = None
     revised: Cycle | None = None
     halts: Sequence[Halt] = ()
+    counters: Mapping[str, Decimal] = attrs.field(factory=dict)
     equity: Equity | None = None
     values: Mapping[str, str] = attrs.field(factory=dict)
 

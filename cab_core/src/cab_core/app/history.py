@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ from cab_core.domain.market import Instrument
 from cab_core.domain.orders import Fill
 from cab_core.errors import StorageError
 from cab_core.storage import Connection, intents_since, load_account, load_fills
+from cab_core.storage.meta import get_meta
 from cab_core.storage.reports import journalled
 
 
@@ -22,6 +24,18 @@ class Booked:
 
     fill: Fill
     realized: Decimal | None
+
+
+def account_now(conn: Connection) -> tuple[int, bool]:
+    """Return the account's present in epoch milliseconds, and whether its market is recorded.
+
+    On a recorded market it is the last instant the run has lived through, not this machine's time.
+    """
+    account = load_account(conn)
+    recorded = (get_meta(conn, "account") or "").startswith(("paper:sample", "paper:file"))
+    if recorded and account is not None:
+        return account.updated_ms, True
+    return time.time_ns() // 1_000_000, False
 
 
 def rebuild(conn: Connection, template: Instrument) -> tuple[Book, list[Booked]] | None:

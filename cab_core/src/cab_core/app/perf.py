@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from typing import Any, Literal
 
 import attrs
 
-from cab_core.app.history import Booked, rebuild
+from cab_core.app.history import Booked, account_now, rebuild
 from cab_core.app.times import end_ms, instant_ms
 from cab_core.cycle.results import QUIET_REASONS
 from cab_core.domain.book import Book
@@ -81,8 +80,7 @@ def report(
     if account is None or rebuilt is None:
         return None
     name = get_meta(conn, "account") or "paper"
-    recorded = name.startswith(("paper:sample", "paper:file"))
-    now_ms = account.updated_ms if recorded else time.time_ns() // 1_000_000
+    now_ms, recorded = account_now(conn)
     span = span_of(period, now_ms, begin, end)
     book, booked = rebuilt
     return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -42,8 +41,7 @@ def group() -> None:
 def status(as_json: bool, config: Path | None, overrides: Sequence[str]) -> None:
     """Show active halts, today's counters and how far the limits are used."""
     settings = load(config, overrides).settings
-    now_ms = time.time_ns() // 1_000_000
-    report = _visit(settings, lambda conn: _report(conn, settings, now_ms))
+    report = _visit(settings, lambda conn: _report(conn, settings))
     emit(report, as_json, lambda: _print_status(report))
 
 
@@ -58,8 +56,7 @@ def reset(rule: str | None, by: str, as_json: bool, config: Path | None, overrid
     """
     settings = load(config, overrides).settings
     actor = by or f"cli:{_user()}"
-    now_ms = time.time_ns() // 1_000_000
-    released = _visit(settings, lambda conn: _release(conn, rule, actor, now_ms), read_only=False)
+    released = _visit(settings, lambda conn: _release(conn, rule, actor), read_only=False)
     emit({"by": actor, "released": released}, as_json, lambda: _print_released(rule, released))
 
 
@@ -78,9 +75,11 @@ def _visit(settings: Settings, fn: Callable[[Connection], T], *, read_only: bool
         ) from error
 
 
-def _report(conn: Connection, settings: Settings, now_ms: int) -> dict[str, Any]:
+def _report(conn: Connection, settings: Settings) -> dict[str, Any]:
+    from cab_core.app.history import account_now
     from cab_core.storage import active_halts, last_equity, load_counters, load_halts, releases
 
+    now_ms, _ = account_now(conn)
     today = datetime.fromtimestamp(now_ms / 1000, UTC).date().isoformat()
     halts = load_halts(conn)
     counters = load_counters(conn, today)
@@ -113,9 +112,11 @@ def _limit(
     }
 
 
-def _release(conn: Connection, rule: str | None, actor: str, now_ms: int) -> list[dict[str, Any]]:
+def _release(conn: Connection, rule: str | None, actor: str) -> list[dict[str, Any]]:
+    from cab_core.app.history import account_now
     from cab_core.storage import active_halts, load_halts, release_halt
 
+    now_ms, _ = account_now(conn)
     halts = load_halts(conn)
     known = {entry.name for entry in entry_points(group="cab.risk_rules")} | {halt.rule for halt in halts}
     if rule is not None and rule not in known:

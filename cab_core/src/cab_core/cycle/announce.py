@@ -17,6 +17,7 @@ from cab_core.domain.orders import Side
 from cab_core.domain.position import Position
 from cab_core.domain.regime import RegimeState
 from cab_core.domain.risk import Halt, RuleFailed, Verdict, VerdictKind
+from cab_core.domain.timeframes import utc_day
 from cab_core.ports import Cycle, EventBus
 
 
@@ -32,6 +33,7 @@ class Announcer:
     bus: EventBus
     last_equity: Equity | None = attrs.field(default=None, init=False)
     _unsaved: Equity | None = attrs.field(default=None, init=False)
+    _warned: set[tuple[str, int]] = attrs.field(factory=set, init=False)
 
     def cycle(self, cycle: Cycle, duration_ms: float) -> None:
         """A candle was evaluated."""
@@ -44,6 +46,14 @@ class Announcer:
             "duration_ms": duration_ms,
         }
         self.bus.publish("cycle.completed", payload, cycle.trace_id)
+
+    def near_limits(self, ruling: Ruling, now_ms: int, trace_id: str) -> None:
+        """Warn of each limit that is nearly reached, once per UTC day and rule."""
+        for rule, verdict in () if ruling.assessment is None else ruling.assessment.verdicts:
+            day = (rule, utc_day(now_ms))
+            if isinstance(verdict, Verdict) and verdict.kind is VerdictKind.NOTE and day not in self._warned:
+                self._warned = {known for known in self._warned if known[1] == day[1]} | {day}
+                self.bus.publish("risk.warning", {"rule": rule, **_limits(verdict)}, trace_id)
 
     def blocked(self, symbol: str, ruling: Ruling, trace_id: str) -> None:
         """An entry was stopped; where a risk rule did it, say which and why."""

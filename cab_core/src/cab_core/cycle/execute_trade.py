@@ -15,6 +15,7 @@ from cab_core.cycle.fills import EXIT_ATTEMPTS, is_last
 from cab_core.cycle.records import OrderRecord
 from cab_core.cycle.trader import Planned, Trader
 from cab_core.domain.book_state import account_state, position_state
+from cab_core.domain.limits import limit_use
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Absent, Ack, Fill, Found, Intent, OrderState, Rejected, Side
 from cab_core.ports import Changes, IntentChange, OpenIntent, Storage
@@ -157,11 +158,16 @@ class Execution:
                 trace_id=intent.trace_id,
                 moved=(*moved, *done),
                 fills=fills,
+                counters=self._limits() if fills else {},
                 **self.booked(intent.symbol),
             )
         )
         self.record(OrderRecord(intent, fills))
         return fills
+
+    def _limits(self) -> dict[str, Decimal]:
+        now_ms = self.clock.now_ms()
+        return limit_use(self.trader.book, self.trader.halts.released_ms(now_ms), now_ms)
 
     async def _resolve(self, planned: Planned, state: OrderState) -> None:
         intent = planned.intent

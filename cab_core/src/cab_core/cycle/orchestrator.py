@@ -186,6 +186,7 @@ class Orchestrator:
         for held in self.trader.book.positions:
             await self.readers[held].refresh(now_ms)
         ruling = self._ruling(symbol, moment, quote, now_ms)
+        self.announcer.near_limits(ruling, now_ms, trace_id)
         if ruling.reason is not None and ruling.delayed and not last_try:
             return None
         if ruling.reason is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -24,8 +25,8 @@ from cab_core.storage.positions import (
     save_position,
 )
 from cab_core.storage.regime import RegimeRow, save_regime
+from cab_core.storage.risk import Counter, load_halts, peak_reset_due, releases, save_halt, set_counter
 from cab_core.storage.risk import Halt as HaltRow
-from cab_core.storage.risk import load_halts, peak_reset_due, releases, save_halt
 from cab_core.storage.state import load_state
 from cab_core.storage.store import Store
 from cab_core.storage.traces import TraceRow, save_trace, update_trace
@@ -100,12 +101,19 @@ class Records:
             save_position(conn, symbol, state, ts_ms, trace_id=trace_id)
         for halt in changes.halts:
             save_halt(conn, HaltRow(halt.rule, halt.since_ms, halt.until_ms, halt.reason), trace_id=trace_id)
+        for rule, value in changes.counters.items():
+            set_counter(conn, Counter(utc_date(ts_ms), "account", rule, value, ts_ms, trace_id))
         if changes.account is not None:
             _save_account(conn, changes)
         if changes.revised is not None:
             _revise(conn, changes.revised, ts_ms)
         if changes.values:
             kv_save(conn, changes.values)
+
+
+def utc_date(ts_ms: int) -> str:
+    """Return the UTC date of an instant as the counters' table holds it, ``YYYY-MM-DD``."""
+    return datetime.fromtimestamp(ts_ms / 1000, UTC).date().isoformat()
 
 
 def _remembered(conn: sa.Connection) -> Remembered:
