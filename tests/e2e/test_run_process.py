@@ -102,7 +102,8 @@ class Desk:
     def evaluated(self) -> int:
         """Return how many candles are on record."""
         try:
-            return self.ask(lambda conn: conn.exec_driver_sql("SELECT count(*) FROM decision_trace").scalar())
+            counted = self.ask(lambda c: c.exec_driver_sql("SELECT count(*) FROM decision_trace").scalar())
+            return int(counted)
         except NoDatabaseError:
             return 0
 
