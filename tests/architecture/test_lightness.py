@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,8 @@ print('\\nLOADED', json.dumps([code, sorted(tops)]))
 
 def loaded_by(cwd: Path, *args: str) -> set[str]:
     """Run a command in a child; return the top-level packages that were imported."""
-    _, printed = run_python("-c", PROBE, json.dumps(args), cwd=cwd)
+    environment = {**os.environ, "INSTANCE_LOCK_PATH": str(cwd / "lock")}
+    _, printed = run_python("-c", PROBE, json.dumps(args), cwd=cwd, env=environment)
     line = next((line for line in printed.splitlines() if line.startswith("LOADED ")), None)
     assert line, printed
     code, names = json.loads(line.removeprefix("LOADED "))

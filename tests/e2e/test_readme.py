@@ -26,7 +26,7 @@ def shell(commands: str, cwd: Path) -> str:
         ["sh", "-e"],
         input=commands,
         cwd=cwd,
-        env={"PATH": path, "HOME": str(cwd), "LANG": "C.UTF-8"},
+        env={"PATH": path, "HOME": str(cwd), "LANG": "C.UTF-8", "INSTANCE_LOCK_PATH": str(cwd / "lock")},
         capture_output=True,
         text=True,
         timeout=240,
