@@ -26,7 +26,6 @@ LIMIT = 500
 #: An alert of the same kind, symbol and rule is not repeated within this time.
 REPEAT_MS = 15 * 60 * 1000
 
-_CRITICAL_RULES = frozenset({"loss_streak", "max_drawdown", "daily_loss"})
 _WARNINGS = frozenset({"emergency.stop", "plugin.quarantined", "trade.settlement.timeout", "risk.warning"})
 
 
@@ -106,7 +105,7 @@ class Alerter:
             return False
         key = (alert.kind, alert.symbol, alert.rule)
         last_ms = self._sent_ms.get(key)
-        if last_ms is not None and alert.ts_ms - last_ms < REPEAT_MS:
+        if last_ms is not None and alert.ts_ms - last_ms <= REPEAT_MS:
             return True
         self._sent_ms[key] = alert.ts_ms
         return False
@@ -138,7 +137,7 @@ def alert_of(topic: str, payload: Mapping[str, Any], trace_id: str, now_ms: int)
             payload["rule"],
             payload["ts_ms"] or now_ms,
         )
-    severity = _severity(topic, payload)
+    severity = _SEVERITIES.get(topic)
     if severity is None:
         return None
     rule = str(payload.get("rule", ""))
@@ -159,12 +158,6 @@ _SEVERITIES: Mapping[str, Severity] = {
     "position.opened": Severity.INFO,
     "position.closed": Severity.INFO,
 }
-
-
-def _severity(topic: str, payload: Mapping[str, Any]) -> Severity | None:
-    if topic == "risk.blocked" and payload["rule"] in _CRITICAL_RULES:
-        return Severity.IMPORTANT
-    return _SEVERITIES.get(topic)
 
 
 def _line(topic: str, payload: Mapping[str, Any]) -> str:
@@ -199,6 +192,7 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "orchestrator.state": lambda p: f"{p['symbol']} {p['old']} -> {p['new']}: {p['reason']}",
     "protection.changed": lambda p: f"{p['symbol']} stop {p['kind']} at {p['stop']:f}",
     "plugin.quarantined": lambda p: f"{p['plugin']} is no longer called: {p['reason']}",
+    "risk.warning": lambda p: f"{p['rule']} is at {p['value']} of {p['threshold']}",
     "risk.released": lambda p: f"halt of {p['rule']} released by {p['by']}",
 }
 

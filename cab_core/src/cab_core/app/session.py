@@ -124,9 +124,7 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered) -> Session:
         background=background,
     )
     await execution.recover(past.open_intents)
-    return Session(
-        orchestrator=orchestrator, trader=trader, venue=venue, broker=broker, regime_at=regime_at
-    )
+    return Session(orchestrator=orchestrator, trader=trader, venue=venue, broker=broker, regime_at=regime_at)
 
 
 async def _regime(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from time import perf_counter
+from typing import Any
 
 import attrs
 
@@ -24,6 +25,7 @@ from cab_core.cycle.moment import Moment, MomentReader
 from cab_core.cycle.supervise import Loop, State, Supervisor
 from cab_core.cycle.trace import TraceHead, trace_of
 from cab_core.cycle.trader import Planned, Ruling, Trader
+from cab_core.domain.book_state import account_state
 from cab_core.domain.booking import AppliedTo
 from cab_core.domain.market import Candle, Quote
 from cab_core.domain.money import to_decimal
@@ -206,7 +208,7 @@ class Orchestrator:
         )
         planned = self.trader.entry(symbol, ruling, quote, moment.candle_ts_ms, now_ms, why)
         cycle = self._cycle(symbol, moment, ruling, ("buy", why.reason), planned, trace_id)
-        if not await self.execution.plan([planned], cycle=cycle):
+        if not await self.execution.plan([planned], cycle=cycle, **self._account()):
             return attrs.evolve(cycle, action="hold", reason="duplicate", order_key=None)
         self._observe(symbol, quote)
         done = await self.execution.execute_trade(planned)
@@ -225,7 +227,7 @@ class Orchestrator:
             await self._record(cycle, quote, booked=symbol)
             return cycle
         cycle = self._cycle(symbol, moment, None, ("sell", reason), planned, trace_id)
-        if not await self.execution.plan([planned], cycle=cycle):
+        if not await self.execution.plan([planned], cycle=cycle, **self._account()):
             return attrs.evolve(cycle, action="hold", reason="already_exiting", order_key=None)
         self._observe(symbol, quote)
         await self._sell(planned)
@@ -299,6 +301,10 @@ class Orchestrator:
                 **self.execution.booked(booked or cycle.symbol),
             )
         )
+
+    def _account(self) -> dict[str, Any]:
+        """Return the account to write along with a cycle, so that no peak of the equity is lost."""
+        return {"account": account_state(self.trader.book), "equity": self.announcer.take_equity()}
 
     def _observe(self, symbol: str, quote: Quote) -> None:
         spread = quote.spread_pct

@@ -23,7 +23,7 @@ def reason_counts(conn: sa.Connection, since_ms: int, until_ms: int) -> dict[str
         .group_by(decision_trace.c.reason)
         .order_by(sa.func.count().desc(), decision_trace.c.reason)
     )
-    return {reason: int(count) for reason, count in conn.execute(query).tuples()}
+    return {reason: int(count) for reason, count in conn.execute(query)}
 
 
 def journalled(conn: sa.Connection, *kinds: str) -> Iterator[tuple[int, str, str, Any]]:
