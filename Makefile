@@ -53,7 +53,7 @@ deps: setup ## what is installed fits together
 	$(BIN)/uv pip check --python $(BIN)/python
 
 bench: setup ## print speed and weight
-	$(BIN)/python tools/bench.py $(ARGS)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 wheels: setup ## build every wheel into dist/
 	$(BIN)/python tools/workspace.py wheels

@@ -1,0 +1,1 @@
+"""Measures what cab promises about speed and weight: run ``make bench``."""
