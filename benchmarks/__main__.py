@@ -73,7 +73,8 @@ def _line(figure: Figure) -> str:
     stick = ""
     if figure.yardsticks:
         ratios = sorted(value / unit for value, unit in zip(figure.values, figure.yardsticks, strict=True))
-        stick = f"  = {ratios[len(ratios) // 2]:.1f} yardsticks of {sorted(figure.yardsticks)[len(ratios) // 2]:.2f}"
+        unit = sorted(figure.yardsticks)[len(ratios) // 2]
+        stick = f"  = {ratios[len(ratios) // 2]:.1f} yardsticks of {unit:.2f}"
     note = f"  [{figure.note}]" if figure.note else ""
     return f"{figure.name:<54}{figure.median:>9.2f} {figure.unit}{span}{target}{late}{stick}{note}"
 
