@@ -45,7 +45,7 @@ def test_the_users_settings_do_not_matter(
 def test_a_check_that_fails_says_why_and_the_exit_code_is_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("cab_core.plugins.registry.take_inventory", lambda: [])  # nothing is installed
+    monkeypatch.setattr("cab_core.plugins.registry.take_inventory", list)  # nothing is installed
     assert run(["smoke"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("FAIL  exchange connection (paper): ")

@@ -23,7 +23,7 @@ to stdout. Errors go to stderr, with `--json` as one JSON object. Exit codes and
 def cli_markdown() -> str:
     """Return the page of all commands; each is imported."""
     parts = [_HEAD, f"\n## cab\n\n```text\n{root_help()}\n```\n"]
-    context = click.Context(root, info_name="cab")
+    context = click.Context(root, info_name="cab", **root.context_settings)
     for name in ENTRIES:
         for path, text in _helps(load_command(name), name, context):
             parts.append(f"\n{'#' * (1 + len(path))} {' '.join(path)}\n\n```text\n{text}\n```\n")
