@@ -43,7 +43,7 @@ format: setup ## rewrite the code in the house's format
 	$(BIN)/ruff format .
 
 types: setup ## mypy --strict on every source
-	$(BIN)/mypy --strict $(SOURCES) tools
+	$(BIN)/mypy --strict $(SOURCES) tools benchmarks
 
 contracts: setup ## who may import whom, and the conventions of the members
 	$(BIN)/lint-imports --config .importlinter
