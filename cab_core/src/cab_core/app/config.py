@@ -19,6 +19,10 @@ from cab_core.plugins.registry import Plugins, load_plugins
 from cab_core.plugins.strategies import StrategyPanel
 from cab_core.settings.schema import Settings
 
+#: Seconds a call may take on recorded candles. There the machine's load must not change a result, so only what
+#: hangs is cut off; the budgets of the hooks hold where time is real.
+RECORDED_BUDGET_S = 5.0
+
 #: Key in a macro source's table that is the kernel's: the one address the source may ask.
 ADDRESS_OPTION = "url"
 
@@ -113,14 +117,14 @@ def plugins_for(settings: Settings, enabled: Mapping[Kind, Sequence[str]]) -> Pl
     )
 
 
-def judge_of(plugins: Plugins) -> RiskPanel:
+def judge_of(plugins: Plugins, budget_s: float = RECORDED_BUDGET_S) -> RiskPanel:
     """Return what asks all active risk rules about an entry; a rule without a verdict blocks it."""
-    return RiskPanel(plugins.rules)
+    return RiskPanel(plugins.rules, budget_s=budget_s)
 
 
-def panels_of(plugins: Plugins) -> Callable[[str], StrategyPanel]:
+def panels_of(plugins: Plugins, budget_s: float = RECORDED_BUDGET_S) -> Callable[[str], StrategyPanel]:
     """Return what makes a fresh panel of the strategies for a symbol."""
-    return lambda symbol: StrategyPanel.of(plugins.strategies, symbol)
+    return lambda symbol: StrategyPanel.of(plugins.strategies, symbol, budget_s=budget_s)
 
 
 def _instrument(settings: Settings, symbol: str) -> Instrument:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import attrs
 
 from cab_core.app.identity import deciding_options, exact_texts, settings_from
 from cab_core.app.research import Plan, Prepared, prepare_run
+from cab_core.atomic import replacing
 from cab_core.cycle.results import RunResult
 from cab_core.domain.orders import Purpose
 from cab_core.errors import CabError, DataError, NotFoundError
@@ -119,7 +118,8 @@ class Runs:
             "summary": {k: v for k, v in summary.items() if k not in ("elapsed_s", "bars_per_s")},
         }
         self.folder.mkdir(parents=True, exist_ok=True)
-        _write(path, json.dumps(document, indent=1, ensure_ascii=False))
+        with replacing(path) as file:
+            file.write(json.dumps(document, indent=1, ensure_ascii=False).encode())
         return path
 
     def newest_first(self) -> list[Path]:
@@ -181,18 +181,3 @@ def _last_ordered(run: RunResult) -> dict[str, str]:
         if order.intent.purpose in DECIDED:
             newest.setdefault(order.intent.symbol, order.intent.trace_id)
     return newest
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a text beside ``path`` to the disk, then let it take the name at once."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    draft = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise

@@ -11,6 +11,7 @@ import click
 
 from cab_core.cli.base import cab_command
 from cab_core.cli.output import emit, table
+from cab_core.cli.speed import Speed
 from cab_core.errors import CabError
 
 if TYPE_CHECKING:
@@ -21,22 +22,6 @@ if TYPE_CHECKING:
 _SHOW_S = 8.0
 _DAY_S = 86_400
 _WHY_NEXT = ("why the last trade was made", "write a strategy of your own", "configure: cab run")
-
-
-class _Speed(click.ParamType[float]):
-    name = "N|max"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return how many times faster than real time to show, 0 for no show at all."""
-        if value == "max":
-            return 0.0
-        try:
-            speed = float(value)
-        except ValueError:
-            speed = -1.0
-        if not 0 < speed < 1e12:
-            self.fail(f"{value!r} is no speed: give max or a number above 0", param, ctx)
-        return speed
 
 
 @cab_command("demo", examples=("cab demo", "cab demo --headless --seed 7 --json"))
@@ -51,7 +36,7 @@ class _Speed(click.ParamType[float]):
     help="Folder for candles and report.",
 )
 @click.option(
-    "--speed", type=_Speed(), help="How many times faster than real time to show it; max: no live view."
+    "--speed", type=Speed(), help="How many times faster than real time to show it; max: no live view."
 )
 def command(
     headless: bool, seed: int | None, days: int | None, out: Path, speed: float | None, as_json: bool

@@ -12,27 +12,12 @@ import click
 
 from cab_core.cli.base import cab_command, load, settings_options
 from cab_core.cli.output import emit, table
+from cab_core.cli.speed import Speed
 from cab_core.errors import ExitCode
 
 if TYPE_CHECKING:
     from cab_core.app.run import Running, View
     from cab_core.settings import Loaded
-
-
-class _Speed(click.ParamType[float]):
-    name = "N|max"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return how many times faster than real time, 0 for as fast as possible."""
-        if value == "max":
-            return 0.0
-        try:
-            speed = float(value)
-        except ValueError:
-            speed = -1.0
-        if not 0 < speed < 1e9:
-            self.fail(f"{value!r} is no speed: give 1, another number above 0, or max", param, ctx)
-        return speed
 
 
 @cab_command(
@@ -52,7 +37,7 @@ class _Speed(click.ParamType[float]):
 )
 @click.option(
     "--speed",
-    type=_Speed(),
+    type=Speed(),
     default="1",
     show_default=True,
     help="How many times faster than real time a recorded market is played.",

@@ -1,16 +1,15 @@
-"""Writes files so that a reader finds either the old content or the whole new one."""
+"""Writes the files that a command makes: all of them or none."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
+from cab_core.atomic import SHARED_MODE, replacing
 from cab_core.errors import RefusedError
 
-_PRIVATE = 0o600
-_SHARED = 0o644
+PRIVATE_MODE = 0o600
 
 
 def write_new_files(
@@ -30,28 +29,8 @@ def write_new_files(
     existing = [str(path) for path in contents if path.exists()]
     if existing and not force:
         raise RefusedError(f"{', '.join(existing)} exists", fix="use --force to overwrite, or another --dir")
-    written: list[tuple[Path, Path]] = []
-    try:
+    with ExitStack() as drafts:  # if one cannot be written, all of them are dropped
         for path, text in contents.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            written.append((_write_beside(path, text, _PRIVATE if path in private else _SHARED), path))
-        for temporary, path in written:
-            temporary.replace(path)
-    finally:
-        for temporary, _ in written:
-            temporary.unlink(missing_ok=True)
-
-
-def _write_beside(path: Path, text: str, mode: int) -> Path:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(mode)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    return temporary
+            mode = PRIVATE_MODE if path in private else SHARED_MODE
+            drafts.enter_context(replacing(path, mode)).write(text.encode())

@@ -5,15 +5,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import os
 import re
-import tempfile
 import zlib
 from pathlib import Path
 
 import attrs
 import numpy as np
 
+from cab_core.atomic import replacing
 from cab_core.data.checks import Hole, bad_row, find_holes, infer_timeframe
 from cab_core.data.rows import HEADER, Table, first_bad_line, format_rows, parse_rows
 from cab_core.domain.bars import Bars
@@ -23,7 +22,6 @@ from cab_core.errors import DataError, NotFoundError
 SUFFIXES = (".csv", ".csv.gz")
 
 _PAIR = re.compile(r"(?<![A-Za-z0-9])([A-Z0-9]{2,10})[-_]([A-Z]{3,5})(?![A-Za-z0-9])")
-_FILE_MODE = 0o644
 _FIX_HEADER = f"make the first line exactly: {HEADER}"
 
 
@@ -118,28 +116,14 @@ def write_candles(path: Path | str, bars: Bars) -> None:
         content = _gzipped(content)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, content)
+        with replacing(path) as file:
+            file.write(content)
     except OSError as error:
         raise DataError(
             f"cannot write the file: {error.strerror}",
             where=str(path),
             fix="check permissions and free space, or choose another folder",
         ) from None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write ``content`` beside ``path`` to the disk, then let it take the name at once."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        draft = Path(file.name)
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            draft.chmod(_FILE_MODE)
-            draft.replace(path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
 
 
 def _gzipped(content: bytes) -> bytes:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from cab_core.atomic import replacing
 from cab_core.cycle.results import RunResult
 from cab_core.report.assets import pieces, plotly_path, source_hash
 from cab_core.report.facts import RunFacts
 from cab_core.report.figures import run_figures
 from cab_core.report.page import DATA, LIBRARY, chart_data, page
-
-_FILE_MODE = 0o644
 
 
 def write_report(path: Path | str, run: RunResult, facts: RunFacts) -> str:
@@ -31,19 +28,10 @@ def write_report(path: Path | str, run: RunResult, facts: RunFacts) -> str:
     library = plotly_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        draft = Path(file.name)
-        try:
-            for piece in _parts(library, run, facts):
-                digest.update(piece)
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-            draft.chmod(_FILE_MODE)
-            draft.replace(path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
+    with replacing(path) as file:
+        for piece in _parts(library, run, facts):
+            digest.update(piece)
+            file.write(piece)
     return digest.hexdigest()
 
 
