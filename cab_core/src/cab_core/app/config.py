@@ -19,8 +19,8 @@ from cab_core.plugins.registry import Plugins, load_plugins
 from cab_core.plugins.strategies import StrategyPanel
 from cab_core.settings.schema import Settings
 
-#: Seconds a call may take on recorded candles. There the machine's load must not change a result, so only what
-#: hangs is cut off; the budgets of the hooks hold where time is real.
+#: Seconds a call may take on recorded candles. There the machine's load must not change a result, so only
+#: what hangs is cut off; the budgets of the hooks hold where time is real.
 RECORDED_BUDGET_S = 5.0
 
 #: Key in a macro source's table that is the kernel's: the one address the source may ask.
