@@ -59,8 +59,8 @@ class StrategyHooks(LifecycleHooks):
         Returns:
             Columns of the window's length; row k may depend on rows <= k only.
 
-        On error: the strategy holds at this bar with reason ``error:<ExceptionName>``. Budget 0.2 s, and 5 s
-        on recorded candles, where the machine's load must not change a result.
+        On error: the strategy holds at this bar with reason ``error:<ExceptionName>``. Budget 0.2 s.
+        On recorded candles it is 5 s: there the machine's load must not change a result.
         """
 
     @hookspec

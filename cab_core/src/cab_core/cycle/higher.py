@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import attrs
 import numpy as np
@@ -33,10 +33,19 @@ class Higher:
     @classmethod
     def of(cls, candles: Mapping[str, Bars]) -> Higher:
         """Compute from complete candles of 1h, 4h and 1d; weeks are built from days."""
-        weekly = {"1w": resample(candles["1d"], "1d", "1w")}
-        columns = {tf: trend_columns(tf, bars) for tf, bars in {**candles, **weekly}.items()}
+        nothing = np.zeros(0)
+        return cls({}, nothing.astype(np.int64), nothing).renewed(candles, candles)
+
+    def renewed(self, candles: Mapping[str, Bars], changed: Collection[str]) -> Higher:
+        """Return what `of` returns for candles of which only the timeframes in ``changed`` are new."""
+        newer = {tf: candles[tf] for tf in changed}
+        if "1d" in changed:
+            newer["1w"] = resample(candles["1d"], "1d", "1w")
+        columns = {**self.columns, **{tf: trend_columns(tf, bars) for tf, bars in newer.items()}}
+        if "1h" not in changed:
+            return Higher(columns, self.hour_close_ms, self.log_returns)
         hours = candles["1h"]
-        return cls(columns, hours.ts_ms + HOUR_MS, np.diff(np.log(hours.close)))
+        return Higher(columns, hours.ts_ms + HOUR_MS, np.diff(np.log(hours.close)))
 
     @classmethod
     def resampled(cls, bars: Bars) -> Higher:
@@ -46,6 +55,12 @@ class Higher:
     def trend(self, at_ms: IntArray, settings: TrendSettings) -> TrendRows:
         """Return the trend at decision times."""
         return combine(self.columns, at_ms, settings)
+
+    def newest(self, at_ms: int) -> tuple[int, ...]:
+        """Return, per timeframe, how many candles have closed by ``at_ms``: all that the trend depends on."""
+        return tuple(
+            int(columns.close_ms.searchsorted(at_ms, side="right")) for columns in self.columns.values()
+        )
 
     def hourly_returns(self, now_ms: int) -> HourlyReturns | None:
         """Return the newest log returns known at ``now_ms``, None without any."""

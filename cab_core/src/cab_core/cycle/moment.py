@@ -15,7 +15,7 @@ from cab_core.domain.bars import Bars
 from cab_core.domain.candles import prepare, validate, window_start
 from cab_core.domain.timeframes import TF_MS, TIMEFRAMES
 from cab_core.domain.trend import TrendRows
-from cab_core.domain.volume import confirm_volume
+from cab_core.domain.volume import confirm_last
 
 #: Candles asked for per timeframe: the anchored windows need at most twice their lookback.
 LIMITS: Mapping[str, int] = {"15m": 1000, "1h": 600, "4h": 600, "1d": 1456}
@@ -62,6 +62,7 @@ class MomentReader:
         self._config = config
         self._candles: dict[str, Bars] = {}
         self._fetched: dict[str, int] = {}
+        self._trend: tuple[Higher, tuple[int, ...], TrendRows] | None = None
 
     async def read(self, now_ms: int) -> Moment | None:
         """Evaluate the newest candle closed by now; None if there is none."""
@@ -79,14 +80,14 @@ class MomentReader:
         window = series.bars[start:]
         k = len(window) - 1
         candle_ts_ms = int(window.ts_ms[k])
-        trend = higher.trend(np.array([candle_ts_ms + TF_MS]), self._config.trend)
+        trend = self._trend_at(higher, candle_ts_ms + TF_MS)
         ratio = self._config.volume_min_ratio
-        volume = confirm_volume(window[-21:], 0.0 if ratio is None else ratio)
+        confirmed, relative = confirm_last(window, 0.0 if ratio is None else ratio)
         votes = None
         if self._config.strategies_enabled:
-            volume_ok = None if ratio is None else volume.ok[-1:]
+            volume_ok = None if ratio is None else np.array([confirmed])
             votes = evaluate(self._panel, window, k, trend.state, volume_ok, self._config)
-        return Moment(candle_ts_ms, float(window.close[k]), votes, trend, float(volume.ratio[-1]), dropped)
+        return Moment(candle_ts_ms, float(window.close[k]), votes, trend, relative, dropped)
 
     async def refresh(self, now_ms: int) -> None:
         """Bring the higher timeframes up to date, for other symbols' correlation."""
@@ -99,6 +100,15 @@ class MomentReader:
             bars, _ = validate(await self._market.candles(self.symbol, tf, LIMITS[tf]), TIMEFRAMES[tf])
             self._candles[tf] = bars
             self._fetched[tf] = now_ms // TIMEFRAMES[tf]
-        if stale or self.higher is None:
+        if self.higher is None:
             self.higher = Higher.of(self._candles)
+        elif stale:
+            self.higher = self.higher.renewed(self._candles, stale)
         return self.higher
+
+    def _trend_at(self, higher: Higher, at_ms: int) -> TrendRows:
+        """Return the trend, computed again only when a higher candle has closed since: once an hour."""
+        newest = higher.newest(at_ms)
+        if self._trend is None or self._trend[0] is not higher or self._trend[1] != newest:
+            self._trend = (higher, newest, higher.trend(np.array([at_ms]), self._config.trend))
+        return self._trend[2]

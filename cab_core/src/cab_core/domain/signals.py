@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Literal, TypeAlias
@@ -80,7 +81,8 @@ class Signals:
 
     def row(self, k: int) -> Decision:
         """Return row ``k`` as a `Decision`, with every finite data value of that row."""
-        data = {name: float(column[k]) for name, column in self.data.items() if np.isfinite(column[k])}
+        values = {name: float(column[k]) for name, column in self.data.items()}
+        data = {name: value for name, value in values.items() if math.isfinite(value)}
         action = Action(int(self.action[k])).label
         return Decision(action, float(self.confidence[k]), self.reasons[int(self.reason[k])], data)
 
