@@ -10,7 +10,7 @@ import time
 import pytest
 
 from cab_core.plugins.answers import check_reading, check_verdict
-from cab_core.plugins.guard import HangGuard, PluginTimeout
+from cab_core.plugins.guard import PATIENCE, HangGuard, PluginTimeout
 from cab_core.plugins.isolation import (
     Caller,
     PluginJunk,
@@ -64,6 +64,20 @@ def test_earlier_calls_do_not_use_up_the_budget_of_later_ones():
     assert [outcome.reason for outcome in outcomes] == [""] * 4
 
 
+def test_time_that_the_machine_spends_elsewhere_is_not_the_plugins():
+    def delayed():
+        time.sleep(2 * BUDGET)  # as if another process had the processor
+        return ALLOW
+
+    assert caller(delayed)().reason == ""
+
+
+def test_code_that_sleeps_is_stopped_too():
+    began = time.perf_counter()
+    assert caller(lambda: time.sleep(60))().reason == "error:PluginTimeout"
+    assert time.perf_counter() - began < 2 * PATIENCE * BUDGET + 1.0
+
+
 def test_an_alarm_of_somebody_else_still_goes_off():
     rang = []
     before = signal.signal(signal.SIGALRM, lambda *_: rang.append(True))
@@ -82,7 +96,7 @@ def test_an_alarm_of_somebody_else_still_goes_off():
 
 def test_on_another_thread_a_late_answer_is_a_timeout_all_the_same():
     def late():
-        time.sleep(2 * BUDGET)
+        time.sleep(1.2 * PATIENCE * BUDGET)
         return ALLOW
 
     found = []

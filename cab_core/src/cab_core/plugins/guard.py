@@ -1,5 +1,8 @@
 """A deadline for plugin code that runs inside the process.
 
+A budget is CPU time of the calling thread, so that a busy machine does not turn ordinary calls into late
+ones; a call that uses none, because it sleeps or waits, is cut off after a few budgets of real time.
+
 Works on the main thread of Unix systems, for Python code; elsewhere a call is only measured. Plugins are
 guarded against mistakes, not against malice: C code and code that swallows the timeout for ever go on, and
 then the dead man's switch is what is left.
@@ -10,12 +13,16 @@ from __future__ import annotations
 import math
 import signal
 import threading
-from time import perf_counter
+from time import perf_counter, thread_time
 from types import FrameType, TracebackType
 from typing import Any
 
 #: How often the armed timer looks at the deadline of the running call, in seconds.
 TICK_S = 0.05
+
+
+#: Real time a call may take, in budgets: how long one that sleeps is waited for.
+PATIENCE = 5
 
 
 class PluginTimeout(BaseException):
@@ -31,7 +38,9 @@ class HangGuard:
     """
 
     def __init__(self) -> None:
-        self._deadline = math.inf
+        self._soonest = math.inf  # real time before which the call cannot be late
+        self._latest = math.inf  # real time from which it is
+        self._cpu_deadline = math.inf
         self._depth = 0
         self._armed = False
         self._before: tuple[Any, float, float] = (None, 0.0, 0.0)  # handler, seconds left, since when
@@ -55,14 +64,25 @@ class HangGuard:
         return self._armed
 
     def start(self, budget_s: float) -> float:
-        """Set the deadline of the call that begins now; return the time it began."""
+        """Set the deadlines of the call that begins now; return the time it began."""
         now = perf_counter()
-        self._deadline = now + budget_s
+        self._soonest = now + budget_s
+        self._latest = now + PATIENCE * budget_s
+        self._cpu_deadline = thread_time() + budget_s
         return now
 
-    def finish(self) -> None:
-        """Lift the deadline: what runs now is not a plugin."""
-        self._deadline = math.inf
+    def finish(self) -> bool:
+        """Lift the deadlines: what runs now is not a plugin. Return whether the call was in time."""
+        in_time = self._left() > 0
+        self._soonest = self._latest = self._cpu_deadline = math.inf
+        return in_time
+
+    def _left(self) -> float:
+        """Return the seconds that must pass before the running call can be late; 0 or less if it is."""
+        now = perf_counter()
+        if now < self._soonest:  # no thread uses more CPU time than real time passes
+            return self._soonest - now
+        return min(self._latest - now, self._cpu_deadline - thread_time())
 
     def _arm(self) -> None:
         on_main = threading.current_thread() is threading.main_thread()
@@ -84,7 +104,7 @@ class HangGuard:
     def _fired(self, _signal: int, _frame: FrameType | None) -> None:
         if not self._armed:
             return
-        left = self._deadline - perf_counter()
+        left = self._left()
         if left <= 0:
             raise PluginTimeout  # again at each tick, should the plugin swallow it
         if left < TICK_S:

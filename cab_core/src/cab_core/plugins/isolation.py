@@ -82,12 +82,13 @@ def attempt_within(
     """
     value: T | None = None
     error: BaseException | None = None
+    in_time = True
     began = perf_counter()
     try:
         try:
             began = guard.start(budget_s)
             value = function(*args)
-            guard.finish()
+            in_time = guard.finish()
         except KeyboardInterrupt:
             guard.finish()
             raise
@@ -98,7 +99,7 @@ def attempt_within(
         guard.finish()
         error = late
     seconds = perf_counter() - began
-    if error is None and seconds > budget_s:
+    if error is None and not in_time:
         return None, PluginTimeout(), seconds
     return value, error, seconds
 
