@@ -65,16 +65,12 @@ def test_the_same_seed_gives_the_same_report_wherever_it_runs(
     assert other["report_sha256"] != first["report_sha256"]
 
 
-def test_the_demo_runs_with_a_broken_configuration(
-    capsys: pytest.CaptureFixture[str], folder: Path
-) -> None:
+def test_the_demo_runs_with_a_broken_configuration(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     (folder / "cab.toml").write_text("this is no toml")
     assert demo(capsys, "--days", "12")["trades"] > 0
 
 
-def test_the_next_commands_work_as_they_are_printed(
-    capsys: pytest.CaptureFixture[str], folder: Path
-) -> None:
+def test_the_next_commands_work_as_they_are_printed(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     assert run(["demo", "--headless"]) == 0
     text = capsys.readouterr().out
     assert f"report: {Path('cab-demo/report-38.html')}" in text

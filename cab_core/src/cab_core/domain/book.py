@@ -254,7 +254,9 @@ class Book:
             )
             self.positions[symbol] = position
         position.add(fill, fee, lot, self.ledger.held(symbol), to.rules)
-        closed = self.leave_dust(symbol, fill.ts_ms) if self._is_dust(position, fill, to) else None
+        closed = (
+            self.leave_dust(symbol, fill.ts_ms) if self._is_dust(position, position.entry_price, to) else None
+        )
         return Applied(None, closed, fee_unpriced=fee.unpriced)
 
     def _sell(self, fill: Fill, fee: Fee, to: AppliedTo) -> Applied:
@@ -266,17 +268,17 @@ class Book:
         if position is not None:
             following = to.protection or _recovered(position.protection, to)
             position.reduce(fill, fee, sale, self.ledger.held(symbol), to.reason, following)
-            if self._is_dust(position, fill, to):
+            if self._is_dust(position, fill.price, to):
                 closed = self.leave_dust(symbol, fill.ts_ms)
         return Applied(sale.realized, closed, unmatched=sale.unmatched, fee_unpriced=fee.unpriced)
 
-    def _is_dust(self, position: Position, fill: Fill, to: AppliedTo) -> bool:
-        """Say whether the rest can no longer be sold: less than a step or below the least notional."""
+    def _is_dust(self, position: Position, price: Decimal, to: AppliedTo) -> bool:
+        """Say whether the rest can no longer be sold: less than a step, or below the least at ``price``."""
         quantity = position.quantity
         if not quantity or not to.final:
             return not quantity
         instrument = self.instruments[position.symbol]
-        return quantity < instrument.amount_step or quantity * fill.price < instrument.min_notional
+        return quantity < instrument.amount_step or quantity * price < instrument.min_notional
 
     def _realize(self, amount: Decimal, ts_ms: int) -> None:
         day = utc_day(ts_ms)

@@ -62,7 +62,9 @@ def ai_weight(p: FloatArray, settings: FusionSettings) -> FloatArray:
     """Return the weight of the model per bar, 0.0 where ``p`` is NaN."""
     weight = np.full(p.shape, settings.w_ai)
     if settings.mode is FusionMode.NONLINEAR:
-        weight = settings.w_ai * np.abs(2 * p - 1) ** settings.gamma
+        # Not numpy's power: its last bit depends on how many bars are raised at once.
+        certainty = [abs(2 * each - 1) ** settings.gamma for each in p.ravel().tolist()]
+        weight = settings.w_ai * np.array(certainty).reshape(p.shape)
     return np.where(np.isnan(p), 0.0, weight)
 
 
