@@ -38,12 +38,12 @@ def parse_rows(body: bytes) -> Table | None:
     tables = [np.empty((0, len(COLUMNS)))]
     start = 0
     while start < end:
-        stop = body.find(b"\n", start + _PIECE, end) + 1 or end
-        table = _parse_piece(body[start:stop].rstrip(b"\n") + b"\n")
+        stop = body.find(b"\n", start + _PIECE, end) + 1
+        table = _parse_piece(body[start:stop] if stop else body[start:end] + b"\n")
         if table is None:
             return None
         tables.append(table)
-        start = stop
+        start = stop or end
     return np.concatenate(tables)
 
 
