@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from importlib.metadata import entry_points
+from time import thread_time
 
 import pytest
 
@@ -53,6 +54,62 @@ def test_every_rule_is_asked_every_time_and_a_failing_one_blocks(bind):
     assert [outcome.id for outcome in outcomes] == ["risk:aa", "risk:bb", "risk:cc", "risk:dd"]
     assert [outcome.reason for outcome in outcomes] == ["", "error:KeyError", "error:PluginJunk", ""]
     assert [outcome.value for outcome in outcomes][1:3] == [None, None]
+
+
+def judged_by(bind, **answers):
+    """Judge one entry by rules that answer so."""
+    panel = RiskPanel([bind(Kind.RISK, rule_of(a), name) for name, a in answers.items()], budget_s=0.05)
+    return panel, [(n, getattr(j, "error", "") or str(j.kind)) for n, j in panel("entry", "book")]
+
+
+def test_judging_asks_each_rule_once_and_blocks_for_those_that_fail(bind):
+    asked = []
+
+    def rule(name, answer):
+        def ask(entry, book):
+            asked.append(name)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return ask
+
+    noted = Verdict(VerdictKind.NOTE, 1.0, "near_limit")
+    answers = {"aa": ALLOW, "bb": None, "cc": KeyError("x"), "dd": noted, "ee": ALLOW}
+    _, judged = judged_by(bind, **{name: rule(name, answer) for name, answer in answers.items()})
+    assert asked == ["aa", "bb", "cc", "dd", "ee"]
+    assert judged == [
+        ("aa", "allow"),
+        ("bb", "error:PluginJunk"),
+        ("cc", "error:KeyError"),
+        ("dd", "note"),
+        ("ee", "allow"),
+    ]
+
+
+def test_of_slow_rules_the_one_beyond_its_budget_is_found(bind):
+    def busy(seconds):
+        def ask(entry, book):
+            began = thread_time()
+            while thread_time() - began < seconds:
+                pass
+            return ALLOW
+
+        return ask
+
+    panel, judged = judged_by(bind, aa=busy(0.03), bb=busy(0.03), cc=busy(0.2), dd=busy(0.0))
+    assert judged == [("aa", "allow"), ("bb", "allow"), ("cc", "error:PluginTimeout"), ("dd", "allow")]
+    assert [caller.strikes.failures for caller in panel.callers] == [0, 0, 1, 0]
+
+
+def test_a_rule_in_quarantine_goes_on_blocking_while_the_others_are_asked(bind):
+    panel, _ = judged_by(bind, aa=lambda e, b: None, bb=lambda e, b: ALLOW)
+    with panel:  # as a replay does
+        for _ in range(2):
+            panel("entry", "book")
+        ((_, blocked), (_, asked)) = panel("entry", "book")
+    assert (blocked.error, asked) == ("error:PluginQuarantined", ALLOW)
+    assert panel.callers[1].strikes.calls == 4
 
 
 def test_a_quarantined_rule_never_turns_into_an_allow(bind):

@@ -82,6 +82,8 @@ def fuse(
             outside [0, 1] leaves the technical confidence.
         settings: weights and mode.
     """
+    if p is None:
+        return confidence
     probability = usable(p)
     if np.isnan(probability).all():
         return confidence
