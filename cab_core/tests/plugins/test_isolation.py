@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import subprocess
 import sys
@@ -70,6 +71,21 @@ def test_time_that_the_machine_spends_elsewhere_is_not_the_plugins():
         return ALLOW
 
     assert caller(delayed)().reason == ""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_garbage_is_not_collected_at_a_plugins_expense_and_is_again_afterwards(fails):
+    seen = []
+
+    def call():
+        seen.append(gc.isenabled())
+        if fails:
+            raise ValueError
+        return ALLOW
+
+    caller(call)()
+    assert seen == [False]
+    assert gc.isenabled()
 
 
 def test_code_that_sleeps_is_stopped_too():

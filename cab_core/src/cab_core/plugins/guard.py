@@ -10,6 +10,7 @@ then the dead man's switch is what is left.
 
 from __future__ import annotations
 
+import gc
 import math
 import signal
 import threading
@@ -41,6 +42,7 @@ class HangGuard:
         self._soonest = math.inf  # real time before which the call cannot be late
         self._latest = math.inf  # real time from which it is
         self._cpu_deadline = math.inf
+        self._collects = False
         self._depth = 0
         self._armed = False
         self._before: tuple[Any, float, float] = (None, 0.0, 0.0)  # handler, seconds left, since when
@@ -65,6 +67,8 @@ class HangGuard:
 
     def start(self, budget_s: float) -> float:
         """Set the deadlines of the call that begins now; return the time it began."""
+        self._collects = self._collects or gc.isenabled()
+        gc.disable()  # the garbage of the whole process is not collected at one plugin's expense
         now = perf_counter()
         self._soonest = now + budget_s
         self._latest = now + PATIENCE * budget_s
@@ -75,6 +79,9 @@ class HangGuard:
         """Lift the deadlines: what runs now is not a plugin. Return whether the call was in time."""
         in_time = self._left() > 0
         self._soonest = self._latest = self._cpu_deadline = math.inf
+        if self._collects:
+            self._collects = False
+            gc.enable()
         return in_time
 
     def _left(self) -> float:
