@@ -146,6 +146,11 @@ def test_telegram(tmp_path):
     assert load_settings({**users, "TELEGRAM_ADMINS": "2"}, tmp_path).warnings == ()
 
 
+def test_a_bus_that_is_not_there_yet_is_warned_of(tmp_path):
+    env = {**RUN, "EVENT_BUS_URL": "redis://localhost:6379/0"}
+    assert any("EVENT_BUS_URL is set" in warning for warning in load_settings(env, tmp_path).warnings)
+
+
 def test_a_weight_for_a_strategy_that_is_not_asked_is_warned_of(tmp_path):
     loaded = load_settings({**RUN, "STRATEGY_WEIGHTS": "supertrend:2"}, tmp_path)
     assert loaded.warnings == ("STRATEGY_WEIGHTS names supertrend, which is not in STRATEGY_SET",)

@@ -154,5 +154,7 @@ def warnings_of(subject: Subject) -> Iterator[str]:
         yield f"STRATEGY_WEIGHTS names {name}, which is not in STRATEGY_SET"
     for name in settings.risk_disabled_rules:
         yield f"risk rule {name} is switched off by RISK_DISABLED_RULES"
+    if settings.event_bus_url:
+        yield "EVENT_BUS_URL is set, but there is no Redis bus yet: events stay in this process"
     if settings.telegram_allowed_users and not settings.telegram_admins:
         yield "TELEGRAM_ADMINS is empty: every allowed user may pause, resume and stop"
