@@ -126,7 +126,9 @@ def run(site: Path, *args: str) -> subprocess.CompletedProcess[str]:
 
 
 def cab(site: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    return run(site, "-c", "import sys; from cab_core.cli import run; sys.exit(run(sys.argv[1:]))", *args)
+    return run(
+        site, "-c", "import sys; from cab_core.cli import invoke; sys.exit(invoke(sys.argv[1:]))", *args
+    )
 
 
 def test_a_wheel_of_somebody_else_adds_plugins_without_a_change_to_the_kernel(site: Path):

@@ -190,7 +190,8 @@ def test_kinds_that_need_a_package_are_not_written_bare(tmp_path: Path) -> None:
 
 def test_writing_takes_less_than_a_second_and_loads_no_kernel(tmp_path: Path) -> None:
     code = (
-        "import sys; from cab_core.cli import run; assert run(['new', 'strategy', 'fresh_thought']) == 0; "
+        "import sys; from cab_core.cli import invoke; "
+        "assert invoke(['new', 'strategy', 'fresh_thought']) == 0; "
         "print([n for n in ('numpy', 'sqlalchemy', 'pluggy', 'stevedore') if n in sys.modules])"
     )
     start = time.perf_counter()

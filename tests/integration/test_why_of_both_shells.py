@@ -13,7 +13,7 @@ import pytest
 from cab_core.app.config import cycle_config, plugins_for
 from cab_core.app.paper import PaperSetup
 from cab_core.bus.memory import MemoryBus
-from cab_core.cli import run
+from cab_core.cli import invoke
 from cab_core.data.files import read_market
 from cab_core.domain.candles import prepare
 from cab_core.plugins.kinds import Kind
@@ -43,7 +43,7 @@ def cab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
     def call(*args: str) -> dict[str, Any]:
         capsys.readouterr()
-        assert run([*args, "--json"]) == 0, capsys.readouterr().err
+        assert invoke([*args, "--json"]) == 0, capsys.readouterr().err
         document: dict[str, Any] = json.loads(capsys.readouterr().out)
         return document
 

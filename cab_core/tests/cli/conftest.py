@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cab_core.cli import run
+from cab_core.cli import invoke
 from cab_core.settings import SETTINGS
 
 #: Trades often, so that a few weeks of a made-up market show everything.
@@ -48,7 +48,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for row in SETTINGS:
         monkeypatch.delenv(row.name, raising=False)
     (tmp_path / "swing.py").write_text(IDEA)
-    assert run(["data", "generate", "--out", "BTC-USDT.csv.gz", "--days", "40", "--seed", "5"]) == 0
+    assert invoke(["data", "generate", "--out", "BTC-USDT.csv.gz", "--days", "40", "--seed", "5"]) == 0
     return tmp_path
 
 
@@ -58,7 +58,7 @@ def cab(capsys: pytest.CaptureFixture[str]) -> Cab:
 
     def call(*args: str) -> dict[str, Any]:
         capsys.readouterr()
-        code = run([*args, "--json"])
+        code = invoke([*args, "--json"])
         out, err = capsys.readouterr()
         assert code == 0, err
         document: dict[str, Any] = json.loads(out)
@@ -73,7 +73,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]
 
     def call(*args: str) -> tuple[int, str]:
         capsys.readouterr()
-        code = run(args)
+        code = invoke(args)
         out, err = capsys.readouterr()
         assert code != 0
         assert out == ""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cab_core.app.research import Plan, prepare_run
-from cab_core.cli import run
+from cab_core.cli import invoke
 from cab_core.settings import load_settings
 
 HEADER = "ts_ms,open,high,low,close,volume"
@@ -130,7 +130,9 @@ def test_overlapping_files_of_one_symbol_are_named(desk: Path, refused: Refused)
 
 
 def test_several_symbols_share_one_account(cab: Cab) -> None:
-    assert run(["data", "generate", "--out", "ETH-USDT.csv.gz", "--symbol", "ETH/USDT", "--days", "40"]) == 0
+    assert (
+        invoke(["data", "generate", "--out", "ETH-USDT.csv.gz", "--symbol", "ETH/USDT", "--days", "40"]) == 0
+    )
     both = ("backtest", "--strategies", "./swing.py", *BOLD)
     told = cab(*both, "--data", "BTC-USDT.csv.gz", "ETH-USDT.csv.gz")
     assert told["symbols"] == ["BTC/USDT", "ETH/USDT"]
@@ -163,7 +165,7 @@ def test_macro_readings_stop_entries(cab: Cab, desk: Path, refused: Refused) -> 
 
 def test_people_get_a_table_and_what_to_do_next(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    assert run([*BACKTEST, *BOLD, "--report", "out/report.html"]) == 0
+    assert invoke([*BACKTEST, *BOLD, "--report", "out/report.html"]) == 0
     out, _ = capsys.readouterr()
     assert "Max drawdown" in out
     assert "policy worst" in out
@@ -171,14 +173,14 @@ def test_people_get_a_table_and_what_to_do_next(capsys: pytest.CaptureFixture[st
     assert "report: out/report.html" in out
     assert Path("out/report.html").stat().st_size > 100_000
     trace_id = out.partition("cab why ")[2].split()[0]
-    assert run(["why", trace_id]) == 0
+    assert invoke(["why", trace_id]) == 0
     assert f"trace {trace_id}" in capsys.readouterr().out
 
 
 def test_a_record_that_cannot_be_kept_costs_no_result(cab: Cab, capsys: pytest.CaptureFixture[str]) -> None:
     Path("taken").write_text("a file where a folder is needed")
     args = (*BACKTEST, "--set", "DB_PATH=taken/trader.sqlite3")
-    assert run(list(args)) == 0
+    assert invoke(list(args)) == 0
     out, err = capsys.readouterr()
     assert "the run is not recorded" in err
     assert "cab why" not in out
@@ -186,7 +188,7 @@ def test_a_record_that_cannot_be_kept_costs_no_result(cab: Cab, capsys: pytest.C
 
 def test_an_empty_span_of_one_symbol_does_not_matter(cab: Cab) -> None:
     args = ["--out", "ETH-USDT.csv.gz", "--symbol", "ETH/USDT", "--days", "10", "--start", "2024-03-01"]
-    assert run(["data", "generate", *args]) == 0
+    assert invoke(["data", "generate", *args]) == 0
     files = ("--data", "BTC-USDT.csv.gz", "ETH-USDT.csv.gz", "--strategies", "./swing.py", *BOLD)
     told = cab("backtest", *files, "--to", "2024-02-01")
     assert told["by_symbol"].keys() == {"BTC/USDT"}

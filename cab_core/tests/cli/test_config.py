@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from cab_core.cli import run
+from cab_core.cli import invoke
 from cab_core.settings import SETTINGS
 
 
@@ -15,18 +15,18 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_init_writes_what_check_accepts(folder, capsys):
-    assert run(["config", "init"]) == 0
-    assert run(["config", "check"]) == 0
+    assert invoke(["config", "init"]) == 0
+    assert invoke(["config", "check"]) == 0
     assert "settings are valid: paper on gateio, BTC/USDT" in capsys.readouterr().out
     assert (folder / ".env").stat().st_mode & 0o777 == 0o600
 
 
 def test_init_never_overwrites_unasked(folder, capsys):
     (folder / ".env").write_text("API_KEY=mine\n")
-    assert run(["config", "init"]) == 8
+    assert invoke(["config", "init"]) == 8
     assert ".env exists" in capsys.readouterr().err
     assert sorted(path.name for path in folder.iterdir()) == [".env"]
-    assert run(["config", "init", "--force", "--json"]) == 0
+    assert invoke(["config", "init", "--force", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"written": ["cab.toml", ".env"]}
     assert "mine" not in (folder / ".env").read_text()
 
@@ -34,7 +34,7 @@ def test_init_never_overwrites_unasked(folder, capsys):
 def test_check_reports_all_problems(monkeypatch, capsys):
     monkeypatch.setenv("MODE", "paper|live")
     monkeypatch.setenv("API_SECRET", "canary-secret-1")
-    assert run(["config", "check", "--set", "FIXED_AMOUNT=-1"]) == 78
+    assert invoke(["config", "check", "--set", "FIXED_AMOUNT=-1"]) == 78
     text = capsys.readouterr().err
     assert text.startswith("error[CAB-E300]: 4 settings are wrong\n")
     for name in ("MODE = 'paper|live'", "EXCHANGE", "SYMBOLS", "FIXED_AMOUNT = '-1'"):
@@ -43,11 +43,11 @@ def test_check_reports_all_problems(monkeypatch, capsys):
 
 
 def test_check_lists_warnings(monkeypatch, capsys):
-    run(["config", "init"])
+    invoke(["config", "init"])
     monkeypatch.setenv("RISK_COOLDWN_SEC", "5")
-    assert run(["config", "check"]) == 0
+    assert invoke(["config", "check"]) == 0
     assert "warning: RISK_COOLDWN_SEC (environment)" in capsys.readouterr().err
-    run(["config", "check", "--json"])
+    invoke(["config", "check", "--json"])
     (warning,) = json.loads(capsys.readouterr().out)["warnings"]
     assert "RISK_COOLDOWN_SEC" in warning
 
@@ -62,7 +62,7 @@ def test_show_masks_every_secret(args, folder, monkeypatch, capsys):
     (folder / "cab.toml").write_text(
         "[notifiers.webhook]\nhmac_key = 'canary-key'\nurl = 'https://a:canary@h/x?k=canary'\n"
     )
-    assert run(["config", "show", *args]) == 0
+    assert invoke(["config", "show", *args]) == 0
     text = capsys.readouterr().out
     assert "canary" not in text
     assert text.count("***") >= len(secrets)
@@ -70,7 +70,7 @@ def test_show_masks_every_secret(args, folder, monkeypatch, capsys):
 
 def test_show_says_where_values_come_from(folder, capsys):
     (folder / "cab.toml").write_text("fixed_amount = 25\n[strategies.ema_atr]\nema_short = 9\n")
-    assert run(["config", "show", "--sources", "--json", "--set", "PORT=9000"]) == 0
+    assert invoke(["config", "show", "--sources", "--json", "--set", "PORT=9000"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["settings"]["FIXED_AMOUNT"] == "25"
     assert set(document["settings"]) == {row.name for row in SETTINGS}
@@ -81,7 +81,7 @@ def test_show_says_where_values_come_from(folder, capsys):
 
 def test_show_is_a_plain_table_when_piped(monkeypatch, capsys):
     monkeypatch.delenv("FORCE_COLOR", raising=False)
-    run(["config", "show"])
+    invoke(["config", "show"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["setting", "value"]
     assert [line.split()[0] for line in lines[1:]] == [row.name for row in SETTINGS]
@@ -90,7 +90,7 @@ def test_show_is_a_plain_table_when_piped(monkeypatch, capsys):
 @pytest.mark.parametrize("name", ["STOP_LOSS_PCT", "stop_loss_pct", "Stop_Loss_Pct"])
 def test_explain(name, monkeypatch, capsys):
     monkeypatch.setenv("STOP_LOSS_PCT", "7")
-    assert run(["config", "explain", name, "--json"]) == 0
+    assert invoke(["config", "explain", name, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     expected = {"name": "STOP_LOSS_PCT", "default": "5.0", "value": "7", "source": "environment"}
     assert expected.items() <= document.items()
@@ -99,21 +99,21 @@ def test_explain(name, monkeypatch, capsys):
 
 @pytest.mark.parametrize("name", [row.name for row in SETTINGS] + ["BACKTEST_SLIPPAGE_PCT", "API_KEY_FILE"])
 def test_every_setting_can_be_explained(name, capsys):
-    assert run(["config", "explain", name]) == 0
+    assert invoke(["config", "explain", name]) == 0
     assert "rule:" in capsys.readouterr().out
 
 
 def test_explain_works_while_other_settings_are_wrong(monkeypatch, capsys):
     monkeypatch.setenv("PORT", "x")
-    assert run(["config", "explain", "MODE"]) == 0
+    assert invoke(["config", "explain", "MODE"]) == 0
     assert "cab config check" in capsys.readouterr().out
 
 
 def test_an_unknown_name_is_not_found(capsys):
-    assert run(["config", "explain", "RISK_COOLDOWN"]) == 4
+    assert invoke(["config", "explain", "RISK_COOLDOWN"]) == 4
     assert "did you mean RISK_COOLDOWN_SEC?" in capsys.readouterr().err
 
 
 def test_a_missing_config_file_is_not_found(capsys):
-    assert run(["config", "show", "--config", "none.toml"]) == 4
+    assert invoke(["config", "show", "--config", "none.toml"]) == 4
     assert "none.toml" in capsys.readouterr().err

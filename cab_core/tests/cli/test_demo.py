@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cab_core.cli import run
+from cab_core.cli import invoke
 from cab_core.settings import SETTINGS
 
 EXITS = {"stop_loss", "take_profit_1", "breakeven", "trailing_stop", "take_profit_2", "signal_sell"}
@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def demo(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
-    assert run(["demo", "--headless", "--json", *options]) == 0
+    assert invoke(["demo", "--headless", "--json", *options]) == 0
     told: dict[str, Any] = json.loads(capsys.readouterr().out)
     return told
 
@@ -71,7 +71,7 @@ def test_the_demo_runs_with_a_broken_configuration(capsys: pytest.CaptureFixture
 
 
 def test_the_next_commands_work_as_they_are_printed(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-    assert run(["demo", "--headless"]) == 0
+    assert invoke(["demo", "--headless"]) == 0
     text = capsys.readouterr().out
     assert f"report: {Path('cab-demo/report-38.html')}" in text
     assert (folder / "cab-demo/report-38.html").stat().st_size > 10_000
@@ -79,16 +79,16 @@ def test_the_next_commands_work_as_they_are_printed(capsys: pytest.CaptureFixtur
     assert len(lines) == 3
     assert lines[0].startswith("cab why ")
     for line in lines:
-        assert run(line.split()[1:]) == 0
+        assert invoke(line.split()[1:]) == 0
     assert "buy" in capsys.readouterr().out
 
 
 def test_bad_values_are_refused(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-    assert run(["demo", "--headless", "--days", "3"]) == 2
-    assert run(["demo", "--speed", "fast"]) == 2
+    assert invoke(["demo", "--headless", "--days", "3"]) == 2
+    assert invoke(["demo", "--speed", "fast"]) == 2
     (folder / "file").write_text("")
-    assert run(["demo", "--headless", "--out", "file"]) == 2
-    assert run(["demo", "--headless", "--out", "file/below"]) == 1
+    assert invoke(["demo", "--headless", "--out", "file"]) == 2
+    assert invoke(["demo", "--headless", "--out", "file/below"]) == 1
     assert "error[CAB-E" in capsys.readouterr().err
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cab_core.cli import run
+from cab_core.cli import invoke
 from cab_core.data.files import write_candles
 from cab_core.data.generator import START_MS, generate
 from cab_core.settings import SETTINGS
@@ -45,14 +45,14 @@ def traded(
         monkeypatch.setenv(name, value)
     for symbol in ("BTC/USDT", "ETH/USDT"):
         write_candles(folder / "market" / f"{symbol.replace('/', '-')}.csv.gz", generate(symbol, 3, 11))
-    assert run(["run", "--market", "file:market", "--speed", "max", "--json"]) == 0
+    assert invoke(["run", "--market", "file:market", "--speed", "max", "--json"]) == 0
     told: dict[str, Any] = json.loads(capsys.readouterr().out)
     return told
 
 
 def perf(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
     capsys.readouterr()
-    assert run(["perf", "--json", *options]) == 0
+    assert invoke(["perf", "--json", *options]) == 0
     told: dict[str, Any] = json.loads(capsys.readouterr().out)
     return told
 
@@ -100,19 +100,19 @@ def test_days_add_up_to_the_month(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("traded")
 def test_table_and_csv_show_the_same_figures(capsys: pytest.CaptureFixture[str]) -> None:
     told = perf(capsys, "--period", "month")
-    assert run(["perf", "--period", "month", "--format", "csv"]) == 0
+    assert invoke(["perf", "--period", "month", "--format", "csv"]) == 0
     rows = dict(csv.reader(io.StringIO(capsys.readouterr().out)))
     assert rows["figure"] == "value"
     assert rows["realized"] == told["realized"]
     assert rows["fees.USDT"] == told["fees"]["USDT"]
-    assert run(["perf", "--period", "month"]) == 0
+    assert invoke(["perf", "--period", "month"]) == 0
     text = capsys.readouterr().out
     assert f"{Decimal(told['realized']):+,.2f}" in text
     assert "last stored time of a recorded market" in text
 
 
 def test_without_a_database_nothing_runs_here(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["perf"]) == 5
+    assert invoke(["perf"]) == 5
     err = capsys.readouterr().err
     assert "cab has not run here yet" in err
     assert "fix: run: cab run" in err
@@ -132,5 +132,5 @@ def test_without_a_database_nothing_runs_here(capsys: pytest.CaptureFixture[str]
 def test_a_period_that_makes_no_sense_is_refused(
     options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["perf", *options]) == 2
+    assert invoke(["perf", *options]) == 2
     assert "error[CAB-E200]" in capsys.readouterr().err

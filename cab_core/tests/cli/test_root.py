@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import cab_core
-from cab_core.cli import run
+from cab_core.cli import invoke
 from cab_core.cli.table import ENTRIES
 
 CAB = Path(sysconfig.get_path("scripts")) / "cab"
@@ -55,9 +55,8 @@ def test_a_look_costs_next_to_nothing(option, tmp_path):
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_a_look_imports_nothing_heavy(option):
-    code = (
-        f"import sys; from cab_core.cli import run; run([{option!r}]); print(*sys.modules, file=sys.stderr)"
-    )
+    code = f"import sys; from cab_core.cli import invoke; invoke([{option!r}]); "
+        "print(*sys.modules, file=sys.stderr)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stderr.split()
@@ -112,9 +111,9 @@ def test_a_mistyped_option_gets_the_nearest(tmp_path):
 
 def test_a_command_that_is_not_there_breaks_nothing_else(monkeypatch, capsys):
     monkeypatch.setitem(ENTRIES, "smoke", ENTRIES["smoke"]._replace(name="no_such_module"))
-    assert run(["smoke"]) == 4
+    assert invoke(["smoke"]) == 4
     assert "not part of this installation" in capsys.readouterr().err
-    assert run(["--help"]) == 0
+    assert invoke(["--help"]) == 0
 
 
 def test_a_closed_pipe_is_no_error(tmp_path):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cab_core.cli import run
+from cab_core.cli import invoke
 from cab_core.data.files import write_candles
 from cab_core.data.generator import generate
 from cab_core.settings import SETTINGS
@@ -35,7 +35,7 @@ def paper(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
 
 
 def told(capsys: pytest.CaptureFixture[str], *args: str) -> dict[str, Any]:
-    assert run(["run", "--speed", "max", "--json", *args]) == 0
+    assert invoke(["run", "--speed", "max", "--json", *args]) == 0
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
     return document
 
@@ -69,14 +69,16 @@ def test_a_symbol_that_joins_later_does_not_turn_the_time_back(
 
 
 def test_a_person_gets_a_summary(paper: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["run", "--market", "file:BTC-USDT.csv", "--speed", "max"]) == 0
+    assert invoke(["run", "--market", "file:BTC-USDT.csv", "--speed", "max"]) == 0
     text = capsys.readouterr().out
     assert "the recording ended" in text
     assert "96 candles" in text
 
 
 def test_every_missing_setting_is_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["run", "--market", "sample", "--set", "STOP_LOSS_PCT=-1", "--set", "PORT=x", "--json"]) == 78
+    assert (
+        invoke(["run", "--market", "sample", "--set", "STOP_LOSS_PCT=-1", "--set", "PORT=x", "--json"]) == 78
+    )
     error = json.loads(capsys.readouterr().err)["error"]
     named = " ".join(problem["what"] + problem["where"] for problem in error["problems"])
     for name in ("MODE", "EXCHANGE", "SYMBOLS", "STOP_LOSS_PCT", "PORT"):
@@ -86,7 +88,7 @@ def test_every_missing_setting_is_named_at_once(capsys: pytest.CaptureFixture[st
 
 @pytest.mark.usefixtures("paper")
 def test_the_exchange_needs_a_plugin_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["run"]) == 78
+    assert invoke(["run"]) == 78
     err = capsys.readouterr().err
     assert "cab-broker-ccxt" in err
     assert "cab run --market sample" in err
@@ -97,7 +99,7 @@ def test_live_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     monkeypatch.setenv("MODE", "live")
     for name in ("API_KEY", "API_SECRET", "API_TOKEN"):
         monkeypatch.setenv(name, "a-real-looking-value-0123456789")
-    assert run(["run", "--market", "sample"]) == 8
+    assert invoke(["run", "--market", "sample"]) == 8
     assert "live trading needs" in capsys.readouterr().err
 
 
@@ -125,14 +127,14 @@ def test_what_cannot_be_run_is_refused(
     args: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     more = ["--set", "SYMBOLS=SOL/USDT"] if args[-1] == "file:." else []
-    assert run(["run", *args, *more]) == code
+    assert invoke(["run", *args, *more]) == code
     assert says in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("paper")
 def test_a_database_stays_with_its_market(capsys: pytest.CaptureFixture[str]) -> None:
     told(capsys, "--market", "file:BTC-USDT.csv")
-    assert run(["run", "--market", "sample", "--speed", "max"]) == 8
+    assert invoke(["run", "--market", "sample", "--speed", "max"]) == 8
     err = capsys.readouterr().err
     assert "paper:file" in err
     assert "DB_PATH" in err
@@ -172,7 +174,7 @@ def test_events_become_log_lines_with_trace_and_symbol(
     write_candles(paper / "week" / "BTC-USDT.csv", generate("BTC/USDT", 4, 11))
     monkeypatch.setenv("LOG_LEVEL", "INFO")
     monkeypatch.setenv("LOG_FORMAT", "json")
-    assert run(["run", "--market", "file:week", "--speed", "max", "--json"]) == 0
+    assert invoke(["run", "--market", "file:week", "--speed", "max", "--json"]) == 0
     out, err = capsys.readouterr()
     lines = [json.loads(line) for line in err.splitlines()]
     bought = [line for line in lines if line["module"] == "cab.events" and " buy: " in line["message"]]

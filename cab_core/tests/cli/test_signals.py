@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cab_core.cli import run
+from cab_core.cli import invoke
 
 SIGNALS = ("signals", "--data", "BTC-USDT.csv.gz", "--strategies", "./swing.py")
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("desk")
 def table(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[dict[str, str]]]:
     def call(*args: str) -> list[dict[str, str]]:
         capsys.readouterr()
-        assert run([*args, "--csv"]) == 0
+        assert invoke([*args, "--csv"]) == 0
         return list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
 
     return call
@@ -49,7 +49,7 @@ def test_all_forms_hold_the_same(
     assert document["symbol"] == "BTC/USDT"
     assert document["strategies"] == ["swing"]
     assert [{k: str(v) for k, v in row.items()} for row in document["rows"]] == rows
-    assert run(list(SIGNALS)) == 0
+    assert invoke(list(SIGNALS)) == 0
     plain = capsys.readouterr().out.splitlines()
     assert len(plain) == len(rows) + 1
     assert plain[-1].split() == list(rows[-1].values())

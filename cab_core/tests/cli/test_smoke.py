@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cab_core.cli import run
+from cab_core.cli import invoke
 
 CHECKS = ["exchange connection (paper)", "DB initialisation", "full cycle signal -> risk -> mock order"]
 
@@ -16,7 +16,7 @@ def test_three_lines_say_ok_and_nothing_is_left_behind(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    assert run(["smoke"]) == 0
+    assert invoke(["smoke"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line[:4] for line in lines[:3]] == ["ok  "] * 3
     assert [line[6:].partition(":")[0] for line in lines[:3]] == CHECKS
@@ -25,7 +25,7 @@ def test_three_lines_say_ok_and_nothing_is_left_behind(
 
 
 def test_json_holds_the_checks(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["smoke", "--json"]) == 0
+    assert invoke(["smoke", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["ok"] is True
     assert [check["name"] for check in told["checks"]] == CHECKS
@@ -38,7 +38,7 @@ def test_the_users_settings_do_not_matter(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cab.toml").write_text("this is no toml")
     monkeypatch.setenv("STRATEGY_SET", "nothing_like_it")
-    assert run(["smoke"]) == 0
+    assert invoke(["smoke"]) == 0
     assert "FAIL" not in capsys.readouterr().out
 
 
@@ -46,7 +46,7 @@ def test_a_check_that_fails_says_why_and_the_exit_code_is_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("cab_core.plugins.registry.take_inventory", list)  # nothing is installed
-    assert run(["smoke"]) == 1
+    assert invoke(["smoke"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("FAIL  exchange connection (paper): ")
     assert "broker:paper" in lines[0]

@@ -14,7 +14,7 @@ import pytest
 from cab_core.app.explain import explain_cycle
 from cab_core.app.research import Plan, prepare_run
 from cab_core.app.runs import DECIDED
-from cab_core.cli import run
+from cab_core.cli import invoke
 from cab_core.domain.timeframes import TF_MS
 from cab_core.ports import Changes, Cycle
 from cab_core.settings import load_settings
@@ -136,7 +136,7 @@ def test_a_regime_that_blocks_is_told(cab: Cab, desk: Path) -> None:
 
 def test_people_read_the_steps_in_order(told: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    assert run(["why", told["last_trades"][0]["trace_id"]]) == 0
+    assert invoke(["why", told["last_trades"][0]["trace_id"]]) == 0
     out = capsys.readouterr().out
     labels = [
         *("candle", "trend", "volume", "strategies", "filters", "fusion", "aggregate", "position"),
@@ -153,12 +153,13 @@ def test_changed_data_and_plugins_are_refused(told: dict[str, Any], desk: Path, 
     assert (code, "plugin strategy:swing changed" in said) == (1, True)
     (desk / "swing.py").write_text(source)
     assert (
-        run(["data", "generate", "--out", "BTC-USDT.csv.gz", "--days", "40", "--seed", "6", "--force"]) == 0
+        invoke(["data", "generate", "--out", "BTC-USDT.csv.gz", "--days", "40", "--seed", "6", "--force"])
+        == 0
     )
     code, said = refused("why", told["last_trades"][0]["trace_id"])
     assert (code, "the data of BTC/USDT BTC-USDT.csv.gz changed" in said) == (1, True)
     (desk / "BTC-USDT.csv.gz").write_bytes(data)
-    assert run(["why", "--last"]) == 0
+    assert invoke(["why", "--last"]) == 0
 
 
 def test_a_run_is_explained_from_any_folder_and_environment(
@@ -253,4 +254,4 @@ def test_recorded_cycles_are_found_beside_backtests(told: dict[str, Any], cab: C
     later_ns = database.stat().st_mtime_ns + 10**12
     os.utime(record, ns=(later_ns, later_ns))
     assert cab("why", "--at", at)["source"] == "backtest"
-    assert run(["why", "00000000000000aa"]) == 0
+    assert invoke(["why", "00000000000000aa"]) == 0

@@ -15,7 +15,7 @@ def cab(site):
     """Run ``cab`` in a process of its own that sees the packages of the site."""
 
     def run(*args: str, prelude: str = "") -> subprocess.CompletedProcess[str]:
-        script = f"{prelude}\nimport sys; from cab_core.cli import run; sys.exit(run(sys.argv[1:]))"
+        script = f"{prelude}\nimport sys; from cab_core.cli import invoke; sys.exit(invoke(sys.argv[1:]))"
         return subprocess.run(
             [sys.executable, "-c", script, *args],
             capture_output=True,

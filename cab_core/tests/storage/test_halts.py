@@ -116,7 +116,7 @@ async def test_status_shows_what_holds_entries_back(
     store = await _instance(path)
     await store.close()
 
-    assert cli.run(["risk", "status", "--json"]) == 0
+    assert cli.invoke(["risk", "status", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["entries_allowed"] is False
     assert [halt["rule"] for halt in report["halts"]] == ["max_drawdown"]  # the daily one ended in 1970
@@ -127,7 +127,7 @@ async def test_status_shows_what_holds_entries_back(
     assert limits["max_drawdown"]["used_pct"] == pytest.approx(108.3)
     assert limits["daily_loss"]["value"] is None
 
-    assert cli.run(["risk", "status"]) == 0
+    assert cli.invoke(["risk", "status"]) == 0
     text = capsys.readouterr().out
     assert "entries: HALTED" in text
     assert "max_drawdown: max_drawdown, since 1970-01-01 00:00 UTC, until released by hand" in text
@@ -147,7 +147,7 @@ async def test_status_measures_the_day_against_the_limit_of_the_settings(
     await store.transact(lambda c: set_counter(c, attrs.evolve(row, date="2025-03-03", value=Decimal(99))))
     await store.close()
 
-    assert cli.run(["risk", "status", "--json", "--set", "RISK_DAILY_LOSS_LIMIT_QUOTE=80"]) == 0
+    assert cli.invoke(["risk", "status", "--json", "--set", "RISK_DAILY_LOSS_LIMIT_QUOTE=80"]) == 0
     report = json.loads(capsys.readouterr().out)
     (limit,) = (limit for limit in report["limits"] if limit["rule"] == "daily_loss")
     assert (limit["value"], limit["limit"], limit["used_pct"]) == ("40.00", "80", 50.0)
@@ -159,7 +159,7 @@ async def test_a_reset_reaches_the_running_instance(
 ) -> None:
     store = await _instance(path)
 
-    assert cli.run(["risk", "reset", "max_drawdown", "--by", "alice", "--json"]) == 0
+    assert cli.invoke(["risk", "reset", "max_drawdown", "--by", "alice", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["by"] == "alice"
     assert [(one["rule"], one["peak_reset"], one["equity"]) for one in report["released"]] == [
@@ -180,7 +180,7 @@ async def test_a_reset_without_a_halt_says_so(
     here: Path, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await (await Store.open(path)).close()
-    assert cli.run(["risk", "reset"]) == 0
+    assert cli.invoke(["risk", "reset"]) == 0
     assert "no halt is active" in capsys.readouterr().out
     with open_sync(path) as conn:
         assert list(journal_rows(conn)) == []
@@ -190,7 +190,7 @@ async def test_an_unknown_rule_suggests_the_nearest(
     here: Path, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await (await _instance(path)).close()
-    assert cli.run(["risk", "reset", "max_drawdwn"]) == 4
+    assert cli.invoke(["risk", "reset", "max_drawdwn"]) == 4
     assert "did you mean max_drawdown?" in capsys.readouterr().err
 
 
@@ -198,7 +198,7 @@ async def test_an_unknown_rule_suggests_the_nearest(
 def test_without_a_database_nothing_is_made(
     here: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    assert cli.run(["risk", command, "--json"]) == 5
+    assert cli.invoke(["risk", command, "--json"]) == 5
     error = json.loads(capsys.readouterr().err)["error"]
     assert error["exit_code"] == 5
     assert "cab run" in error["fix"]

@@ -9,28 +9,29 @@ from collections.abc import Sequence
 from cab_core import __version__
 from cab_core.cli.table import root_help
 
-__all__ = ["main", "perf", "run", "smoke"]
+# None of these may be called like a command: its module would take the name as soon as it is imported.
+__all__ = ["invoke", "main", "main_perf", "main_smoke"]
 
 
 def main() -> None:
     """Entry point of ``cab``."""
-    raise SystemExit(run(sys.argv[1:]))
+    raise SystemExit(invoke(sys.argv[1:]))
 
 
-def smoke() -> None:
+def main_smoke() -> None:
     """Entry point of ``cab-smoke``, the same as ``cab smoke``."""
-    raise SystemExit(run(("smoke", *sys.argv[1:])))
+    raise SystemExit(invoke(("smoke", *sys.argv[1:])))
 
 
-def perf() -> None:
+def main_perf() -> None:
     """Entry point of ``cab-perf``, the same as ``cab perf``."""
-    raise SystemExit(run(("perf", *sys.argv[1:])))
+    raise SystemExit(invoke(("perf", *sys.argv[1:])))
 
 
-def run(args: Sequence[str]) -> int:
+def invoke(args: Sequence[str]) -> int:
     """Run ``cab`` with arguments and return its exit code."""
     try:
-        code = _run(args)
+        code = _invoke(args)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader (head, a pager) has seen enough. Python flushes once more at exit: give it a place to.
@@ -39,7 +40,7 @@ def run(args: Sequence[str]) -> int:
     return code
 
 
-def _run(args: Sequence[str]) -> int:
+def _invoke(args: Sequence[str]) -> int:
     if "_CAB_COMPLETE" not in os.environ:
         if not args or list(args) in (["--help"], ["-h"]):
             sys.stdout.write(f"{root_help()}\n")
