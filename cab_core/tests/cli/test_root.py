@@ -55,8 +55,8 @@ def test_a_look_costs_next_to_nothing(option, tmp_path):
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_a_look_imports_nothing_heavy(option):
-    code = f"import sys; from cab_core.cli import invoke; invoke([{option!r}]); "
-        "print(*sys.modules, file=sys.stderr)"
+    call = f"import sys; from cab_core.cli import invoke; invoke([{option!r}]); "
+    code = call + "print(*sys.modules, file=sys.stderr)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stderr.split()
