@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 
 import attrs
 
-from cab_core.app.session import Parts, Session, SystemIds, Venue, assemble
-from cab_core.clock import Clock, VirtualClock
+from cab_core.app.session import Parts, Session, Venue, assemble
+from cab_core.clock import VirtualClock
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.feed import RecordedFeed
 from cab_core.cycle.market import RecordedMarket
-from cab_core.cycle.records import OrderRecord
-from cab_core.cycle.regime_watch import RegimeWatch
 from cab_core.domain.book import Book
 from cab_core.domain.candles import Series
-from cab_core.domain.regime_timeline import RegimeTimeline
+from cab_core.domain.money import to_decimal
 from cab_core.domain.timeframes import TF_MS
-from cab_core.plugins.registry import Plugins
-from cab_core.ports import Cycle, EventBus, Remembered, Storage
-from cab_core.sdk import BrokerState
+from cab_core.ports import Remembered
 
 
-@attrs.frozen(kw_only=True)
-class PaperSetup:
-    """What a recorded paper session is made of.
+@attrs.frozen(eq=False, kw_only=True)
+class PaperSetup(Parts):
+    """The parts of a session, and the recorded market it trades on.
 
     Attributes:
         series: prepared candles by symbol.
         trade_from_ms: open time of the first candle to trade on at a first start, None for the very first;
             earlier ones are history.
         speed: virtual seconds per second, 0 for as fast as possible.
-        state, timeline, watch, on_order, on_cycle: see `cab_core.app.session.Parts`.
     """
 
-    config: CycleConfig
-    plugins: Plugins
     series: Mapping[str, Series]
-    storage: Storage
-    bus: EventBus
-    state: BrokerState | None = None
-    timeline: RegimeTimeline = attrs.field(factory=RegimeTimeline)
-    watch: Callable[[Clock], RegimeWatch] | None = None
     trade_from_ms: int | None = None
     speed: float = 0.0
-    on_order: Callable[[OrderRecord], None] = lambda _: None
-    on_cycle: Callable[[Cycle], None] = lambda _: None
 
     async def open(self) -> Session:
         """Open the session: load what is remembered, settle what was left open."""
@@ -57,18 +42,7 @@ class PaperSetup:
         clock = VirtualClock(_resume_ms(self.series, evaluated, past), self.speed)
         market = RecordedMarket(self.series, clock, config.costs)
         feed = RecordedFeed(market, clock, config.grace_ms, walked, evaluated)
-        parts = Parts(
-            config=config,
-            plugins=self.plugins,
-            storage=self.storage,
-            bus=self.bus,
-            state=self.state,
-            timeline=self.timeline,
-            watch=self.watch,
-            on_order=self.on_order,
-            on_cycle=self.on_cycle,
-        )
-        session = await assemble(parts, Venue(clock, market, feed), past)
+        session = await assemble(self, Venue(clock, market, feed), past)
         _stand_where_walked(self.series, walked, evaluated, feed, session.trader.book, config)
         return session
 
@@ -115,9 +89,6 @@ def _stand_where_walked(
         if not len(found):
             continue
         row = int(found[0])
-        bid = config.costs.bid(Decimal(repr(float(series[symbol].bars.close[row]))))
+        bid = config.costs.bid(to_decimal(series[symbol].bars.close[row]))
         feed.stand_at(symbol, bid)
         book.mark(symbol, bid)
-
-
-__all__ = ["PaperSetup", "SystemIds"]

@@ -19,7 +19,7 @@ from cab_core.domain.money import floor_step
 from cab_core.domain.monitoring import ACTIVITY_RULE, Activity, activity_verdict
 from cab_core.domain.orders import Fill, Intent, Purpose, Side, intent_key
 from cab_core.domain.position import Position
-from cab_core.domain.regime import Regime, RegimeState
+from cab_core.domain.regime import RegimeState
 from cab_core.domain.risk import (
     Assessment,
     BookView,
@@ -235,8 +235,3 @@ class Trader:
             quantity=quantity,
             reference=reference,
         )
-
-
-def unrestricted() -> RegimeState:
-    """Return the regime of a bot without macro sources: risk_on, score 1."""
-    return RegimeState(Regime.RISK_ON, 1.0, {}, "unconfigured", 0, 0)

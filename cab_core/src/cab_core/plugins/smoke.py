@@ -7,8 +7,9 @@ from decimal import Decimal
 import numpy as np
 
 from cab_core.domain.bars import Bars
-from cab_core.domain.market import Quote
-from cab_core.domain.risk import BookView, Entry
+from cab_core.domain.book import Book
+from cab_core.domain.market import Instrument, Quote
+from cab_core.domain.risk import Entry
 from cab_core.domain.timeframes import TF_MS
 from cab_core.plugins.bound import Bound, BoundStrategy
 from cab_core.plugins.callers import RiskPanel
@@ -40,20 +41,8 @@ def try_rule(rule: Bound) -> str:
     """Ask a rule about an entry on an empty account; return what went wrong, or an empty text."""
     quote = Quote(bid=Decimal("29999.5"), ask=Decimal("30000.5"), ts_ms=_START_MS)
     entry = Entry(SYMBOL, Decimal(50), Decimal(30_000), quote, _START_MS)
-    book = BookView(
-        positions={},
-        round_trips=(),
-        realized_today=Decimal(0),
-        unrealized=Decimal(0),
-        equity=Decimal(10_000),
-        peak=Decimal(10_000),
-        last_fill_ms={},
-        spreads=(),
-        orders_5m=0,
-        turnover_5m=Decimal(0),
-        released_ms={},
-        hourly_returns=lambda _symbol: None,
-    )
+    account = Book(Decimal(10_000), {SYMBOL: Instrument(SYMBOL)})
+    book = account.view(_START_MS, spreads=(), released_ms={}, hourly_returns=lambda _symbol: None)
     panel = RiskPanel([rule])
     panel.check(entry, book)
     return panel.callers[0].strikes.last_error
