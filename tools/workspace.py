@@ -32,8 +32,9 @@ KINDS = {
 #: Headings of a plugin's README; strategies have Signals where the others have Behavior.
 HEADINGS = ("## What it does", "## Behavior", "## Options", "## Source")
 
-#: One pin: no address, no path, no hash.
-PIN = re.compile(r"[a-z0-9][a-z0-9.-]*==[0-9][A-Za-z0-9.+!]*( ; [a-z_]+ [<>=!]+ '[\w.]+')?")
+#: One pin, perhaps with the environments it is for: no address, no path, no hash.
+WHERE = r"[a-z_]+ (?:[<>=!]+|in) '[\w. ]+'"
+PIN = re.compile(rf"[a-z0-9][a-z0-9.-]*==[0-9][A-Za-z0-9.+!]*( ; {WHERE}( and {WHERE})*)?")
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,13 @@ def plugin_problems(member: Member, entries: dict[str, dict[str, str]]) -> list[
     if member.name != f"cab-{kind}-{plugin.replace('_', '-')}":
         wrong.append(f"folder {plugin} and distribution {member.name} disagree")
     ours = entries.get(group, {})
-    if list(entries) != [group] or list(ours) != [plugin]:
-        wrong.append(f"the one entry point must be {plugin} in group {group}")
-    elif not ours[plugin].startswith(f"{member.import_name}:"):
-        wrong.append(f"entry point {ours[plugin]} is not in {member.import_name}")
+    if list(entries) != [group] or plugin not in ours:
+        wrong.append(f"there must be an entry point {plugin}, and entry points in group {group} only")
+    wrong += [
+        f"entry point {target} is not in {member.import_name}"
+        for target in ours.values()
+        if not target.startswith(f"{member.import_name}:")
+    ]
     readme = member.path / "README.md"
     lines = readme.read_text().splitlines() if readme.is_file() else []
     if lines[:1] != [f"# {member.name}"]:
@@ -150,10 +154,10 @@ def plugin_problems(member: Member, entries: dict[str, dict[str, str]]) -> list[
 def generated(found: list[Member]) -> dict[Path, str]:
     """Return what the files with generated lists should hold."""
     by_name = sorted(found, key=lambda member: member.name)
-    plugins = [member for member in found if member.kind]
+    shipped = [member for member in found if member.name not in {"cab-core", "cab-plugins"}]
     version = next(member.project["version"] for member in found if member.name == "cab-core")
     first = [core_range(version)]
-    bundle = "".join(f'    "{text}",\n' for text in first + [f"{m.name}=={version}" for m in plugins])
+    bundle = "".join(f'    "{text}",\n' for text in first + [f"{m.name}=={version}" for m in shipped])
     return {
         ROOT / "requirements-workspace.txt": "".join(f"-e ./{m.folder}\n" for m in found),
         ROOT / "pyproject.toml": between(

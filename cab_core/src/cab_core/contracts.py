@@ -11,7 +11,7 @@ import attrs
 from cab_core.clock import Clock
 from cab_core.domain.bars import Bars, FloatArray
 from cab_core.domain.market import Costs, Instrument, Quote
-from cab_core.domain.orders import Fill, Intent, Outcome, Resolution
+from cab_core.domain.orders import Fill, Intent, Outcome, Resolution, VenueOrder
 from cab_core.secret import Secret
 
 
@@ -63,9 +63,11 @@ class BrokerCaps:
 
     Attributes:
         client_id_lookup: until when an order is found by client id.
-        supports_request_expiry: a request that arrives too late is refused by the venue.
+        supports_request_expiry: a request that arrives after `Intent.expires_ms` is refused by the venue.
         native_stop: kind of stop orders that rest at the venue.
-        stop_max_ttl_s: longest life of a resting stop in seconds, None without limit.
+        stop_max_ttl_s: longest life of a resting stop in seconds, None without limit. The kernel renews it
+            at half of that.
+        stop_locks_funds: a resting stop locks what it would sell.
         fee_on_buy: currency the fee of a buy is taken in.
         candle_limit: most candles of one request.
         trades_window_days: how far back own trades are listed.
@@ -110,6 +112,19 @@ class Account:
     state: BrokerState | None = None
 
 
+@attrs.frozen(slots=True)
+class Balance:
+    """What is held of one currency. ``locked`` by resting orders."""
+
+    free: Decimal
+    locked: Decimal = Decimal(0)
+
+    @property
+    def total(self) -> Decimal:
+        """Free plus locked."""
+        return self.free + self.locked
+
+
 class Market(Protocol):
     """A source of prices: recorded candles on a virtual clock, or public data of a venue."""
 
@@ -152,20 +167,34 @@ class Broker(Protocol):
     async def quote(self, symbol: str) -> Quote:
         """Return the best bid and ask."""
 
-    async def balances(self) -> Mapping[str, Decimal]:
-        """Return free plus locked amounts by currency."""
+    async def balances(self) -> Mapping[str, Balance]:
+        """Return what is held by currency; a currency that is not held may be absent."""
 
     async def submit(self, intent: Intent) -> Outcome:
-        """Send one order, once. Buys are sized in quote, sells in base."""
+        """Send one order, once. Buys are sized in quote, sells in base.
+
+        ``intent.sent_ms`` is set. Where the venue can refuse late requests, it must refuse this one after
+        ``intent.expires_ms``; past that time nothing is sent (`Rejected`, reason ``not_sent``).
+        """
 
     async def resolve(self, intent: Intent) -> Resolution:
-        """Find out by observation whether the venue has the order of this intent."""
+        """Find out by observation whether the venue has the order of this intent, and how it stands.
+
+        Asked about unknown outcomes, and about accepted orders that are not final (``intent.order_id`` is
+        set then). `Absent` only with proof: complete listings, after the request can no longer be accepted.
+        """
 
     async def cancel(self, intent: Intent) -> Outcome:
-        """Cancel a resting order; `Rejected` if it is no longer there."""
+        """Cancel a resting order. `Ack`: none of it rests any more. `Rejected` ``not_open``: it had ended."""
 
-    async def open_orders(self, symbol: str) -> Sequence[str]:
-        """Return the client ids of resting orders of the symbol."""
+    async def orders(self, symbol: str, since_ms: int) -> Sequence[VenueOrder]:
+        """Return the symbol's open orders and waiting stops, and those that ended since ``since_ms``."""
+
+    async def fills_of(self, intent: Intent) -> Sequence[Fill]:
+        """Return the own trades of this attempt that are visible, oldest first, as fills of its client id.
+
+        Trades of an order that a stop has become belong to the stop.
+        """
 
     async def fills_since(self, symbol: str, since_ms: int) -> Sequence[Fill]:
         """Return our own trades at or after ``since_ms``, oldest first."""

@@ -9,6 +9,7 @@ import attrs
 from cab_core.clock import Clock
 from cab_core.contracts import (
     Account,
+    Balance,
     Broker,
     BrokerCaps,
     BrokerState,
@@ -40,6 +41,7 @@ from cab_core.domain.orders import (
     Side,
     Undetermined,
     Unknown,
+    VenueOrder,
 )
 from cab_core.domain.risk import (
     ALLOW,
@@ -74,6 +76,7 @@ __all__ = [
     "Ack",
     "Action",
     "Alert",
+    "Balance",
     "Bars",
     "BookView",
     "BoolArray",
@@ -121,6 +124,7 @@ __all__ = [
     "Strategy",
     "Undetermined",
     "Unknown",
+    "VenueOrder",
     "Verdict",
     "VerdictKind",
     "When",

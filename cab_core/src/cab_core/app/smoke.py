@@ -81,7 +81,7 @@ class _Smoke:
         session = await self._open(MemoryBus())
         quote, balances = await session.broker.quote(SYMBOL), await session.broker.balances()
         await session.broker.close()
-        return f"{SYMBOL} {quote.bid:.2f}/{quote.ask:.2f}, balance {balances['USDT']:.2f} USDT"
+        return f"{SYMBOL} {quote.bid:.2f}/{quote.ask:.2f}, balance {balances['USDT'].total:.2f} USDT"
 
     async def database(self) -> str:
         """Create and migrate a database file, and write to it."""

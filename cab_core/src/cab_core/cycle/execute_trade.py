@@ -145,8 +145,7 @@ class Execution:
     ) -> tuple[Fill, ...]:
         """Book the order's own trades that are not booked yet, in one transaction with its end."""
         intent = planned.intent
-        found = await self.broker.fills_since(intent.symbol, intent.created_ms)
-        fills = tuple(fill for fill in found if fill.client_id == intent.client_id)
+        fills = tuple(await self.broker.fills_of(intent))
         filled = ZERO
         for fill in fills:
             filled += fill.quantity

@@ -120,7 +120,7 @@ class Trader:
         )
         if sized.reason is not None:
             return Ruling(sized.reason, regime, sized.amount, assessment)
-        slippage = expected_slippage_pct(quote, sized.amount)
+        slippage = expected_slippage_pct(quote, sized.amount, quote.asks)
         capped = slippage > config.max_slippage_pct
         reason = "slippage_cap" if capped else None
         return Ruling(reason, regime, sized.amount, assessment, slippage, delayed=capped)

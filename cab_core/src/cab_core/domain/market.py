@@ -18,7 +18,9 @@ class Instrument:
         amount_step: amounts are multiples of it (base).
         price_tick: prices of resting orders are multiples of it (quote per base).
         cost_step: quote costs of market buys are multiples of it.
-        min_notional: least quote value of an order.
+        min_notional: least quote value of an order. ``min_amount``: least amount of one.
+        buyable, sellable: whether the exchange takes such orders now.
+        delisting_ms: when trading ends, None if that is not planned.
     """
 
     symbol: str
@@ -26,6 +28,10 @@ class Instrument:
     price_tick: Decimal = Decimal("0.00000001")
     cost_step: Decimal = Decimal("0.01")
     min_notional: Decimal = Decimal(3)
+    min_amount: Decimal = Decimal(0)
+    buyable: bool = True
+    sellable: bool = True
+    delisting_ms: int | None = None
 
     @property
     def base(self) -> str:
@@ -40,11 +46,16 @@ class Instrument:
 
 @attrs.frozen(slots=True)
 class Quote:
-    """Best prices at an instant, in quote currency per base. ``bid`` or ``ask`` is None if unknown."""
+    """Best prices at an instant, in quote currency per base. ``bid`` or ``ask`` is None if unknown.
+
+    Attributes:
+        asks: price and amount (base) of the book's asks, best first; None where there is no book.
+    """
 
     bid: Decimal | None
     ask: Decimal | None
     ts_ms: int
+    asks: tuple[tuple[Decimal, Decimal], ...] | None = None
 
     @property
     def mid(self) -> Decimal | None:

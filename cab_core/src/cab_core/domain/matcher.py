@@ -146,7 +146,15 @@ class Matcher:
 
     def open_orders(self, symbol: str) -> list[str]:
         """Return the client ids of resting stops of the symbol."""
-        return [stop.client_id for stop in self._resting.values() if stop.symbol == symbol]
+        return [stop.client_id for stop in self.resting(symbol)]
+
+    def resting(self, symbol: str) -> list[RestingStop]:
+        """Return the resting stops of the symbol."""
+        return [stop for stop in self._resting.values() if stop.symbol == symbol]
+
+    def fills_of(self, client_id: str) -> list[Fill]:
+        """Return the own trades of one order, oldest first."""
+        return [fill for fill in self._fills if fill.client_id == client_id]
 
     def fills_since(self, symbol: str, since_ms: int) -> list[Fill]:
         """Return own trades of the symbol at or after ``since_ms``, oldest first."""

@@ -60,6 +60,9 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     OrderState.ABANDONED: frozenset(),
 }
 
+#: How long after the journalled send a request may still be accepted, where the venue can refuse late ones.
+REQUEST_TTL_MS = 4_000
+
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = tuple(first + second for first in _BASE32 for second in _BASE32)
 
@@ -104,6 +107,8 @@ class Intent:
         reason: the exit or entry reason shown to people, e.g. ``take_profit_1`` or ``vote:5-2``.
         reference: price the slippage of the fill is measured against (mid for market orders).
         trigger: stop-limit only: trigger price. ``limit`` likewise: its limit price.
+        sent_ms: when the send of this attempt was journalled, on the bot's clock; None before.
+        order_id: the venue's id of this attempt, None until the venue has told.
     """
 
     key: str
@@ -120,11 +125,21 @@ class Intent:
     reference: Decimal | None = None
     trigger: Decimal | None = None
     limit: Decimal | None = None
+    sent_ms: int | None = None
+    order_id: str | None = None
 
     @property
     def client_id(self) -> str:
         """The client order id of this attempt."""
         return client_order_id(self.key, self.attempt)
+
+    @property
+    def expires_ms(self) -> int | None:
+        """When a request to place it must no longer be accepted, on the bot's clock; None before the send.
+
+        It follows from the journalled time of the send, so a restart knows it without having been there.
+        """
+        return None if self.sent_ms is None else self.sent_ms + REQUEST_TTL_MS
 
 
 @attrs.frozen(slots=True)
@@ -156,16 +171,32 @@ class Fill:
 
 @attrs.frozen(slots=True)
 class Ack:
-    """The exchange has the order."""
+    """The exchange has the order.
+
+    Attributes:
+        final: nothing is left to fill or to rest.
+        filled: base the venue says is filled, None if it did not say. Own trades may show up later.
+        fired_ms: resting stops: when the trigger was reached, on the bot's clock; None before.
+        ended: why a final order ended, in the venue's words; empty if it did not say.
+    """
 
     order_id: str
-    #: True if nothing is left to fill or rest.
     final: bool = True
+    filled: Decimal | None = None
+    fired_ms: int | None = None
+    ended: str = ""
 
 
 @attrs.frozen(slots=True)
 class Rejected:
-    """The exchange has definitively not taken the order; ``transient`` says whether a retry may help."""
+    """The exchange has definitively not taken the order; ``transient`` says whether a retry may help.
+
+    Reasons the kernel acts on: ``not_sent``, ``rate_limited`` and ``clock_skew`` (all transient),
+    ``no_quote``, ``trigger_reached`` (a stop placed at or above the price), ``not_open`` (nothing left to
+    cancel), ``below_min_notional``, ``bad_precision``, ``insufficient_funds``, ``not_tradable``, and
+    ``credentials`` (key, permission or account: no order can be placed at all). Others are shown
+    and end the attempt.
+    """
 
     reason: str
     message: str = ""
@@ -199,6 +230,31 @@ class Undetermined:
     """Observation could not decide yet."""
 
     message: str = ""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class VenueOrder:
+    """An order as the venue lists it, ours or not. Amounts in base, prices in quote per base.
+
+    Attributes:
+        client_id: empty where the venue keeps none (resting stops of some venues).
+        stop: it waits for a trigger.
+        quantity: base; None for market buys, which are sized in quote.
+        open: it rests or waits. ``filled``: base filled so far.
+        created_ms: on the bot's clock.
+    """
+
+    order_id: str
+    client_id: str
+    symbol: str
+    side: Side
+    stop: bool
+    open: bool
+    quantity: Decimal | None
+    filled: Decimal
+    created_ms: int
+    trigger: Decimal | None = None
+    limit: Decimal | None = None
 
 
 Resolution: TypeAlias = Found | Absent | Undetermined

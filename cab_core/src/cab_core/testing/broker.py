@@ -124,9 +124,9 @@ class BrokerConformance(Conformance):
         """A buy spends the cost it was given and never more; what it gets is in base."""
 
         async def talk(broker: Broker) -> None:
-            before = await broker.balances()
+            before = await _held(broker)
             self._expect(await broker.submit(buy("50")), Ack, "a buy for 50 USDT")
-            after = await broker.balances()
+            after = await _held(broker)
             spent = before["USDT"] - after["USDT"]
             if not Decimal(45) <= spent <= Decimal(50):
                 reject(f"a buy for 50 USDT spent {spent}", "size buys in quote, round down")
@@ -140,9 +140,9 @@ class BrokerConformance(Conformance):
 
         async def talk(broker: Broker) -> None:
             self._expect(await broker.submit(buy("200")), Ack, "a buy for 200 USDT")
-            before = await broker.balances()
+            before = await _held(broker)
             self._expect(await broker.submit(sell(Decimal("1.5"))), Ack, "a sell of 1.5 BTC")
-            after = await broker.balances()
+            after = await _held(broker)
             sold = before["BTC"] - after["BTC"]
             if sold != Decimal("1.5"):
                 reject(f"a sell of 1.5 BTC sold {sold}", "size sells in base, take the fee in quote")
@@ -157,9 +157,9 @@ class BrokerConformance(Conformance):
         async def talk(broker: Broker) -> None:
             await broker.submit(buy("200"))
             step = (await broker.instruments())[SYMBOL].amount_step
-            before = await broker.balances()
+            before = await _held(broker)
             self._value(await broker.submit(sell(1 + step * 9 / 10)))
-            sold = before["BTC"] - (await broker.balances())["BTC"]
+            sold = before["BTC"] - (await _held(broker))["BTC"]
             if sold not in (0, 1 - 1 % step):
                 reject(f"a sell of {1 + step * 9 / 10} BTC sold {sold}", f"round down to the step of {step}")
 
@@ -170,9 +170,9 @@ class BrokerConformance(Conformance):
 
         async def talk(broker: Broker) -> None:
             await broker.submit(buy("50"))
-            once, fills = await broker.balances(), await broker.fills_since(SYMBOL, 0)
+            once, fills = await _held(broker), await broker.fills_since(SYMBOL, 0)
             self._value(await broker.submit(buy("50")))
-            if await broker.balances() != once or list(await broker.fills_since(SYMBOL, 0)) != list(fills):
+            if await _held(broker) != once or list(await broker.fills_since(SYMBOL, 0)) != list(fills):
                 reject("sending an intent twice bought twice", "look the client id up before executing")
 
         self.ask(talk)
@@ -181,7 +181,7 @@ class BrokerConformance(Conformance):
         """No money, too small, unknown symbol, nothing to sell: `Rejected` with a reason, never an error."""
 
         async def talk(broker: Broker) -> None:
-            before = await broker.balances()
+            before = await _held(broker)
             hopeless = {
                 "a buy beyond the balance": buy("1000000", "3"),
                 "a buy below the minimum": buy("0.01", "4"),
@@ -192,7 +192,7 @@ class BrokerConformance(Conformance):
                 self._expect(outcome, Rejected, name)
                 if isinstance(outcome, Rejected) and not outcome.reason:
                     reject(f"{name} is rejected without a reason", "name the reason in snake case")
-            if await broker.balances() != before:
+            if await _held(broker) != before:
                 reject("a rejected order changed the balances", "check first, then book")
 
         self.ask(talk)
@@ -201,7 +201,7 @@ class BrokerConformance(Conformance):
         """Fills are unique, ordered, ours, carry their fee, and add up to the balances."""
 
         async def talk(broker: Broker) -> None:
-            before = await broker.balances()
+            before = await _held(broker)
             await broker.submit(buy("50", "6"))
             await broker.submit(buy("60", "7"))
             fills = list(await broker.fills_since(SYMBOL, 0))
@@ -213,12 +213,15 @@ class BrokerConformance(Conformance):
                 reject("the fills do not carry the client ids of the intents", "copy intent.client_id")
             if [fill.ts_ms for fill in fills] != sorted(fill.ts_ms for fill in fills):
                 reject("the fills are not ordered by time", "return them oldest first")
-            spent = before["USDT"] - (await broker.balances())["USDT"]
+            spent = before["USDT"] - (await _held(broker))["USDT"]
             if spent != sum(map(_paid, fills)):
                 reject(
                     f"fills of {sum(map(_paid, fills))} USDT against {spent} in the balance",
                     "book what was filled",
                 )
+            first = [fill for fill in fills if fill.client_id == buy("50", "6").client_id]
+            if list(await broker.fills_of(buy("50", "6"))) != first:
+                reject("fills_of() does not return the trades of its order", "filter by the client id")
             if await broker.fills_since(SYMBOL, fills[-1].ts_ms + 1):
                 reject("fills_since() returns older fills", "filter by since_ms, inclusive")
 
@@ -229,7 +232,7 @@ class BrokerConformance(Conformance):
 
         async def talk(broker: Broker) -> None:
             await broker.submit(buy("50", "8"))
-            before = await broker.balances()
+            before = await _held(broker)
             found, absent = await broker.resolve(buy("50", "8")), await broker.resolve(buy("50", "9"))
             if not isinstance(found, Found):
                 reject(
@@ -240,7 +243,7 @@ class BrokerConformance(Conformance):
                     f"an order that was never sent is resolved as {absent}",
                     "say Absent where the venue proves it",
                 )
-            if await broker.balances() != before:
+            if await _held(broker) != before:
                 reject("resolve() changed the balances", "only look")
 
         self.ask(talk)
@@ -252,7 +255,7 @@ class BrokerConformance(Conformance):
             await broker.submit(buy("50", "10"))
             self._expect(await broker.cancel(buy("50", "10")), Rejected, "cancelling a filled order")
             self._expect(await broker.cancel(buy("50", "11")), Rejected, "cancelling an unknown order")
-            if list(await broker.open_orders(SYMBOL)):
+            if [order for order in await broker.orders(SYMBOL, 0) if order.open]:
                 reject("a filled market order is listed as open", "list resting orders only")
 
         self.ask(talk)
@@ -290,3 +293,7 @@ class BrokerConformance(Conformance):
 def _paid(fill: Fill) -> Decimal:
     """Return the quote currency a buy took, its fee included if that was in quote."""
     return fill.value + (fill.fee if fill.fee_currency == "USDT" else 0)
+
+
+async def _held(broker: Broker) -> dict[str, Decimal]:
+    return {currency: balance.total for currency, balance in (await broker.balances()).items()}

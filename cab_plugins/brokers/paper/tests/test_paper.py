@@ -14,6 +14,7 @@ from cab_core.sdk import (
     Absent,
     Account,
     Ack,
+    Balance,
     Bars,
     Broker,
     CabError,
@@ -114,7 +115,7 @@ async def test_a_buy_fills_and_is_found_again(world: World) -> None:
     assert fill.trade_id == f"{BUY.client_id}-1"
     assert fill.ts_ms == world.clock.now_ms()
     held = await broker.balances()
-    assert held == {"USDT": D(1000) - fill.value, "BTC": fill.quantity - fill.fee}
+    assert held == {"USDT": Balance(D(1000) - fill.value), "BTC": Balance(fill.quantity - fill.fee)}
 
 
 async def test_the_same_order_twice_fills_once(world: World) -> None:
@@ -132,7 +133,7 @@ async def test_a_restart_continues_where_it_was(world: World) -> None:
     again = world.broker()
     assert await again.balances() == await broker.balances()
     assert await again.fills_since(SYMBOL, 0) == await broker.fills_since(SYMBOL, 0)
-    assert await again.open_orders(SYMBOL) == [STOP.client_id]
+    assert [o.client_id for o in await again.orders(SYMBOL, 0)] == [STOP.client_id]
     assert await again.submit(BUY) == Ack(BUY.client_id)
     assert len(await again.fills_since(SYMBOL, 0)) == 1
 
@@ -192,7 +193,7 @@ async def test_a_resting_stop_can_be_canceled_once(world: World) -> None:
     await broker.submit(STOP)
     assert await broker.cancel(STOP) == Ack(STOP.client_id)
     assert isinstance(await broker.cancel(STOP), Rejected)
-    assert await world.broker().open_orders(SYMBOL) == []
+    assert await world.broker().orders(SYMBOL, 0) == []
 
 
 async def test_an_order_under_way_is_undetermined_until_it_arrives(world: World) -> None:

@@ -10,6 +10,7 @@ from cab_core.sdk import (
     Absent,
     Account,
     Ack,
+    Balance,
     Bars,
     BrokerCaps,
     CabError,
@@ -23,8 +24,10 @@ from cab_core.sdk import (
     Quote,
     Rejected,
     Resolution,
+    Side,
     Undetermined,
     Unknown,
+    VenueOrder,
     to_decimal,
 )
 
@@ -91,9 +94,13 @@ class PaperBroker:
             await self._save()
         return quote
 
-    async def balances(self) -> Mapping[str, Decimal]:
-        """Return free plus locked amounts by currency."""
-        return (await self._account()).balances()
+    async def balances(self) -> Mapping[str, Balance]:
+        """Return what is held by currency."""
+        matcher = await self._account()
+        return {
+            currency: Balance(free, matcher.locked.get(currency, Decimal(0)))
+            for currency, free in matcher.free.items()
+        }
 
     async def submit(self, intent: Intent) -> Outcome:
         """Fill a market order at the quote after the latency, or let a stop-limit order rest."""
@@ -124,10 +131,30 @@ class PaperBroker:
         """Cancel a resting stop; `Rejected` if it is no longer there."""
         return await self._saved((await self._account()).cancel(intent.client_id))
 
-    async def open_orders(self, symbol: str) -> Sequence[str]:
-        """Return the client ids of resting stops, after showing them the price of now."""
+    async def orders(self, symbol: str, since_ms: int) -> Sequence[VenueOrder]:
+        """Return resting stops, after showing them the price of now; what ended is not kept as orders."""
         await self._show_price(symbol)
-        return (await self._account()).open_orders(symbol)
+        return [
+            VenueOrder(
+                order_id=stop.client_id,
+                client_id=stop.client_id,
+                symbol=symbol,
+                side=Side.SELL,
+                stop=not stop.fired,
+                open=True,
+                quantity=stop.quantity,
+                filled=Decimal(0),
+                created_ms=since_ms,
+                trigger=stop.trigger,
+                limit=stop.limit,
+            )
+            for stop in (await self._account()).resting(symbol)
+        ]
+
+    async def fills_of(self, intent: Intent) -> Sequence[Fill]:
+        """Return the own trades of this attempt, oldest first."""
+        await self._show_price(intent.symbol)
+        return (await self._account()).fills_of(intent.client_id)
 
     async def fills_since(self, symbol: str, since_ms: int) -> Sequence[Fill]:
         """Return own trades at or after ``since_ms``, oldest first, resting stops included."""

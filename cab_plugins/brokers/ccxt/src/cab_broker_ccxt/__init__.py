@@ -1,0 +1,1 @@
+"""Live broker: Gate.io and other exchanges through ccxt."""

@@ -1,0 +1,1 @@
+"""A Gate-compatible exchange on this machine, to rehearse on."""
