@@ -41,7 +41,7 @@ class FaultMiddleware:
         rule, fault = chosen
         exchange = _Call(self._app, scope, body, fault)
         if rule.stage == AFTER_ACCEPT:
-            await self._after(rule, await exchange.answer(), receive, send)
+            await self._after(rule, exchange, receive, send)
         else:
             await self._before(rule, exchange, receive, send)
 
@@ -52,20 +52,22 @@ class FaultMiddleware:
             await self._faults.wait(rule.seconds)
             await _send(await exchange.answer(), send)
         elif rule.kind == "late":
-            await self._given_up(receive)
+            await self._hang(exchange.fault, receive, send)
             await self._faults.wait_exchange(rule.seconds)
-            await exchange.answer()
+            if not self._faults.stopped:
+                await exchange.answer()
         elif rule.kind == "hang":
-            await self._given_up(receive)
+            await self._hang(exchange.fault, receive, send)
         else:
             await _cut(receive, send)
 
-    async def _after(self, rule: Rule, answer: Answer, receive: Receive, send: Send) -> None:
+    async def _after(self, rule: Rule, exchange: _Call, receive: Receive, send: Send) -> None:
+        answer = await exchange.answer()
         if rule.kind == "delay":
             await self._faults.wait(rule.seconds)
             await _send(answer, send)
         elif rule.kind == "hang":
-            await self._given_up(receive)
+            await self._hang(exchange.fault, receive, send)
         elif rule.kind == "cut":
             await _cut(receive, send)
         elif rule.kind == "truncated":
@@ -77,13 +79,15 @@ class FaultMiddleware:
         else:
             await _send(ANSWERS[rule.kind](self._faults.now_ms()), send)
 
-    async def _given_up(self, receive: Receive) -> None:
+    async def _hang(self, fault: Injected, receive: Receive, send: Send) -> None:
         """Wait until the client has closed its side, or the server stops."""
         ends = _disconnected(receive), self._faults.wait(None)
         waits = [asyncio.ensure_future(end) for end in ends]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for task in waits:
             task.cancel()
+        fault.gave_up_ms = self._faults.now_ms()
+        await _cut(receive, send)
 
 
 class _Call:
@@ -93,7 +97,7 @@ class _Call:
         self._app = app
         self._scope = scope
         self._body = body
-        self._fault = fault
+        self.fault = fault
 
     async def answer(self) -> Answer:
         """Return the whole answer of the exchange and note its status."""
@@ -107,9 +111,9 @@ class _Call:
                 chunks.append(message.get("body", b""))
 
         await self._app(self._scope, _replay(self._body, _never), collect)
-        self._fault.status = int(started["status"])
+        self.fault.status = int(started["status"])
         headers = tuple((key, value) for key, value in started["headers"] if key.lower() != b"content-length")
-        return Answer(self._fault.status, b"".join(chunks), headers)
+        return Answer(self.fault.status, b"".join(chunks), headers)
 
 
 async def _whole(receive: Receive) -> bytes:

@@ -22,6 +22,7 @@ class Injected:
     Attributes:
         at_ms: exchange time. ``rule``: number of the rule. ``request``: whom it met.
         status: what the exchange itself answered; None while, or if, it never saw the request.
+        gave_up_ms: when the client of a ``hang`` or ``late`` had closed its side; None while it has not.
     """
 
     at_ms: int
@@ -30,6 +31,7 @@ class Injected:
     kind: str
     request: Request
     status: int | None = None
+    gave_up_ms: int | None = None
 
 
 @attrs.define(slots=True)
@@ -111,6 +113,11 @@ class Faults:
             "history": [attrs.asdict(fault) for fault in self.history],
         }
 
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped.is_set()
+
     def stop(self) -> None:
         """End all waits, so that a server can stop."""
         self._stopped.set()
@@ -126,5 +133,5 @@ class Faults:
     async def wait_exchange(self, seconds: float) -> None:
         """Wait until the exchange's clock is ``seconds`` further, however it moves."""
         due_ms = self.now_ms() + seconds * 1000
-        while self.now_ms() < due_ms and not self._stopped.is_set():
+        while self.now_ms() < due_ms and not self.stopped:
             await self.wait(_LOOK_S)

@@ -120,11 +120,14 @@ class Rule:
         Raises:
             UsageError: a key is unknown or a value is out of range.
         """
+        if not isinstance(data, Mapping):
+            raise _wrong("rule", data, "an object")
         try:
             return _CONVERTER.structure(data, cls)
         except cattrs.BaseValidationError as error:
-            problems = cattrs.transform_error(error)
-            raise UsageError("; ".join(problems), where="fault rule") from error
+            if isinstance(wrong := _innermost(error), UsageError):
+                raise wrong from error
+            raise UsageError("; ".join(cattrs.transform_error(error)), where="fault rule") from error
 
     def matches(self, request: Request, now_ms: int) -> bool:
         """Tell whether the request is one of those the rule counts."""
@@ -147,6 +150,12 @@ class Rule:
     def as_json(self) -> dict[str, Any]:
         """Return what was set, as `parse` takes it."""
         return attrs.asdict(self, filter=lambda field, value: value not in (field.default, {}, None))
+
+
+def _innermost(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _wrong(name: str, value: object, allowed: str) -> UsageError:
