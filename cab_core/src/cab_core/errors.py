@@ -112,3 +112,15 @@ class StorageError(CabError):
     """The database cannot be opened, read or written."""
 
     code = "CAB-E500"
+
+
+class DiskFullError(StorageError):
+    """The database has no room for a change; nothing of it was written."""
+
+    code = "CAB-E502"
+
+
+class StorageBusyError(StorageError):
+    """Another process kept the database for too long; nothing of the change was written."""
+
+    code = "CAB-E503"

@@ -146,9 +146,19 @@ def test_telegram(tmp_path):
     assert load_settings({**users, "TELEGRAM_ADMINS": "2"}, tmp_path).warnings == ()
 
 
-def test_a_bus_that_is_not_there_yet_is_warned_of(tmp_path):
-    env = {**RUN, "EVENT_BUS_URL": "redis://localhost:6379/0"}
-    assert any("EVENT_BUS_URL is set" in warning for warning in load_settings(env, tmp_path).warnings)
+def test_a_redis_bus_needs_its_package_and_a_readable_address(tmp_path, monkeypatch):
+    address = {"EVENT_BUS_URL": "redis://:pass-word@localhost:6379/0"}
+    assert load_settings({**RUN, **address}, tmp_path).warnings == ()
+    assert names({**RUN, "EVENT_BUS_URL": "redis://:pa/ss-word@localhost:6379/0"}, tmp_path) == {
+        "EVENT_BUS_URL"
+    }
+
+    monkeypatch.setattr("cab_core.settings.check.find_spec", lambda name: None)
+    with pytest.raises(ConfigError) as caught:
+        load_settings({**RUN, **address}, tmp_path)
+    (problem,) = caught.value.problems
+    assert problem.fix == "pip install 'cab-core[redis]'"
+    assert "pass-word" not in str(caught.value)
 
 
 def test_a_weight_for_a_strategy_that_is_not_asked_is_warned_of(tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from importlib.util import find_spec
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -69,6 +71,18 @@ def fusion_weights(subject: Subject) -> Iterator[SettingError]:
         )
 
 
+def dead_man(subject: Subject) -> Iterator[SettingError]:
+    """The dead man's switch has time to kill a silent bot, and somebody to restart it, before it sells."""
+    settings = subject.settings
+    killed = settings.dms_restart_sec + 2 * settings.dms_recheck_sec
+    if killed >= settings.dms_timeout_sec:
+        yield subject.problem(
+            "DMS_TIMEOUT_SEC",
+            f"must be above DMS_RESTART_SEC plus twice DMS_RECHECK_SEC ({killed:g})",
+            f"raise it to at least {2 * killed:g}, so that a restart has time to take over",
+        )
+
+
 def telegram(subject: Subject) -> Iterator[SettingError]:
     """A bot token needs a chat; admins are allowed users."""
     settings = subject.settings
@@ -116,14 +130,40 @@ def live(subject: Subject) -> Iterator[SettingError]:
         )
 
 
+def event_bus(subject: Subject) -> Iterator[SettingError]:
+    """A Redis bus needs the package of that name and a readable address."""
+    address = subject.settings.event_bus_url.reveal()
+    if not address or not subject.trading:
+        return
+    if find_spec("redis") is None:
+        yield subject.problem(
+            "EVENT_BUS_URL",
+            "needs the package redis, which is not installed",
+            "pip install 'cab-core[redis]'",
+        )
+    try:
+        known = urlsplit(address)
+        readable = bool(known.hostname) and known.port != 0
+    except ValueError:
+        readable = False
+    if not readable:
+        yield subject.problem(
+            "EVENT_BUS_URL",
+            "has no readable host and port",
+            "write redis://:PASSWORD@HOST:6379/0; in the password write %40 for @ and %2F for /",
+        )
+
+
 #: Each rule with the settings it looks at; it is skipped when one of them could not be parsed.
 RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     (frozenset({"TAKE_PROFIT_1_PCT", "TAKE_PROFIT_2_PCT"}), take_profits),
     (frozenset({"FUSION_W_TECHNICAL", "FUSION_W_AI"}), fusion_weights),
+    (frozenset({"DMS_RESTART_SEC", "DMS_RECHECK_SEC", "DMS_TIMEOUT_SEC"}), dead_man),
     (
         frozenset({"TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID", "TELEGRAM_ADMINS", "TELEGRAM_ALLOWED_USERS"}),
         telegram,
     ),
+    (frozenset({"EVENT_BUS_URL"}), event_bus),
     (frozenset({"MODE", "RISK_ALLOW_DISABLED", "RISK_DISABLED_RULES", "STRATEGY_SET"}), live),
 )
 
@@ -150,11 +190,14 @@ def warnings_of(subject: Subject) -> Iterator[str]:
             f"FIXED_AMOUNT = {settings.fixed_amount} is below {least} (1.05 times PAPER_MIN_NOTIONAL): "
             "every entry will be refused as below_min_notional"
         )
+    if settings.dms_restart_sec < 3 * settings.watchdog_interval_sec:
+        yield (
+            f"DMS_RESTART_SEC = {settings.dms_restart_sec} is less than three times WATCHDOG_INTERVAL_SEC "
+            f"({settings.watchdog_interval_sec}): one slow cycle may get the bot killed"
+        )
     for name in sorted(set(settings.strategy_weights) - set(settings.strategy_set)):
         yield f"STRATEGY_WEIGHTS names {name}, which is not in STRATEGY_SET"
     for name in settings.risk_disabled_rules:
         yield f"risk rule {name} is switched off by RISK_DISABLED_RULES"
-    if settings.event_bus_url:
-        yield "EVENT_BUS_URL is set, but there is no Redis bus yet: events stay in this process"
     if settings.telegram_allowed_users and not settings.telegram_admins:
         yield "TELEGRAM_ADMINS is empty: every allowed user may pause, resume and stop"

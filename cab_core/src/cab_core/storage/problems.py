@@ -9,7 +9,7 @@ from socket import gaierror
 
 import sqlalchemy as sa
 
-from cab_core.errors import StorageError
+from cab_core.errors import DiskFullError, StorageBusyError, StorageError
 
 #: Primary result codes after which the file must not be written again by this process: a failed sync may have
 #: dropped pages that a second sync would report as written.
@@ -50,6 +50,13 @@ class DatabaseFailedError(StorageError):
     code = "CAB-E510"
 
 
+#: Refusals that may pass: nothing was written, and the same change may be tried again.
+_PASSING: dict[int, type[StorageError]] = {
+    sqlite3.SQLITE_FULL: DiskFullError,
+    sqlite3.SQLITE_BUSY: StorageBusyError,
+}
+
+
 def sqlite_code(error: BaseException | None) -> int | None:
     """Return SQLite's primary result code of a driver error, None if it has none."""
     code = getattr(error, "sqlite_errorcode", None)
@@ -62,6 +69,7 @@ def translated(where: str) -> Iterator[None]:
 
     Raises:
         DatabaseFailedError: an I/O error or damage; the caller must stop writing.
+        DiskFullError: no room. StorageBusyError: another process kept the database.
         StorageError: everything else the database refused.
     """
     try:
@@ -79,5 +87,5 @@ def _named(error: BaseException | None, where: str) -> StorageError:
             f"the database refused: {error}", where=where, fix="see the message of the database"
         )
     what, fix = _SQLITE[code]
-    kind = DatabaseFailedError if code in FATAL_CODES else StorageError
+    kind = DatabaseFailedError if code in FATAL_CODES else _PASSING.get(code, StorageError)
     return kind(f"{what} ({error})", where=where, fix=fix)
