@@ -42,6 +42,7 @@ JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("run", "command", "Trade until stopped; simulated money unless MODE=live."),
             Entry("perf", "command", "Report profit and loss of a period."),
             Entry("risk", "group", "Show and reset the risk limits."),
+            Entry("verify", "command", "Check what must always hold, on the database."),
         ),
     ),
     (
@@ -51,7 +52,13 @@ JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("plugins", "group", "List, describe and diagnose the installed plugins."),
         ),
     ),
-    ("Operate", (Entry("smoke", "command", "Check the installation in about five seconds, offline."),)),
+    (
+        "Operate",
+        (
+            Entry("dms", "group", "See and release what the dead man's switch has done."),
+            Entry("smoke", "command", "Check the installation in about five seconds, offline."),
+        ),
+    ),
 )
 
 ENTRIES: dict[str, Entry] = {entry.name: entry for _, entries in JOURNEY for entry in entries}

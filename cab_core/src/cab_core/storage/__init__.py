@@ -8,6 +8,7 @@ Example::
 
 from sqlalchemy import Connection
 
+from cab_core.storage.audit import stored_epoch, stored_rows
 from cab_core.storage.fills import load_fills, save_fill
 from cab_core.storage.intents import (
     StoredIntent,
@@ -130,6 +131,8 @@ __all__ = [
     "save_trace",
     "set_counter",
     "set_intent_state",
+    "stored_epoch",
+    "stored_rows",
     "update_trace",
     "verify_journal",
     "visit",
