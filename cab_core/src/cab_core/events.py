@@ -153,7 +153,7 @@ _ALL = (
     ),
     Topic(
         "risk.warning",
-        "A limit is used to 80 %, or a streak is one short of it; once per day and rule.",
+        "A limit is used to 80 %, or a streak is one short of it, once per day and rule; or a fill slipped.",
         {"rule": "the rule", **_LIMIT},
     ),
     Topic(
@@ -170,6 +170,24 @@ _ALL = (
         "reconciliation.completed",
         "Book and exchange were compared.",
         {**_SYMBOL, "mismatches": "list of findings, empty if clean", "duration_ms": "time it took"},
+    ),
+    Topic(
+        "watchdog.changed",
+        "The watchdog found that parts of the bot fail, or work again. Entries wait while it is degraded.",
+        {
+            "old": "level before",
+            "new": "ok, warned or degraded",
+            "failing": "what failed, by part",
+        },
+    ),
+    Topic(
+        "clock.changed",
+        "The wall clock left the exchange's clock, or came back to it. Entries wait while it is off.",
+        {
+            "old": "level before",
+            "new": "ok, skewed or off",
+            "offset_ms": "how far it is ahead, in milliseconds",
+        },
     ),
     Topic(
         "plugin.quarantined",
