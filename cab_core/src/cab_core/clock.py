@@ -6,8 +6,8 @@ import asyncio
 import heapq
 import itertools
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Protocol
 
 
@@ -22,6 +22,31 @@ class Clock(Protocol):
 
     async def sleep_until(self, ts_ms: int, order: int = 0) -> None:
         """Wait until ``ts_ms``. At equal times a lower ``order`` wakes first (virtual clocks only)."""
+
+    def parked(self) -> AbstractAsyncContextManager[None]:
+        """Let time go on while the block waits for another task, as one waits for a lock."""
+
+
+class TurnLock:
+    """A lock whose waiters do not stop a virtual clock, so that its holder may sleep.
+
+    Args:
+        clock: whose sleepers take turns.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = asyncio.Lock()
+
+    async def __aenter__(self) -> None:
+        if not self._lock.locked():
+            await self._lock.acquire()
+            return
+        async with self._clock.parked():
+            await self._lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 class SystemClock:
@@ -39,6 +64,10 @@ class SystemClock:
         """Sleep on the monotonic clock for as long as the wall clock says is left."""
         await asyncio.sleep(max(0, ts_ms - self.now_ms()) / 1000)
 
+    def parked(self) -> AbstractAsyncContextManager[None]:
+        """Real time goes on by itself."""
+        return nullcontext()
+
 
 class VirtualClock:
     """Time that jumps to the next sleeper, so that a run takes as long as its work.
@@ -50,11 +79,15 @@ class VirtualClock:
     Args:
         start_ms: the first value of the clock.
         speed: how many times faster than real time; 0 means as fast as possible.
+        lead: awaited with the next time before it comes, for another process that shares this time.
     """
 
-    def __init__(self, start_ms: int, speed: float = 0.0) -> None:
+    def __init__(
+        self, start_ms: int, speed: float = 0.0, lead: Callable[[int], Awaitable[None]] | None = None
+    ) -> None:
         self._now_ms = start_ms
         self._speed = speed
+        self._lead = lead
         self._arrivals = itertools.count()
         self._sleepers: list[tuple[int, int, int, asyncio.Future[None]]] = []
         self._awake = 0
@@ -78,6 +111,17 @@ class VirtualClock:
             self._awake -= 1
             self._wake_next()
 
+    @asynccontextmanager
+    async def parked(self) -> AsyncIterator[None]:
+        """Leave the turnstile for the length of the block, then wait for a turn."""
+        self._awake -= 1
+        self._wake_next()
+        try:
+            yield
+        finally:
+            self._awake += 1
+        await self.sleep_until(self._now_ms)
+
     async def sleep_until(self, ts_ms: int, order: int = 0) -> None:
         """Sleep until the turnstile comes to ``ts_ms``; a time in the past means now, after a turn."""
         turn = asyncio.get_running_loop().create_future()
@@ -97,15 +141,20 @@ class VirtualClock:
             heapq.heappop(self._sleepers)
         if self._awake or not self._sleepers or self._pacing is not None:
             return
-        wait_s = (self._sleepers[0][0] - self._now_ms) / 1000 / self._speed if self._speed else 0.0
-        if wait_s > 0:
-            self._pacing = asyncio.get_running_loop().create_task(self._paced(wait_s))
+        ahead_ms = self._sleepers[0][0] - self._now_ms
+        if ahead_ms > 0 and (self._speed or self._lead is not None):
+            self._pacing = asyncio.get_running_loop().create_task(self._paced(ahead_ms))
         else:
             self._turn()
 
-    async def _paced(self, wait_s: float) -> None:
-        await asyncio.sleep(wait_s)
-        self._pacing = None
+    async def _paced(self, ahead_ms: int) -> None:
+        try:
+            if self._lead is not None:
+                await self._lead(self._now_ms + ahead_ms)
+            if self._speed:
+                await asyncio.sleep(ahead_ms / 1000 / self._speed)
+        finally:
+            self._pacing = None
         if not self._awake:
             self._turn()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol, TypeAlias
 
@@ -67,6 +67,31 @@ class IntentChange:
     message: str | None = None
 
 
+@attrs.frozen(slots=True)
+class Note:
+    """Something the journal must keep that is no change of an order or a position."""
+
+    kind: str
+    ref: str
+    payload: Mapping[str, Any]
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Reconciled:
+    """One comparison of a symbol's book with the venue.
+
+    Attributes:
+        duration_ms: how long it took.
+        findings: what differed (JSON-safe), empty if clean.
+        corrected: what was done about it.
+    """
+
+    symbol: str
+    duration_ms: int
+    findings: Sequence[Mapping[str, Any]] = ()
+    corrected: Sequence[str] = ()
+
+
 @attrs.frozen(slots=True, kw_only=True)
 class Changes:
     """Everything one step changes, written in one transaction, with its journal rows, or not at all.
@@ -83,6 +108,8 @@ class Changes:
         counters: how far the account's limits are used, by rule.
         equity: a point of the equity curve.
         values: durable key-value memory of the shell.
+        notes: what else the journal keeps.
+        reconciled: a comparison with the venue.
     """
 
     ts_ms: int
@@ -98,6 +125,8 @@ class Changes:
     counters: Mapping[str, Decimal] = attrs.field(factory=dict)
     equity: Equity | None = None
     values: Mapping[str, str] = attrs.field(factory=dict)
+    notes: Sequence[Note] = ()
+    reconciled: Reconciled | None = None
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -146,6 +175,12 @@ class Storage(Protocol):
         Raises:
             cab_core.errors.StorageError: the database refused; nothing was written.
         """
+
+    async def last_attempt(self, key: str) -> tuple[int, OrderState] | None:
+        """Return number and state of the newest attempt of an intent key, None if it was never planned."""
+
+    async def known_orders(self, ids: Collection[str]) -> frozenset[str]:
+        """Return those of some client ids and venue's order ids that are on record."""
 
     async def halts(self, now_ms: int) -> tuple[Halts, bool]:
         """Return the halts as they are now, and whether the peak is to be reset (``cab risk reset``)."""

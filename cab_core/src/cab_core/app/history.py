@@ -10,9 +10,9 @@ import attrs
 
 from cab_core.cycle import context as contexts
 from cab_core.domain.book import Book
+from cab_core.domain.booking import AppliedTo
 from cab_core.domain.market import Instrument
-from cab_core.domain.orders import Fill
-from cab_core.errors import StorageError
+from cab_core.domain.orders import Fill, Purpose
 from cab_core.storage import Connection, intents_since, load_account, load_fills
 from cab_core.storage.meta import get_meta
 from cab_core.storage.reports import journalled
@@ -44,9 +44,6 @@ def rebuild(conn: Connection, template: Instrument) -> tuple[Book, list[Booked]]
     Args:
         conn: the database.
         template: precision and minimums of all symbols.
-
-    Raises:
-        StorageError: a fill belongs to no stored intent.
     """
     account = load_account(conn)
     if account is None:
@@ -63,9 +60,9 @@ def rebuild(conn: Connection, template: Instrument) -> tuple[Book, list[Booked]]
             continue
         fill = fills[payload["symbol"], payload["trade_id"]]
         owner = owners.get(fill.client_id)
-        if owner is None:
-            raise StorageError(f"fill {fill.trade_id} of {fill.symbol} belongs to no stored order")
-        applied = book.apply(fill, contexts.from_json(owner.payload))
+        # Trades made outside of the bot were booked by reconciliation, without an intent.
+        context = AppliedTo(Purpose.MANUAL) if owner is None else contexts.from_json(owner.payload)
+        applied = book.apply(fill, context)
         booked.append(Booked(fill, applied.realized))
     _value(book, account.book)
     return book, booked

@@ -18,6 +18,7 @@ from cab_core.cycle.moment import MomentReader
 from cab_core.cycle.orchestrator import Orchestrator
 from cab_core.cycle.records import OrderRecord
 from cab_core.cycle.regime_watch import RegimeWatch
+from cab_core.cycle.settlement import Settlement
 from cab_core.cycle.supervise import Loop, Supervisor
 from cab_core.cycle.trader import Trader
 from cab_core.domain.book import Book
@@ -94,16 +95,17 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered) -> Session:
     trader = Trader(config, _book(config, past), judge_of(parts.plugins), _returns(readers), past.halts)
     if past.peak_reset:
         trader.book.reset_peak()
-    announcer = Announcer(parts.bus)
+    announcer = Announcer(parts.bus, trader.book, config.max_slippage_pct)
     regime_at, background = await _regime(parts, clock, announcer, past)
     broker = _broker(parts, venue)
+    settlement = Settlement(trader, broker, parts.storage, clock, events=announcer, record=parts.on_order)
     execution = Execution(
         trader,
         broker,
         parts.storage,
         clock,
+        settlement,
         gate=_gate(regime_at, clock),
-        record=parts.on_order,
         stand_at=feed.stand_at,
     )
     orchestrator = Orchestrator(

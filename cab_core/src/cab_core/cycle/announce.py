@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import attrs
 
-from cab_core.cycle.execute_trade import Executed
 from cab_core.cycle.trader import Planned, Ruling
 from cab_core.domain.book import Book
 from cab_core.domain.equity import Equity
 from cab_core.domain.money import ZERO
-from cab_core.domain.orders import Side
+from cab_core.domain.orders import Fill, Intent, OrderState, Side
 from cab_core.domain.position import Position
 from cab_core.domain.regime import RegimeState
 from cab_core.domain.risk import Halt, RuleFailed, Verdict, VerdictKind
+from cab_core.domain.slippage import average_price, realized_slippage_pct
 from cab_core.domain.timeframes import utc_day
 from cab_core.ports import Cycle, EventBus
 
@@ -27,10 +27,14 @@ class Announcer:
 
     Attributes:
         bus: where events go.
+        book: the account the events are about.
+        max_slippage_pct: a fill that slipped farther is warned of.
         last_equity: the newest snapshot, for status and metrics.
     """
 
     bus: EventBus
+    book: Book
+    max_slippage_pct: Decimal = Decimal(1)
     last_equity: Equity | None = attrs.field(default=None, init=False)
     _unsaved: Equity | None = attrs.field(default=None, init=False)
     _warned: set[tuple[str, int]] = attrs.field(factory=set, init=False)
@@ -68,12 +72,15 @@ class Announcer:
         for halt in ruling.assessment.trips:
             self._halted(halt, ruling, trace_id)
 
-    def executed(self, planned: Planned, done: Executed, book: Book) -> None:
-        """An order was made and settled."""
+    def changed(self, intent: Intent, to: OrderState, message: str) -> None:
+        """An attempt of an intent went to another state."""
+        payload = {**_order(intent), "state": str(to), "message": message}
+        self.bus.publish("order.changed", payload, intent.trace_id)
+
+    def settled(self, planned: Planned, fills: Sequence[Fill], *, ended: bool) -> None:
+        """Own trades were booked; ``ended`` if all of the order is."""
         intent = planned.intent
-        if not done.fills:
-            return
-        for fill in done.fills:
+        for fill in fills:
             payload = {
                 "symbol": fill.symbol,
                 "client_id": fill.client_id,
@@ -85,16 +92,34 @@ class Announcer:
                 "fee_currency": fill.fee_currency,
             }
             self.bus.publish("trade.settled", payload, intent.trace_id)
-        completed = {
-            "symbol": intent.symbol,
-            "key": intent.key,
-            "client_id": intent.client_id,
-            "side": str(intent.side),
-            "quantity": sum((fill.quantity for fill in done.fills), ZERO),
-            "value": sum((fill.value for fill in done.fills), ZERO),
-        }
-        self.bus.publish("trade.completed", completed, intent.trace_id)
-        self._position(planned, book)
+        if fills:
+            self._slipped(intent, fills)
+            self._position(planned)
+        quantity = sum((fill.quantity for fill in fills), ZERO)
+        value = sum((fill.value for fill in fills), ZERO)
+        if ended and fills:
+            completed = {**_order(intent), "side": str(intent.side), "quantity": quantity, "value": value}
+            self.bus.publish("trade.completed", completed, intent.trace_id)
+        elif fills:
+            whole, done = (intent.cost, value) if intent.cost is not None else (intent.quantity, quantity)
+            remaining = (whole or ZERO) - done
+            payload = {**_order(intent), "filled": quantity, "remaining": remaining}
+            self.bus.publish("order.partially.filled", payload, intent.trace_id)
+
+    def stuck(self, intent: Intent, text: str) -> None:
+        """An order needs a person."""
+        what = f"{intent.side} {intent.symbol} ({intent.client_id}): {text}"
+        self.alert("critical", "order_stuck", what, symbol=intent.symbol, ts_ms=intent.created_ms)
+
+    def _slipped(self, intent: Intent, fills: Sequence[Fill]) -> None:
+        """Warn where the price of a fill is beyond the cap (spec 8.5); the books stay as they are."""
+        average = average_price((fill.price, fill.quantity) for fill in fills)
+        if average is None or not intent.reference:
+            return
+        slipped = realized_slippage_pct(average, intent.reference)
+        if slipped > self.max_slippage_pct:
+            limit = {"value": float(slipped), "threshold": float(self.max_slippage_pct)}
+            self.bus.publish("risk.warning", {"rule": "slippage", **limit}, intent.trace_id)
 
     def protection(self, symbol: str, position: Position, trace_id: str) -> None:
         """The stop of a position moved without a sale."""
@@ -138,8 +163,8 @@ class Announcer:
         }
         self.bus.publish("alert", payload)
 
-    def _position(self, planned: Planned, book: Book) -> None:
-        intent = planned.intent
+    def _position(self, planned: Planned) -> None:
+        intent, book = planned.intent, self.book
         position = book.positions.get(intent.symbol)
         if intent.side is Side.BUY and position is not None:
             payload: Mapping[str, Any] = {
@@ -165,3 +190,7 @@ def _limits(verdict: Verdict | RuleFailed | None) -> dict[str, float | None]:
     if isinstance(verdict, Verdict) and verdict.kind is not VerdictKind.ALLOW:
         return {"value": verdict.value, "threshold": verdict.threshold}
     return {"value": None, "threshold": None}
+
+
+def _order(intent: Intent) -> dict[str, str]:
+    return {"symbol": intent.symbol, "key": intent.key, "client_id": intent.client_id}

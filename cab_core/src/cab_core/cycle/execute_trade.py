@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,14 +11,39 @@ import attrs
 from cab_core.clock import Clock
 from cab_core.contracts import Broker
 from cab_core.cycle import context as contexts
-from cab_core.cycle.fills import EXIT_ATTEMPTS, is_last
+from cab_core.cycle.fills import EXIT_ATTEMPTS
 from cab_core.cycle.records import OrderRecord
+from cab_core.cycle.settlement import Settlement, plain, rest_of
+from cab_core.cycle.standing import Standing, Standings
 from cab_core.cycle.trader import Planned, Trader
-from cab_core.domain.book_state import account_state, position_state
-from cab_core.domain.limits import limit_use
-from cab_core.domain.money import ZERO
-from cab_core.domain.orders import Absent, Ack, Fill, Found, Intent, OrderState, Rejected, Side
-from cab_core.ports import Changes, IntentChange, OpenIntent, Storage
+from cab_core.domain.booking import AppliedTo
+from cab_core.domain.money import floor_step
+from cab_core.domain.orders import (
+    RETRIED,
+    TERMINAL,
+    Ack,
+    Fill,
+    Intent,
+    OrderState,
+    OrderType,
+    Outcome,
+    Purpose,
+    Rejected,
+    Side,
+    Unknown,
+    VenueOrder,
+)
+from cab_core.errors import CabError
+from cab_core.ports import Changes, Note, OpenIntent, Storage
+
+#: Pauses before a transiently refused order is sent again, seconds, each varied by up to 20 %.
+RETRY_PAUSES_S = (1, 2, 4)
+
+#: A refused exit is tried again after this long, doubled each time up to the longest.
+EXIT_PAUSE_MS, LONGEST_EXIT_PAUSE_MS = 5_000, 60_000
+
+#: A market order that has not ended after this long is canceled.
+MARKET_TIMEOUT_MS = 120_000
 
 
 @attrs.frozen(slots=True)
@@ -26,19 +51,19 @@ class Executed:
     """What came of an order.
 
     Attributes:
-        refused: why it was not made or not filled, None if it was.
+        refused: why it was not made or not filled, None if it was or may have been.
         fills: what was filled, the rest of a partial exit included.
+        unknown: whether the venue has it is not known yet; it will be found out.
+        transient: the refusal may pass: the same order may be sent again.
     """
 
     refused: str | None
     fills: tuple[Fill, ...] = ()
+    unknown: bool = False
+    transient: bool = False
 
 
 def _allow(_: Intent) -> str | None:
-    return None
-
-
-def _forget(_: OrderRecord) -> None:
     return None
 
 
@@ -51,155 +76,313 @@ class Execution:
         broker: the opened account.
         storage: durable memory; an intent is on disk before its send.
         clock: the injected clock.
+        settlement: books trades and resolves unknown outcomes.
         gate: asked once more about each buy right before the send; a text refuses it.
-        record: told every order made, with its fills.
         stand_at: lets a recorded market stand at the level an exit was decided at.
-        unresolved: orders whose outcome is unknown, by symbol; such a symbol takes no entry.
+        jitter: returns a number between -1 and 1 that varies pauses.
+        refused_account: why the venue takes no orders of this account at all, None if it does.
     """
 
     trader: Trader
     broker: Broker
     storage: Storage
     clock: Clock
+    settlement: Settlement
     gate: Callable[[Intent], str | None] = _allow
-    record: Callable[[OrderRecord], None] = _forget
     stand_at: Callable[[str, Decimal], None] = lambda _, __: None
-    unresolved: dict[str, list[Planned]] = attrs.field(factory=dict, init=False)
+    jitter: Callable[[], float] = lambda: 0.0
+    refused_account: str | None = attrs.field(default=None, init=False)
+    _pauses: dict[str, tuple[int, int]] = attrs.field(factory=dict, init=False)
+
+    @property
+    def standings(self) -> Standings:
+        """The orders that have not ended."""
+        return self.settlement.standings
 
     async def plan(self, planned: Sequence[Planned], **changes: Any) -> bool:
         """Write intents durably, with further `Changes`; False, writing nothing, if one is a duplicate."""
         intents = tuple((p.intent, contexts.to_json(p.context)) for p in planned)
+        now_ms = self.clock.now_ms()
         trace_id = planned[0].intent.trace_id
-        return await self.storage.commit(
-            Changes(ts_ms=self.clock.now_ms(), trace_id=trace_id, planned=intents, **changes)
-        )
+        if not await self.storage.commit(
+            Changes(ts_ms=now_ms, trace_id=trace_id, planned=intents, **changes)
+        ):
+            return False
+        for each in planned:
+            self.standings.add(Standing(each, OrderState.PLANNED, now_ms))
+        return True
 
     async def execute_trade(self, planned: Planned) -> Executed:
         """Send a planned order once and book what was filled.
 
-        The rest of a partially filled exit is sent again at once, as the next attempt.
+        The rest of a partially filled exit is sent again at once, as the next attempt; so is an order that
+        was refused for a passing reason before anything can have been accepted.
         """
-        intent = planned.intent
-        if intent.side is Side.BUY and (refused := self.gate(intent)) is not None:
-            await self._move(intent, OrderState.ABANDONED, message=refused)
-            return Executed(refused)
+        refused = await self._unfit(planned.intent)
+        if refused is not None:
+            return refused
         done = await self._send(planned)
         fills = done.fills
-        while (left := _rest(intent, done)) and intent.attempt < EXIT_ATTEMPTS:
-            intent = attrs.evolve(intent, attempt=intent.attempt + 1, quantity=left)
-            again = attrs.evolve(planned, intent=intent)
-            if not await self.plan([again]):
-                break
-            done = await self._send(again)
+        while (following := await self._following(planned, done)) is not None:
+            planned = following
+            done = await self._send(planned)
             fills = (*fills, *done.fills)
-        return Executed(done.refused, fills)
+        return attrs.evolve(done, fills=fills)
+
+    async def sell(self, sales: Sequence[Planned], **changes: Any) -> list[Executed]:
+        """Plan and make exits that supervision asks for, until they are done: a refused one is tried again.
+
+        Nothing is planned while another market sell of the symbol has not ended.
+        """
+        if self.standings.selling(sales[0].intent.symbol):
+            return []
+        if not await self.plan(sales, **changes):
+            sales = await self._again(sales)
+            if not sales or not await self.plan(sales, **changes):
+                return []
+        return [await self.execute_trade(sale) for sale in sales]
+
+    async def tend(self, symbol: str) -> None:
+        """Look after the symbol's orders that have not ended: settle, resolve, send waiting exits."""
+        now_ms = self.clock.now_ms()
+        for standing in self.standings.of(symbol):
+            if standing.state is OrderState.PLANNED:
+                if standing.intent.side is Side.SELL and not standing.is_stop:
+                    await self.execute_trade(standing.planned)
+            elif standing.due_ms <= now_ms:
+                await self._look(standing)
+
+    async def settle(self, symbol: str) -> None:
+        """Look at every order of the symbol that has been sent, due or not."""
+        for standing in self.standings.of(symbol):
+            if standing.state is not OrderState.PLANNED:
+                await self._look(standing)
 
     async def recover(self, left_open: Sequence[OpenIntent]) -> None:
         """Settle what a former run left open, before anything new is decided.
 
         What may have been sent is resolved by observation. What was only planned is sent now if it is an exit
-        and abandoned if it is an entry: its price is gone.
+        and abandoned if it is an entry or a stop: its price is gone.
         """
-        for found in left_open:
-            planned = Planned(found.intent, contexts.from_json(found.context))
-            if found.state is OrderState.ACKED:
-                await self._settle(planned)
-            elif found.state is not OrderState.PLANNED:
-                await self._resolve(planned, found.state)
-            elif found.intent.side is Side.SELL:
-                await self.execute_trade(planned)
+        now_ms = self.clock.now_ms()
+        taken = [
+            self.standings.add(
+                Standing(Planned(found.intent, contexts.from_json(found.context)), found.state, now_ms)
+            )
+            for found in left_open
+        ]
+        for standing in taken:
+            if standing.state is not OrderState.PLANNED:
+                await self._look(standing)
+        for standing in taken:
+            if standing.state is not OrderState.PLANNED:
+                continue
+            if standing.intent.side is Side.SELL and not standing.is_stop:
+                await self.execute_trade(standing.planned)
             else:
-                await self._move(found.intent, OrderState.ABANDONED, message="stopped before the send")
+                await self.settlement.end(standing, OrderState.ABANDONED, "stopped before the send")
 
-    async def resolve(self, symbol: str) -> None:
-        """Look again for the orders of a symbol whose outcome is unknown."""
-        for planned in self.unresolved.pop(symbol, []):
-            await self._resolve(planned, OrderState.UNKNOWN)
+    async def place_stop(self, planned: Planned) -> Executed:
+        """Let a stop rest at the venue; nothing happens while it waits for a former attempt."""
+        wanted = [planned]
+        if not await self.plan(wanted):
+            wanted = await self._again(wanted)
+            if not wanted or not await self.plan(wanted):
+                return Executed("duplicate")
+        return await self._send(wanted[0])
+
+    async def lift_stop(self, symbol: str) -> bool:
+        """Cancel the symbol's resting stop and settle what it sold; True if none rests any more."""
+        stop = self.standings.stop(symbol)
+        if stop is None:
+            return True
+        if stop.unknown:
+            await self._look(stop)
+        if not stop.unknown and self.standings.find(stop.intent.client_id) is not None:
+            await self._cancel(stop)
+        return self.standings.stop(symbol) is None
+
+    async def cancel_stray(self, order: VenueOrder) -> Outcome:
+        """Cancel a resting order that carries our prefix but that no record of ours knows."""
+        note = {"client_id": order.client_id, "order_id": order.order_id, "symbol": order.symbol}
+        await self._note("order.stray.cancel", order.order_id, note)
+        intent = Intent(
+            f"stray|{order.order_id}",
+            order.symbol,
+            order.side,
+            Purpose.MANUAL,
+            "stray",
+            "-",
+            order.created_ms,
+            type=OrderType.STOP_LIMIT if order.stop else OrderType.MARKET,
+            order_id=order.order_id,
+        )
+        try:
+            return await self.broker.cancel(intent)
+        except CabError as error:
+            return Unknown(str(error))
+
+    async def book(self, symbol: str, fills: Sequence[Fill], context: AppliedTo, reason: str) -> None:
+        """Book trades that no order of ours made here, in one transaction with why."""
+        fresh = []
+        for number, fill in enumerate(fills, 1):
+            applied = self.trader.settle(fill, context, final=number == len(fills))
+            if not applied.duplicate:
+                fresh.append(fill)
+        note = Note("position.adjusted", symbol, {"reason": reason, "trades": [f.trade_id for f in fresh]})
+        changes = Changes(
+            ts_ms=self.clock.now_ms(), fills=tuple(fresh), notes=(note,), **self.settlement.booked(symbol)
+        )
+        await self.storage.commit(changes)
 
     def booked(self, symbol: str) -> dict[str, Any]:
         """Return what a change of the book writes: the symbol's position and the account."""
-        book = self.trader.book
-        positions: Mapping[str, Mapping[str, Any] | None] = {symbol: position_state(book, symbol)}
-        return {"positions": positions, "account": account_state(book)}
+        return self.settlement.booked(symbol)
+
+    def busy(self, symbol: str, within_ms: int = 10_000) -> bool:
+        """Say whether a young order of the symbol is on its way or being settled."""
+        return self.standings.in_flight(symbol, self.clock.now_ms(), within_ms)
+
+    def open_intents(self, symbol: str) -> list[Planned]:
+        """Return the symbol's orders that have not ended."""
+        return [standing.planned for standing in self.standings.of(symbol)]
+
+    def no_entry(self, symbol: str) -> str | None:
+        """Say why orders of the past forbid an entry of the symbol now, None if they do not."""
+        if self.refused_account is not None or self.standings.unknown(symbol):
+            return "broker_error"
+        stuck = any(standing.reported for standing in self.standings)
+        settling = any(not s.is_stop for s in self.standings.of(symbol))
+        return "broker_error" if stuck or settling else None
+
+    # Before the send.
+
+    async def _unfit(self, intent: Intent) -> Executed | None:
+        """Return why a planned order is not sent now, None to go ahead. An exit waits or is pointless."""
+        standing = self.standings.find(intent.client_id)
+        if standing is None:
+            return Executed("abandoned")
+        symbol = intent.symbol
+        if intent.side is Side.BUY:
+            refused = self.gate(intent)
+            if refused is not None:
+                await self.settlement.end(standing, OrderState.ABANDONED, refused)
+            return None if refused is None else Executed(refused)
+        if self.standings.selling(symbol) or not await self.lift_stop(symbol):
+            return Executed("waiting", transient=True)
+        if intent.quantity is not None and self._held(symbol) < intent.quantity:
+            await self.settlement.end(standing, OrderState.ABANDONED, "less is held by now")
+            return Executed("already_sold")
+        return None
+
+    def _held(self, symbol: str) -> Decimal:
+        position = self.trader.book.positions.get(symbol)
+        step = self.trader.config.instruments[symbol].amount_step
+        return Decimal(0) if position is None else floor_step(position.quantity, step)
+
+    # The send.
 
     async def _send(self, planned: Planned) -> Executed:
-        intent = planned.intent
-        await self._move(intent, OrderState.SENT)  # durable: from here on the order may exist
-        if intent.side is Side.SELL and intent.reference is not None:
+        standing = self.standings.find(planned.intent.client_id)
+        if standing is None:
+            return Executed("abandoned")
+        await self.settlement.move(standing, OrderState.SENT)  # durable: from here on the order may exist
+        intent = attrs.evolve(planned.intent, sent_ms=standing.since_ms)
+        standing.planned = attrs.evolve(planned, intent=intent)
+        if intent.side is Side.SELL and intent.reference is not None and not standing.is_stop:
             self.stand_at(intent.symbol, intent.reference)
             self.trader.book.mark(intent.symbol, intent.reference)
         outcome = await self.broker.submit(intent)
         if isinstance(outcome, Ack):
-            moved = [_change(intent, OrderState.ACKED, outcome.order_id)]
-            return Executed(None, await self._settle(planned, moved, final=outcome.final))
+            self.refused_account = None
+            self._pauses.pop(intent.key, None)
+            return Executed(None, await self.settlement.settle(standing, outcome))
         if isinstance(outcome, Rejected):
-            await self._move(intent, OrderState.REJECTED, message=f"{outcome.reason}: {outcome.message}")
-            self.record(OrderRecord(intent, ()))
-            return Executed(outcome.reason)
-        await self._move(intent, OrderState.UNKNOWN, message=outcome.message)
-        self.unresolved.setdefault(intent.symbol, []).append(planned)
-        return Executed("broker_error")
+            return await self._rejected(standing, outcome)
+        await self.settlement.move(standing, OrderState.UNKNOWN, outcome.message)
+        return Executed(None, unknown=True)
 
-    async def _settle(
-        self, planned: Planned, moved: Sequence[IntentChange] = (), *, final: bool = True
-    ) -> tuple[Fill, ...]:
-        """Book the order's own trades that are not booked yet, in one transaction with its end."""
+    async def _rejected(self, standing: Standing, outcome: Rejected) -> Executed:
+        intent = standing.intent
+        text = f"{outcome.reason}: {outcome.message}"
+        await self.settlement.end(standing, OrderState.REJECTED, text)
+        self.settlement.record(OrderRecord(plain(intent), ()))
+        if outcome.reason == "credentials" and self.refused_account is None:
+            self.refused_account = text
+            self.settlement.events.stuck(intent, f"the venue takes no orders of this account: {text}")
+        if intent.side is Side.SELL:
+            self._pause(intent)
+        return Executed(outcome.reason, transient=outcome.transient)
+
+    def _pause(self, intent: Intent) -> None:
+        """Let a refused exit wait, twice as long each time; it is never given up."""
+        _, last_ms = self._pauses.get(intent.key, (0, 0))
+        pause_ms = min(2 * last_ms, LONGEST_EXIT_PAUSE_MS) or EXIT_PAUSE_MS
+        self._pauses[intent.key] = (self.clock.now_ms() + pause_ms, pause_ms)
+
+    async def _following(self, planned: Planned, done: Executed) -> Planned | None:
+        """Plan the attempt that follows at once: the rest of a partial exit, or a transient refusal again."""
         intent = planned.intent
-        fills = tuple(await self.broker.fills_of(intent))
-        filled = ZERO
-        for fill in fills:
-            filled += fill.quantity
-            self.trader.settle(fill, planned.context, final=final and is_last(intent, filled))
-        done = (_change(intent, OrderState.DONE),) if final else ()
-        await self.storage.commit(
-            Changes(
-                ts_ms=self.clock.now_ms(),
-                trace_id=intent.trace_id,
-                moved=(*moved, *done),
-                fills=fills,
-                counters=self._limits() if fills else {},
-                **self.booked(intent.symbol),
-            )
-        )
-        self.record(OrderRecord(intent, fills))
-        return fills
+        if left := rest_of(intent, done.fills):
+            if intent.attempt >= EXIT_ATTEMPTS or self.standings.find(intent.client_id) is not None:
+                return None
+            again = attrs.evolve(intent, attempt=intent.attempt + 1, quantity=left)
+        elif done.refused in RETRIED and done.transient and intent.attempt <= len(RETRY_PAUSES_S):
+            pause_s = RETRY_PAUSES_S[intent.attempt - 1] * (1 + 0.2 * self.jitter())
+            await self.clock.sleep_until(self.clock.now_ms() + round(1000 * pause_s))
+            if intent.side is Side.BUY and self.gate(intent) is not None:
+                return None
+            again = attrs.evolve(intent, attempt=intent.attempt + 1)
+        else:
+            return None
+        following = attrs.evolve(planned, intent=plain(again))
+        return following if await self.plan([following]) else None
 
-    def _limits(self) -> dict[str, Decimal]:
-        now_ms = self.clock.now_ms()
-        return limit_use(self.trader.book, self.trader.halts.released_ms(now_ms), now_ms)
+    async def _again(self, wanted: Sequence[Planned]) -> list[Planned]:
+        """Return what may be tried once more, as the next attempt, and what was not tried yet."""
+        ready = []
+        for each in wanted:
+            intent = each.intent
+            last = await self.storage.last_attempt(intent.key)
+            if last is None:
+                ready.append(each)
+                continue
+            attempt, state = last
+            due_ms, _ = self._pauses.get(intent.key, (0, 0))
+            if state in TERMINAL and self.clock.now_ms() >= due_ms:
+                ready.append(attrs.evolve(each, intent=attrs.evolve(intent, attempt=attempt + 1)))
+        return ready
 
-    async def _resolve(self, planned: Planned, state: OrderState) -> None:
-        intent = planned.intent
-        resolution = await self.broker.resolve(intent)
-        if isinstance(resolution, Found):
-            await self._settle(planned, [_change(intent, OrderState.ACKED, resolution.ack.order_id)])
+    # After the send.
+
+    async def _look(self, standing: Standing) -> None:
+        intent = standing.intent
+        absent = await self.settlement.look(standing)
+        if absent and intent.side is Side.SELL and not standing.is_stop:
+            again = attrs.evolve(intent, attempt=intent.attempt + 1)
+            following = attrs.evolve(standing.planned, intent=plain(again))
+            if await self.plan([following]):
+                await self.execute_trade(following)
             return
-        if state is OrderState.SENT:
-            await self._move(intent, OrderState.UNKNOWN)
-        if isinstance(resolution, Absent):
-            await self._move(intent, OrderState.ABANDONED, message="the venue never took it")
-            if intent.side is Side.SELL:  # exits are tried again, as the next attempt
-                again = attrs.evolve(planned, intent=attrs.evolve(intent, attempt=intent.attempt + 1))
-                if await self.plan([again]):
-                    await self.execute_trade(again)
-            return
-        self.unresolved.setdefault(intent.symbol, []).append(planned)
+        still_open = self.standings.find(intent.client_id) is not None and standing.state is OrderState.ACKED
+        final = standing.ack is not None and standing.ack.final
+        age_ms = self.clock.now_ms() - (intent.sent_ms or intent.created_ms)
+        if still_open and not final and not standing.is_stop and age_ms > MARKET_TIMEOUT_MS:
+            self.settlement.events.stuck(intent, f"it has not ended after {age_ms // 1000} s and is canceled")
+            await self._cancel(standing)
 
-    async def _move(
-        self, intent: Intent, to: OrderState, *, order_id: str | None = None, message: str | None = None
-    ) -> None:
-        moved = (_change(intent, to, order_id, message),)
-        await self.storage.commit(Changes(ts_ms=self.clock.now_ms(), trace_id=intent.trace_id, moved=moved))
+    async def _cancel(self, standing: Standing) -> None:
+        """Cancel a resting order; what became of it is settled now or at the next look."""
+        try:
+            outcome = await self.broker.cancel(standing.intent)
+        except CabError as error:
+            outcome = Unknown(str(error))
+        if isinstance(outcome, Ack):
+            await self.settlement.settle(standing, outcome)
+        elif isinstance(outcome, Rejected):  # it had ended: read how
+            await self.settlement.look(standing)
+        else:
+            standing.due_ms = self.clock.now_ms()
 
-
-def _change(
-    intent: Intent, to: OrderState, order_id: str | None = None, message: str | None = None
-) -> IntentChange:
-    return IntentChange(key=intent.key, attempt=intent.attempt, to=to, order_id=order_id, message=message)
-
-
-def _rest(intent: Intent, done: Executed) -> Decimal:
-    """Return what is left to sell of a partially filled exit."""
-    if intent.side is not Side.SELL or intent.quantity is None or not done.fills:
-        return ZERO
-    return intent.quantity - sum((fill.quantity for fill in done.fills), ZERO)
+    async def _note(self, kind: str, ref: str, payload: dict[str, Any]) -> None:
+        await self.storage.commit(Changes(ts_ms=self.clock.now_ms(), notes=(Note(kind, ref, payload),)))

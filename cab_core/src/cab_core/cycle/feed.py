@@ -6,6 +6,7 @@ look is the same for both.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from typing import Protocol, TypeAlias
@@ -16,10 +17,15 @@ from cab_core.clock import Clock
 from cab_core.contracts import Market
 from cab_core.cycle.market import RecordedMarket
 from cab_core.domain.market import Candle
+from cab_core.domain.sanity import BidFilter
 from cab_core.domain.timeframes import TF_MS, floor_ms
+from cab_core.errors import CabError
 
-#: What protective exits are judged along: a whole candle of bids, or one observed bid.
-Move: TypeAlias = Candle | Decimal
+log = logging.getLogger("cab.feed")
+
+#: What protective exits are judged along: a whole candle of bids, or one observed bid; None where no bid can
+#: be believed now.
+Move: TypeAlias = Candle | Decimal | None
 
 
 class Feed(Protocol):
@@ -112,12 +118,17 @@ class QuotedFeed:
     evaluated_ms: Mapping[str, int] = attrs.field(factory=dict)
 
     async def moves(self, symbol: str, order: int) -> AsyncIterator[Move]:
-        """Yield the bid at every look; a quote without a bid yields nothing."""
+        """Yield the bid at every look; None if there is none that can be believed."""
+        bids = BidFilter()
         while True:
             await self.clock.sleep_until(self.clock.now_ms() + self.exits_ms, order)
-            quote = await self.market.quote(symbol)
-            if quote.bid is not None and quote.bid > 0:
-                yield quote.bid
+            try:
+                quote = await self.market.quote(symbol)
+            except CabError as error:
+                log.warning("no price of %s: %s", symbol, error)
+                yield None
+            else:
+                yield bids.take(quote, self.clock.now_ms())
 
     async def closes(self, symbol: str, order: int) -> AsyncIterator[int]:
         """Yield each newly closed candle once."""

@@ -6,7 +6,6 @@ turns on a lock, so a decision always sees a settled book.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -16,12 +15,13 @@ from typing import Any
 
 import attrs
 
-from cab_core.clock import Clock
+from cab_core.clock import Clock, TurnLock
 from cab_core.cycle.announce import Announcer
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.execute_trade import Executed, Execution
 from cab_core.cycle.feed import Feed, Move
 from cab_core.cycle.moment import Moment, MomentReader
+from cab_core.cycle.protect import Protector
 from cab_core.cycle.supervise import Loop, State, Supervisor
 from cab_core.cycle.trace import TraceHead, trace_of
 from cab_core.cycle.trader import Planned, Ruling, Trader
@@ -58,6 +58,9 @@ class Orchestrator:
         max_lag_ms: how late the newest candle may be before entries are blocked.
         on_cycle: told every evaluated candle.
         background: further loops to run as long as those of the symbols.
+        protector: keeps stops at the exchange; None where it cannot hold any.
+        no_entry: what else forbids an entry of a symbol now, None if nothing does.
+        beat: called after each completed look at a symbol's exits.
     """
 
     config: CycleConfig
@@ -75,9 +78,15 @@ class Orchestrator:
     max_lag_ms: int = 120_000
     on_cycle: Callable[[Cycle], None] = _ignore
     background: Sequence[Loop] = ()
-    _lock: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
+    protector: Protector | None = None
+    no_entry: Callable[[str], str | None] = lambda _: None
+    beat: Callable[[], None] = lambda: None
+    lock: TurnLock = attrs.field(init=False)
     _spreads: dict[str, deque[float]] = attrs.field(factory=dict, init=False)
     _trace_ids: dict[tuple[str, int], str] = attrs.field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.lock = TurnLock(self.clock)
 
     async def run(self) -> None:
         """Run the loops of every symbol that is not stopped; return when all of them have ended."""
@@ -90,7 +99,7 @@ class Orchestrator:
 
     async def stop(self, reason: str, symbol: str | None = None) -> None:
         """Stop the loops of a symbol, or all, between two decisions: nothing is left half done."""
-        async with self._lock:
+        async with self.lock:
             if symbol is None:
                 self.supervisor.stop(reason)
             else:
@@ -100,13 +109,13 @@ class Orchestrator:
 
     async def _watch_equity(self) -> None:
         async for _ in self.feed.snapshots():
-            async with self._lock:
+            async with self.lock:
                 equity = self.trader.book.snapshot()
             self.announcer.equity(equity)
 
     async def _supervise_exits(self, symbol: str, order: int) -> None:
         async for move in self.feed.moves(symbol, order):
-            async with self._lock:
+            async with self.lock:
                 await self.supervise(symbol, move)
 
     async def _evaluate_candles(self, symbol: str, order: int) -> None:
@@ -116,15 +125,25 @@ class Orchestrator:
     # Exits.
 
     async def supervise(self, symbol: str, move: Move) -> None:
-        """Judge protective exits along one move of the price, and make the sales it calls for."""
+        """Look after open orders, judge exits along one move of the price, protect what is left.
+
+        Nothing that stops entries stops this.
+        """
+        await self.execution.tend(symbol)
+        if move is not None:
+            await self._walk(symbol, move)
+        if self.protector is not None:
+            await self.protector.tend(symbol)
+        self.beat()
+
+    async def _walk(self, symbol: str, move: Candle | Decimal) -> None:
         book, now_ms = self.trader.book, self.clock.now_ms()
         walked = {f"walked:{symbol}": str(now_ms + 1)} if isinstance(move, Candle) else {}
         before = book.positions[symbol].protection if symbol in book.positions else None
         trace_id = self._trace_id(symbol, (now_ms + 1) // TF_MS * TF_MS - TF_MS)
         sales = self.trader.walk(symbol, move, trace_id, now_ms)
-        if sales and await self.execution.plan(sales, values=walked):
-            for sale in sales:
-                await self._sell(sale)
+        if sales:
+            await self._sold(symbol, await self.execution.sell(sales, values=walked))
         elif symbol in book.positions and book.positions[symbol].protection is not before:
             await self.storage.commit(
                 Changes(ts_ms=now_ms, trace_id=trace_id, values=walked, **self.execution.booked(symbol))
@@ -134,14 +153,12 @@ class Orchestrator:
         self.feed.stand_at(symbol, last)
         book.mark(symbol, last)
 
-    async def _sell(self, planned: Planned) -> Executed:
-        symbol = planned.intent.symbol
-        done = await self.execution.execute_trade(planned)
-        if done.refused == "below_min_notional" and symbol in self.trader.book.positions:
+    async def _sold(self, symbol: str, done: Sequence[Executed]) -> None:
+        """Close a position whose rest the venue refuses to sell; it stays in the ledger as dust."""
+        small = any(each.refused == "below_min_notional" for each in done)
+        if small and symbol in self.trader.book.positions:
             self.trader.book.leave_dust(symbol, self.clock.now_ms())
             await self.storage.commit(Changes(ts_ms=self.clock.now_ms(), **self.execution.booked(symbol)))
-        self.announcer.executed(planned, done, self.trader.book)
-        return done
 
     # Decisions.
 
@@ -150,7 +167,7 @@ class Orchestrator:
         began, due_ms = perf_counter(), self.clock.now_ms()
         ends_ms = candle_ts_ms + TF_MS + self.config.ttl_ms
         while True:
-            async with self._lock:
+            async with self.lock:
                 cycle = await self._decide(
                     symbol, candle_ts_ms, last_try=due_ms + self.config.retry_ms >= ends_ms
                 )
@@ -212,7 +229,6 @@ class Orchestrator:
             return attrs.evolve(cycle, action="hold", reason="duplicate", order_key=None)
         self._observe(symbol, quote)
         done = await self.execution.execute_trade(planned)
-        self.announcer.executed(planned, done, self.trader.book)
         if done.refused is None:
             return cycle
         refused = attrs.evolve(cycle, action="hold", reason=done.refused)
@@ -230,7 +246,7 @@ class Orchestrator:
         if not await self.execution.plan([planned], cycle=cycle, **self._account()):
             return attrs.evolve(cycle, action="hold", reason="already_exiting", order_key=None)
         self._observe(symbol, quote)
-        await self._sell(planned)
+        await self._sold(symbol, [await self.execution.execute_trade(planned)])
         return cycle
 
     def _ruling(self, symbol: str, moment: Moment, quote: Quote, now_ms: int) -> Ruling:
@@ -239,9 +255,11 @@ class Orchestrator:
             return Ruling("regime_stale", None, delayed=True)
         if self.supervisor.entries_paused(symbol):
             return Ruling("paused", regime)
-        if symbol in self.execution.unresolved:
-            return Ruling("broker_error", regime, delayed=True)
-        if now_ms > moment.candle_ts_ms + 2 * TF_MS + self.max_lag_ms:
+        blocked = self.execution.no_entry(symbol) or self.no_entry(symbol)
+        if blocked is not None:
+            return Ruling(blocked, regime, delayed=True)
+        closed_ms = moment.candle_ts_ms + TF_MS
+        if now_ms > closed_ms + min(TF_MS + self.max_lag_ms, self.config.ttl_ms):
             return Ruling("stale_data", regime)
         spreads = tuple(self._spreads.get(symbol, ()))
         return self.trader.rule_on_buy(symbol, quote, regime, now_ms, spreads)

@@ -13,7 +13,7 @@ import attrs
 from cab_core.cycle.config import CycleConfig
 from cab_core.domain.book import Book
 from cab_core.domain.booking import Applied, AppliedTo
-from cab_core.domain.exits import ExitSale, Protection, on_candle, on_price
+from cab_core.domain.exits import STOP_PURPOSES, ExitSale, Protection, on_candle, on_price
 from cab_core.domain.market import Candle, Quote
 from cab_core.domain.money import floor_step
 from cab_core.domain.monitoring import ACTIVITY_RULE, Activity, activity_verdict
@@ -173,6 +173,19 @@ class Trader:
             return []
         return [self._sale(position, sale, following, trace_id, now_ms) for sale in sales]
 
+    def stop_out(self, symbol: str, trace_id: str, now_ms: int) -> Planned | None:
+        """Return the order that sells a whole position whose stop is due; None if nothing can be sold."""
+        position = self.book.positions.get(symbol)
+        if position is None or position.protection is None:
+            return None
+        p = position.protection
+        quantity = floor_step(position.quantity, self.config.instruments[symbol].amount_step)
+        if not quantity:
+            return None
+        price = self.book.marks.get(symbol, p.stop)
+        sale = ExitSale(quantity, price, p.kind, gap=True, purpose=STOP_PURPOSES[p.kind])
+        return self._sale(position, sale, p, trace_id, now_ms)
+
     def settle(self, fill: Fill, context: AppliedTo, *, final: bool = True) -> Applied:
         """Book one fill and take the equity's snapshot at its price; a known fill changes nothing.
 
@@ -185,6 +198,17 @@ class Trader:
         if not applied.duplicate:
             self.book.raise_peak()
         return applied
+
+    def tidy(self, symbol: str, now_ms: int) -> None:
+        """Close the position of a symbol if what is left of it cannot be sold; it stays as dust."""
+        position = self.book.positions.get(symbol)
+        if position is None:
+            return
+        instrument = self.config.instruments[symbol]
+        price = self.book.marks.get(symbol, position.entry_price)
+        quantity = position.quantity
+        if quantity < instrument.amount_step or quantity * price < instrument.min_notional:
+            self.book.leave_dust(symbol, now_ms)
 
     def _verdicts(self, entry: Entry, now_ms: int, spreads: Sequence[float]) -> list[tuple[str, Judgment]]:
         orders, turnover = self.book.activity(now_ms)

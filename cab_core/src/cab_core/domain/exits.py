@@ -29,7 +29,7 @@ StopKind: TypeAlias = Literal["stop_loss", "breakeven", "trailing_stop"]
 NOTIONAL_MARGIN = Decimal("1.05")
 
 _TWO = Decimal(2)
-_STOP_PURPOSES: dict[StopKind, Purpose] = {
+STOP_PURPOSES: dict[StopKind, Purpose] = {
     "stop_loss": Purpose.STOP_LOSS,
     "breakeven": Purpose.BREAKEVEN,
     "trailing_stop": Purpose.TRAIL,
@@ -232,7 +232,7 @@ def _sellable(p: Protection, instrument: Instrument) -> Decimal:
 
 def _stop_out(p: Protection, quantity: Decimal, price: Decimal, gap: bool = False) -> list[ExitSale]:
     reason = f"{p.kind}_gap" if gap else p.kind
-    return _sale(quantity, price, reason, _STOP_PURPOSES[p.kind], gap)
+    return _sale(quantity, price, reason, STOP_PURPOSES[p.kind], gap)
 
 
 def _sale(

@@ -60,6 +60,9 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     OrderState.ABANDONED: frozenset(),
 }
 
+#: Transient refusals after which the same order may be sent again at once, as the next attempt.
+RETRIED = frozenset({"not_sent", "rate_limited", "clock_skew"})
+
 #: How long after the journalled send a request may still be accepted, where the venue can refuse late ones.
 REQUEST_TTL_MS = 4_000
 

@@ -136,6 +136,12 @@ def find_intent(conn: sa.Connection, client_id: str) -> StoredIntent | None:
     return found[0] if found else None
 
 
+def last_attempt(conn: sa.Connection, key: str) -> tuple[int, OrderState] | None:
+    """Return number and state of the newest attempt of a key, None if there is none."""
+    row = conn.execute(_LAST_ATTEMPT, {"wanted": key}).first()
+    return None if row is None else (row.attempt, OrderState(row.state))
+
+
 def attempts_of(conn: sa.Connection, key: str) -> list[StoredIntent]:
     """Return all attempts of a key, first attempt first."""
     return _load(conn, order_intents.c.key == key)
@@ -174,6 +180,8 @@ def _stored(row: sa.Row[Any]) -> StoredIntent:
         reference=row.reference,
         trigger=row.trigger_price,
         limit=row.limit_price,
+        sent_ms=row.sent_ms,
+        order_id=row.order_id,
     )
     return StoredIntent(
         intent, OrderState(row.state), row.sent_ms, row.updated_ms, row.order_id, row.message, row.payload

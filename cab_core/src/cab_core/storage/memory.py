@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import attrs
 
+from cab_core.domain.orders import OrderState, client_order_id
 from cab_core.domain.risk import Halts
 from cab_core.ports import Changes, Remembered
 
@@ -15,7 +16,7 @@ from cab_core.ports import Changes, Remembered
 class MemoryRecords:
     """Refuses duplicates like a database does, but keeps nothing for a restart."""
 
-    _intents: set[tuple[str, int]] = attrs.field(factory=set, init=False)
+    _states: dict[tuple[str, int], OrderState] = attrs.field(factory=dict, init=False)
     _cycles: set[tuple[str, int]] = attrs.field(factory=set, init=False)
     _halts: Halts = attrs.field(factory=Halts, init=False)
 
@@ -36,13 +37,24 @@ class MemoryRecords:
         """Take the changes in; False at a duplicate."""
         intents = {(intent.key, intent.attempt) for intent, _ in changes.planned}
         cycles = set() if changes.cycle is None else {(changes.cycle.symbol, changes.cycle.candle_ts_ms)}
-        if intents & self._intents or cycles & self._cycles:
+        if intents & self._states.keys() or cycles & self._cycles:
             return False
-        self._intents |= intents
+        self._states |= dict.fromkeys(intents, OrderState.PLANNED)
+        self._states |= {(move.key, move.attempt): move.to for move in changes.moved}
         self._cycles |= cycles
         for halt in changes.halts:
             self._halts = self._halts.trip(halt)
         return True
+
+    async def last_attempt(self, key: str) -> tuple[int, OrderState] | None:
+        """Return number and state of the newest attempt of an intent key, None if it was never planned."""
+        attempts = [attempt for known, attempt in self._states if known == key]
+        return (max(attempts), self._states[key, max(attempts)]) if attempts else None
+
+    async def known_orders(self, ids: Collection[str]) -> frozenset[str]:
+        """Return the client ids among ``ids`` that were planned; no venue has orders of this account."""
+        planned = {client_order_id(key, attempt) for key, attempt in self._states}
+        return frozenset(planned.intersection(ids))
 
     async def halts(self, now_ms: int) -> tuple[Halts, bool]:
         """Return the halts tripped so far."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,10 +11,12 @@ import attrs
 import sqlalchemy as sa
 
 from cab_core.domain.equity import drawdown_pct
+from cab_core.domain.orders import OrderState
 from cab_core.domain.risk import Halt, Halts
 from cab_core.ports import Changes, Cycle, OpenIntent, Remembered
 from cab_core.storage.fills import save_fill
-from cab_core.storage.intents import plan_intent, set_intent_state
+from cab_core.storage.intents import last_attempt, plan_intent, set_intent_state
+from cab_core.storage.journal import append
 from cab_core.storage.kv import kv_load, kv_save
 from cab_core.storage.positions import (
     AccountRow,
@@ -24,6 +26,7 @@ from cab_core.storage.positions import (
     save_equity,
     save_position,
 )
+from cab_core.storage.reconciliations import known_orders, save_reconciliation
 from cab_core.storage.regime import RegimeRow, save_regime
 from cab_core.storage.risk import Counter, load_halts, peak_reset_due, releases, save_halt, set_counter
 from cab_core.storage.risk import Halt as HaltRow
@@ -59,6 +62,14 @@ class Records:
         except _DuplicateError:
             return False
         return True
+
+    async def last_attempt(self, key: str) -> tuple[int, OrderState] | None:
+        """Return number and state of the newest attempt of an intent key, None if it was never planned."""
+        return await self.store.transact(lambda conn: last_attempt(conn, key))
+
+    async def known_orders(self, ids: Collection[str]) -> frozenset[str]:
+        """Return those of some client ids and venue's order ids that are on record."""
+        return await self.store.transact(lambda conn: known_orders(conn, ids))
 
     async def halts(self, now_ms: int) -> tuple[Halts, bool]:
         """Return the halts as they stand in the database, and whether the peak is to be reset."""
@@ -99,16 +110,26 @@ class Records:
             save_fill(conn, self.exchange, fill, trace_id=trace_id)
         for symbol, state in changes.positions.items():
             save_position(conn, symbol, state, ts_ms, trace_id=trace_id)
-        for halt in changes.halts:
-            save_halt(conn, HaltRow(halt.rule, halt.since_ms, halt.until_ms, halt.reason), trace_id=trace_id)
-        for rule, value in changes.counters.items():
-            set_counter(conn, Counter(utc_date(ts_ms), "account", rule, value, ts_ms, trace_id))
-        if changes.account is not None:
-            _save_account(conn, changes)
-        if changes.revised is not None:
-            _revise(conn, changes.revised, ts_ms)
-        if changes.values:
-            kv_save(conn, changes.values)
+        _save_beside(conn, changes)
+
+
+def _save_beside(conn: sa.Connection, changes: Changes) -> None:
+    """Save what goes along with orders, trades and positions."""
+    trace_id, ts_ms = changes.trace_id, changes.ts_ms
+    for halt in changes.halts:
+        save_halt(conn, HaltRow(halt.rule, halt.since_ms, halt.until_ms, halt.reason), trace_id=trace_id)
+    for rule, value in changes.counters.items():
+        set_counter(conn, Counter(utc_date(ts_ms), "account", rule, value, ts_ms, trace_id))
+    if changes.account is not None:
+        _save_account(conn, changes)
+    if changes.revised is not None:
+        _revise(conn, changes.revised, ts_ms)
+    if changes.reconciled is not None:
+        save_reconciliation(conn, changes.reconciled, ts_ms, trace_id=trace_id)
+    if changes.values:
+        kv_save(conn, changes.values)
+    for note in changes.notes:
+        append(conn, note.kind, note.payload, ts_ms=ts_ms, ref=note.ref, trace_id=trace_id)
 
 
 def utc_date(ts_ms: int) -> str:

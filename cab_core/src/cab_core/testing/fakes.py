@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from asyncio import Future, get_running_loop
+from contextlib import AbstractAsyncContextManager, nullcontext
 from decimal import Decimal
 from typing import Any
 
@@ -39,6 +40,10 @@ class VirtualClock:
         wake = get_running_loop().create_future()
         heapq.heappush(self._sleepers, (ts_ms, order, next(self._count), wake))
         await wake
+
+    def parked(self) -> AbstractAsyncContextManager[None]:
+        """Wait for another task; this clock moves only when told."""
+        return nullcontext()
 
     def advance(self, *, ms: int = 0, seconds: float = 0.0) -> None:
         """Move the time forward and wake everybody whose time has come."""

@@ -1,0 +1,224 @@
+"""Settlement (spec 11): own trades into the book, and unknown outcomes resolved by observation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+import attrs
+
+from cab_core.clock import Clock
+from cab_core.contracts import Broker
+from cab_core.cycle.fills import is_last
+from cab_core.cycle.records import OrderRecord
+from cab_core.cycle.standing import STUCK_MS, Standing, Standings
+from cab_core.cycle.trader import Planned, Trader
+from cab_core.domain.book_state import account_state, position_state
+from cab_core.domain.limits import limit_use
+from cab_core.domain.money import ZERO
+from cab_core.domain.orders import Absent, Ack, Fill, Found, Intent, OrderState, Side, Undetermined
+from cab_core.errors import CabError
+from cab_core.ports import Changes, IntentChange, Storage
+
+log = logging.getLogger("cab.settlement")
+
+
+class OrderEvents(Protocol):
+    """Told what becomes of orders, after it is durable."""
+
+    def changed(self, intent: Intent, to: OrderState, message: str) -> None:
+        """An attempt went to another state."""
+
+    def settled(self, planned: Planned, fills: Sequence[Fill], *, ended: bool) -> None:
+        """Own trades were booked; ``ended`` if all of the order is."""
+
+    def stuck(self, intent: Intent, text: str) -> None:
+        """An order needs a person."""
+
+
+class NoEvents:
+    """Nobody listens."""
+
+    def changed(self, intent: Intent, to: OrderState, message: str) -> None:
+        """Do nothing."""
+
+    def settled(self, planned: Planned, fills: Sequence[Fill], *, ended: bool) -> None:
+        """Do nothing."""
+
+    def stuck(self, intent: Intent, text: str) -> None:
+        """Do nothing."""
+
+
+@attrs.define(eq=False)
+class Settlement:
+    """Books what the venue says of orders that have not ended.
+
+    Attributes:
+        standings: those orders.
+        resting_ms: time between looks at a quiet resting stop.
+        record: told every order that ended at the venue, with its fills.
+    """
+
+    trader: Trader
+    broker: Broker
+    storage: Storage
+    clock: Clock
+    standings: Standings = attrs.field(factory=Standings)
+    events: OrderEvents = attrs.field(factory=NoEvents)
+    record: Callable[[OrderRecord], None] = lambda _: None
+    resting_ms: int = 30_000
+
+    async def settle(self, standing: Standing, ack: Ack) -> tuple[Fill, ...]:
+        """Book the order's own trades that are not booked yet, in one transaction with its end.
+
+        It ends once the venue calls it final and the trades add up to what the venue says was filled: trades
+        may show up late, and nothing is sized on an amount that is not confirmed.
+
+        Returns:
+            What is newly booked.
+        """
+        intent = attrs.evolve(standing.intent, order_id=ack.order_id)
+        standing.planned = attrs.evolve(standing.planned, intent=intent)
+        standing.ack = ack
+        moved = [] if standing.state is OrderState.ACKED else [change(intent, OrderState.ACKED, ack.order_id)]
+        trades = await self._trades(standing)
+        filled = sum((trade.quantity for trade in trades or ()), ZERO)
+        ended = trades is not None and ack.final and (ack.filled is None or filled >= ack.filled)
+        fresh = await self._book(standing.planned, trades or (), filled, ended=ended)
+        if ended:
+            moved.append(change(intent, OrderState.DONE, message=ack.ended or None))
+        if moved or fresh:  # all trades: those of a write that failed are missing in the database
+            await self._commit(intent, moved, trades or (), booked=bool(fresh) or ended)
+        standing.enter(OrderState.ACKED, self.clock.now_ms())
+        for move in moved:
+            self.events.changed(intent, move.to, move.message or "")
+        if ended:
+            self.standings.end(standing)
+            self.record(OrderRecord(plain(intent), tuple(trades or ())))
+        if fresh or ended:
+            self.events.settled(standing.planned, fresh, ended=ended)
+        return fresh
+
+    async def look(self, standing: Standing) -> bool:
+        """Ask the venue about an order; return True if it proved that it never took it."""
+        now_ms = self.clock.now_ms()
+        ack = standing.ack
+        if ack is not None and ack.final:  # only its trades are missing
+            await self.settle(standing, ack)
+            standing.looked(now_ms, self.resting_ms)
+            return False
+        try:
+            resolution = await self.broker.resolve(standing.intent)
+        except CabError as error:
+            resolution = Undetermined(str(error))
+        if isinstance(resolution, Found):
+            await self.settle(standing, resolution.ack)
+        elif standing.state is OrderState.SENT:
+            await self.move(standing, OrderState.UNKNOWN)
+        if isinstance(resolution, Absent) and standing.unknown:
+            await self.end(standing, OrderState.ABANDONED, "the venue never took it")
+            return True
+        standing.looked(now_ms, self.resting_ms)
+        if standing.unknown and not standing.reported and now_ms - standing.since_ms > STUCK_MS:
+            standing.reported = True
+            reason = getattr(resolution, "message", "")
+            self.events.stuck(standing.intent, f"its outcome is unknown for 10 minutes: {reason}")
+        return False
+
+    async def move(self, standing: Standing, to: OrderState, message: str = "") -> None:
+        """Bring an order to a state, durably."""
+        intent = standing.intent
+        moved = (change(intent, to, message=message or None),)
+        now_ms = self.clock.now_ms()
+        await self.storage.commit(Changes(ts_ms=now_ms, trace_id=intent.trace_id, moved=moved))
+        standing.enter(to, now_ms)
+        self.events.changed(intent, to, message)
+
+    async def end(self, standing: Standing, to: OrderState, message: str) -> None:
+        """Bring an order to a terminal state, durably, and forget it."""
+        await self.move(standing, to, message)
+        self.standings.end(standing)
+
+    def booked(self, symbol: str) -> dict[str, Any]:
+        """Return what a change of the book writes: the symbol's position and the account."""
+        book = self.trader.book
+        positions: Mapping[str, Mapping[str, Any] | None] = {symbol: position_state(book, symbol)}
+        return {"positions": positions, "account": account_state(book)}
+
+    async def _trades(self, standing: Standing) -> tuple[Fill, ...] | None:
+        """Return the order's own trades, None if they cannot be had now."""
+        if standing.is_stop and standing.ack is not None and _quiet(standing.ack):
+            return ()
+        try:
+            return tuple(await self.broker.fills_of(standing.intent))
+        except CabError as error:
+            log.warning("the trades of %s cannot be read yet: %s", standing.intent.client_id, error)
+            return None
+
+    async def _book(
+        self, planned: Planned, trades: Sequence[Fill], filled: Decimal, *, ended: bool
+    ) -> tuple[Fill, ...]:
+        fresh = []
+        for number, trade in enumerate(trades, 1):
+            final = ended and number == len(trades) and is_last(planned.intent, filled)
+            context = planned.context
+            if trade.fee_currency not in trade.symbol.split("/"):
+                context = attrs.evolve(context, fee_rate=await self._rate(trade))
+            if not self.trader.settle(trade, context, final=final).duplicate:
+                fresh.append(trade)
+        if ended and len(fresh) < len(trades):  # the last trade was booked before it was known to be the last
+            self.trader.tidy(planned.intent.symbol, self.clock.now_ms())
+        return tuple(fresh)
+
+    async def _rate(self, trade: Fill) -> Decimal | None:
+        """Return the price of a third fee currency in quote, None if the venue does not tell."""
+        quote = trade.symbol.partition("/")[2]
+        try:
+            return (await self.broker.quote(f"{trade.fee_currency}/{quote}")).mid
+        except CabError:
+            return None
+
+    async def _commit(
+        self, intent: Intent, moved: Sequence[IntentChange], trades: tuple[Fill, ...], *, booked: bool
+    ) -> None:
+        changed = self.booked(intent.symbol) if booked else {}
+        await self.storage.commit(
+            Changes(
+                ts_ms=self.clock.now_ms(),
+                trace_id=intent.trace_id,
+                moved=moved,
+                fills=trades,
+                counters=self._limits() if booked and trades else {},
+                **changed,
+            )
+        )
+
+    def _limits(self) -> dict[str, Decimal]:
+        now_ms = self.clock.now_ms()
+        return limit_use(self.trader.book, self.trader.halts.released_ms(now_ms), now_ms)
+
+
+def change(
+    intent: Intent, to: OrderState, order_id: str | None = None, message: str | None = None
+) -> IntentChange:
+    """Return the step of an attempt to its next state."""
+    return IntentChange(key=intent.key, attempt=intent.attempt, to=to, order_id=order_id, message=message)
+
+
+def plain(intent: Intent) -> Intent:
+    """Return the intent as it was decided, without what its sending added."""
+    return attrs.evolve(intent, sent_ms=None, order_id=None)
+
+
+def rest_of(intent: Intent, fills: Sequence[Fill]) -> Decimal:
+    """Return what is left to sell of a partially filled exit; 0 for a buy or where nothing was filled."""
+    if intent.side is not Side.SELL or intent.quantity is None or not fills:
+        return ZERO
+    return intent.quantity - sum((fill.quantity for fill in fills), ZERO)
+
+
+def _quiet(ack: Ack) -> bool:
+    """Say whether a resting stop cannot have traded: nothing filled, trigger not reached."""
+    return not ack.final and ack.fired_ms is None and not ack.filled
