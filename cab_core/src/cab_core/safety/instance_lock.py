@@ -13,6 +13,7 @@ import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,15 @@ from filelock import FileLock, Timeout
 
 from cab_core.errors import LockedError, StorageError
 
+#: Roles of a holder.
+BOT = "bot"
+DEAD_MAN = "dead_man"
+
 _SHARED = 0o644
+_FIX = "stop it first, or give this one INSTANCE_LOCK_PATH and DB_PATH of its own"
+
+#: States of a process that has ended but is still listed.
+_DEAD = frozenset("ZXx")
 
 
 @attrs.frozen(slots=True)
@@ -33,16 +42,20 @@ class Holder:
         born: start of the process in the kernel's ticks, empty where the system does not tell; it
             distinguishes the process from a later one with the same id.
         inode: of the lock file it holds.
+        role: `BOT`, or `DEAD_MAN` while the dead man's switch closes positions.
+        path: the lock file.
     """
 
-    pid: int
+    pid: int = attrs.field(validator=attrs.validators.instance_of(int))
     host: str
-    started_ms: int
+    started_ms: int = attrs.field(validator=attrs.validators.instance_of(int))
     born: str
     inode: int
+    role: str = BOT
+    path: str = ""
 
     def alive(self) -> bool:
-        """Say whether this very process still runs on this host."""
+        """Say whether this very process still runs on this host; one that is to be reaped does not."""
         if self.host != socket.gethostname():
             return False
         try:
@@ -51,22 +64,63 @@ class Holder:
             return False
         except PermissionError:
             pass  # it lives, but belongs to somebody else
-        return _born(self.pid) == self.born
+        state, born = _process(self.pid)
+        return born == self.born and state not in _DEAD
+
+
+@attrs.frozen(slots=True)
+class FileMark:
+    """Which file a name stood for. It needs somebody who keeps that file open, since inodes are used again.
+
+    The file is never opened here: closing any handle of a SQLite file drops the locks of the whole process.
+    """
+
+    path: Path
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> FileMark:
+        """Take the mark of an existing file."""
+        found = path.stat()
+        return cls(path, found.st_dev, found.st_ino)
+
+    def unchanged(self) -> bool:
+        """Say whether the name still stands for that file: it was neither deleted nor replaced."""
+        try:
+            return FileMark.of(self.path) == self
+        except OSError:
+            return False
+
+
+def still_mine(holder: Holder, *others: FileMark) -> bool:
+    """Say whether the lock still guards its name, and the other files (the database) are still the same.
+
+    Args:
+        holder: what `instance_lock` gave.
+        others: marks of files that must not be replaced under a running instance.
+    """
+    try:
+        inode = Path(holder.path).stat().st_ino
+    except OSError:
+        return False
+    return inode == holder.inode and all(mark.unchanged() for mark in others)
 
 
 @contextmanager
-def instance_lock(path: Path, now_ms: int) -> Iterator[Holder]:
+def instance_lock(path: Path, now_ms: int, role: str = BOT) -> Iterator[Holder]:
     """Hold the lock for the length of the block.
 
     Args:
         path: the lock file; its folder is made.
         now_ms: time of the start, for the sidecar.
+        role: what this process does while it holds the lock.
 
     Raises:
         LockedError: another instance holds it.
         StorageError: the file cannot be made or written.
     """
-    sidecar = path.with_name(f"{path.name}.json")
+    sidecar = sidecar_of(path)
     with _refused_as_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = _acquired(path, sidecar)
@@ -75,7 +129,8 @@ def instance_lock(path: Path, now_ms: int) -> Iterator[Holder]:
         other = read_holder(sidecar)
         if other is not None and other.inode != inode and other.pid != os.getpid() and other.alive():
             raise _running(other, path)
-        me = Holder(os.getpid(), socket.gethostname(), now_ms, _born(os.getpid()), inode)
+        born = _process(os.getpid())[1]
+        me = Holder(os.getpid(), socket.gethostname(), now_ms, born, inode, role, str(path.absolute()))
         with _refused_as_error(sidecar):
             _write(sidecar, attrs.asdict(me))
         try:
@@ -85,6 +140,17 @@ def instance_lock(path: Path, now_ms: int) -> Iterator[Holder]:
                 sidecar.unlink(missing_ok=True)
     finally:
         lock.release()
+
+
+def sidecar_of(path: Path) -> Path:
+    """Return the file that says who holds the lock ``path``."""
+    return path.with_name(f"{path.name}.json")
+
+
+def living_holder(path: Path) -> Holder | None:
+    """Return the living process that holds the lock ``path``, as its sidecar says; takes no lock."""
+    holder = read_holder(sidecar_of(path))
+    return holder if holder is not None and holder.alive() else None
 
 
 def read_holder(sidecar: Path) -> Holder | None:
@@ -105,21 +171,27 @@ def _acquired(path: Path, sidecar: Path) -> FileLock:
 
 
 def _running(holder: Holder | None, path: Path) -> LockedError:
-    who = "" if holder is None else f": process {holder.pid} on {holder.host}"
-    return LockedError(
-        f"Instance already running{who}",
-        where=str(path),
-        fix="stop it first, or give this one INSTANCE_LOCK_PATH and DB_PATH of its own",
-    )
+    if holder is None:
+        return LockedError("Instance already running", where=str(path), fix=_FIX)
+    since = datetime.fromtimestamp(holder.started_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    who = f"process {holder.pid} on {holder.host} since {since}"
+    if holder.role == DEAD_MAN:
+        return LockedError(
+            f"The dead man's switch is closing positions: {who}",
+            where=str(path),
+            fix="wait until it has finished, then see: cab dms status",
+        )
+    return LockedError(f"Instance already running: {who}", where=str(path), fix=_FIX)
 
 
-def _born(pid: int) -> str:
-    """Return the start of a process in ticks since boot (field 22 of its stat), empty if unknown."""
+def _process(pid: int) -> tuple[str, str]:
+    """Return state and start, in ticks since boot, of a process (fields 3 and 22 of its stat); or blanks."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return ""
-    return text.rpartition(")")[2].split()[19]
+        return "", ""
+    fields = text.rpartition(")")[2].split()
+    return fields[0], fields[19]
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

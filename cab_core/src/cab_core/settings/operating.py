@@ -85,8 +85,29 @@ class OperationSettings:
     settlement_interval_sec: int = setting("30", parse.whole(1, 3600), "Seconds between settlements.")
     watchdog_interval_sec: int = setting("3", parse.whole(1, 3600), "Seconds between watchdog checks.")
     health_check_interval_sec: int = setting("10", parse.whole(1, 3600), "Seconds between health checks.")
+    dms_enabled: bool | None = setting(
+        "",
+        parse.optional_boolean("true, false, or empty: true in live, false in paper"),
+        "Whether a process of its own watches the bot and closes all positions when it is dead.",
+    )
+    dms_restart_sec: int = setting(
+        "30",
+        parse.whole(1, 3600),
+        "Seconds without a completed supervision cycle after which the bot is killed, to be restarted.",
+    )
     dms_timeout_sec: int = setting(
-        "120", parse.whole(10, 3600), "Seconds without a beat after which the dead man's switch acts."
+        "120",
+        parse.whole(10, 3600),
+        "Seconds after the last beat at which the dead man's switch closes all positions, unless another bot "
+        "has taken over.",
+    )
+    dms_recheck_sec: float = setting(
+        "3", parse.real(gt=0, le=60), "Seconds between the two confirmations before the bot is killed."
+    )
+    dms_restart: bool = setting(
+        "false",
+        parse.boolean(),
+        "Whether the watching process starts the bot again, once; otherwise a service manager does.",
     )
     broker_rate_rps: float = setting("8", parse.real(gt=0), "Requests per second to the exchange.")
     broker_rate_burst: int = setting("16", parse.whole(1), "Requests that may go out at once.")
