@@ -26,6 +26,7 @@ from cab_core.storage import (
     verify_journal,
     visit,
 )
+from cab_core.storage.schema import HEAD
 
 
 def _pragmas(conn: Connection) -> dict[str, object]:
@@ -142,7 +143,7 @@ async def test_a_newer_database_is_refused_unchanged(path: Path) -> None:
     await (await Store.open(path)).close()
     _make_newer(path)
 
-    await _bytes_after_refusal(path, "schema 0999, this version of cab knows up to 0001")
+    await _bytes_after_refusal(path, f"schema 0999, this version of cab knows up to {HEAD}")
 
 
 async def test_a_database_of_another_program_is_refused_unchanged(tmp_path: Path) -> None:

@@ -191,6 +191,12 @@ class Book:
         """Set the peak to the current equity (manual reset of the drawdown halt)."""
         self.peak = self.equity()
 
+    def deposit(self, value: Decimal) -> None:
+        """Take in quote value from outside: neither gain nor loss, so baseline and peak move along."""
+        self.baseline += value
+        self.peak += value
+        self.quote_free += value
+
     def activity(self, now_ms: int) -> tuple[int, Decimal]:
         """Return the number of filled orders and their quote value in the last five minutes."""
         recent = [entry for entry in self.recent if now_ms - ACTIVITY_MS < entry[0]]

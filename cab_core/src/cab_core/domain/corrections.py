@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 import attrs
 
+from cab_core.domain.comparison import LocalView, VenueView, managed_after, stray_trades, strays
 from cab_core.domain.market import Instrument
 from cab_core.domain.money import ZERO, floor_step
 from cab_core.domain.orders import Fill, Side, VenueOrder
-from cab_core.domain.reconcile import (
-    Finding,
-    Kind,
-    LocalView,
-    VenueView,
-    managed_after,
-    stray_trades,
-    strays,
-)
+from cab_core.domain.reconcile import Finding, Kind
 from cab_core.domain.timeframes import MINUTE_MS
 
 #: Consecutive cycles with the same mismatch that need no person yet.
@@ -87,8 +80,14 @@ def corrections(
         adopted=tuple(stray_trades(local, venue)),
         shrunk=shrunk,
         taken_over=taken_over,
-        canceled=tuple(sorted((o for o in strays(local, venue) if o.open), key=lambda o: o.order_id)),
+        canceled=_open_once(strays(local, venue)),
     )
+
+
+def _open_once(orders: Sequence[VenueOrder]) -> tuple[VenueOrder, ...]:
+    """Return the open ones, each once, in an order that does not depend on the listing's."""
+    by_id = {order.order_id: order for order in orders if order.open}
+    return tuple(by_id[order_id] for order_id in sorted(by_id))
 
 
 def _adjustment(

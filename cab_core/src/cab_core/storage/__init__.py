@@ -37,6 +37,12 @@ from cab_core.storage.positions import (
     save_position,
 )
 from cab_core.storage.problems import DatabaseFailedError
+from cab_core.storage.reconciliations import (
+    ReconciliationRow,
+    known_orders,
+    load_reconciliations,
+    save_reconciliation,
+)
 from cab_core.storage.regime import (
     RegimeRow,
     load_readings,
@@ -83,6 +89,7 @@ __all__ = [
     "JournalRow",
     "NoDatabaseError",
     "PaperState",
+    "ReconciliationRow",
     "RegimeRow",
     "Release",
     "SavedState",
@@ -100,6 +107,7 @@ __all__ = [
     "intents_since",
     "journal",
     "journal_rows",
+    "known_orders",
     "kv_load",
     "kv_save",
     "last_candles",
@@ -111,6 +119,7 @@ __all__ = [
     "load_halts",
     "load_positions",
     "load_readings",
+    "load_reconciliations",
     "load_regime",
     "load_state",
     "load_traces",
@@ -127,6 +136,7 @@ __all__ = [
     "save_halt",
     "save_position",
     "save_reading",
+    "save_reconciliation",
     "save_regime",
     "save_trace",
     "set_counter",

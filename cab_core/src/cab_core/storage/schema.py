@@ -8,7 +8,7 @@ from sqlalchemy import Column, Table
 from cab_core.storage.types import Json, Money
 
 #: Revision of the newest migration; stored in ``alembic_version``.
-HEAD = "0001"
+HEAD = "0002"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -185,6 +185,16 @@ macro_observations = Table(
     Column("value", sa.Float),
     _ms("observed_ms", nullable=True),
     Column("payload", Json, nullable=False),
+)
+
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    _text("symbol", primary_key=True),
+    Column("ts_ms", sa.BigInteger, primary_key=True, autoincrement=False),
+    Column("duration_ms", sa.Integer, nullable=False),
+    Column("findings", Json, nullable=False),
+    Column("corrected", Json, nullable=False),
 )
 
 paper_state = Table("paper_state", metadata, _text("key", primary_key=True), _text("value"))

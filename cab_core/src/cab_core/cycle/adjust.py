@@ -1,0 +1,83 @@
+"""Makes the corrections of a reconciliation through the one way to orders and the book."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import attrs
+
+from cab_core.cycle.announce import Announcer
+from cab_core.cycle.execute_trade import Execution
+from cab_core.cycle.trader import Trader
+from cab_core.domain.booking import AppliedTo
+from cab_core.domain.corrections import Corrections
+from cab_core.domain.orders import Ack, Fill, Purpose, Side, VenueOrder
+
+
+@attrs.frozen(eq=False)
+class Adjuster:
+    """Books adjustments and cancels stray orders. It never buys and never sells."""
+
+    trader: Trader
+    execution: Execution
+    announcer: Announcer
+
+    async def make(self, symbol: str, todo: Corrections, now_ms: int) -> tuple[str, ...]:
+        """Make the corrections and say what was done."""
+        done = [*await self._adopt(symbol, todo.adopted, now_ms)]
+        if todo.shrunk is not None:
+            done.append(await self._shrink(symbol, todo.shrunk))
+        if todo.taken_over is not None:
+            done.append(await self._take_over(symbol, todo.taken_over))
+        done += [await self._cancel(order, now_ms) for order in todo.canceled]
+        return tuple(done)
+
+    async def _adopt(self, symbol: str, trades: Sequence[Fill], now_ms: int) -> Sequence[str]:
+        done = []
+        for client_id, fills in _by_order(trades):
+            side = fills[0].side
+            context = AppliedTo(
+                Purpose.ENTRY if side is Side.BUY else Purpose.MANUAL,
+                "adopted",
+                rules=self.trader.config.exits if side is Side.BUY else None,
+            )
+            await self.execution.book(symbol, fills, context, "stray_fills")
+            verb = "bought" if side is Side.BUY else "sold"
+            quantity = sum(fill.quantity for fill in fills)
+            text = f"booked {quantity:f} {verb} by the unknown order {client_id}"
+            self._critical(symbol, text, now_ms)
+            done.append(text)
+        return done
+
+    async def _shrink(self, symbol: str, sold: Fill) -> str:
+        await self.execution.book(symbol, [sold], AppliedTo(Purpose.MANUAL, "external_sell"), "external_sell")
+        text = f"booked an external sell of {sold.quantity:f}, estimated at {sold.price:f}"
+        self.announcer.alert("important", "reconciliation.completed", text, symbol=symbol, ts_ms=sold.ts_ms)
+        return text
+
+    async def _take_over(self, symbol: str, bought: Fill) -> str:
+        # A deposit in kind: it comes from outside, so no cash of the account is spent on it.
+        self.trader.book.deposit(bought.value)
+        context = AppliedTo(Purpose.MANUAL, "adopted", rules=self.trader.config.exits)
+        await self.execution.book(symbol, [bought], context, "adopt_external")
+        return f"took over {bought.quantity:f} at {bought.price:f}"
+
+    async def _cancel(self, order: VenueOrder, now_ms: int) -> str:
+        outcome = await self.execution.cancel_stray(order)
+        what = f"the unknown order {order.client_id or order.order_id} of this bot's prefix"
+        text = f"canceled {what}" if isinstance(outcome, Ack) else f"could not cancel {what} yet"
+        self._critical(order.symbol, text, now_ms)
+        return text
+
+    def _critical(self, symbol: str, text: str, now_ms: int) -> None:
+        known = "another instance trades this account, or the database is an older copy"
+        self.announcer.alert(
+            "critical", "reconciliation.completed", f"{text}: {known}", symbol=symbol, ts_ms=now_ms
+        )
+
+
+def _by_order(trades: Sequence[Fill]) -> Iterator[tuple[str, list[Fill]]]:
+    """Yield the trades of one order after the other, in the order they were made."""
+    for client_id, fills in groupby(trades, key=lambda fill: fill.client_id):
+        yield client_id, list(fills)

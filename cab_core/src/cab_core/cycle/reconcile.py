@@ -1,0 +1,235 @@
+"""Reconciliation (spec 12): the book against the venue, evidence before correction.
+
+A correction is made from own trades and complete listings only. A reading verb that raises, an order under
+way, or a book that moved meanwhile mean that there is no verdict this time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from cab_core.clock import Clock
+from cab_core.contracts import Broker
+from cab_core.cycle.adjust import Adjuster
+from cab_core.cycle.announce import Announcer
+from cab_core.cycle.execute_trade import Execution
+from cab_core.cycle.observe import Observer
+from cab_core.cycle.trader import Trader
+from cab_core.domain.comparison import LocalView, VenueView, undecided
+from cab_core.domain.corrections import Allowed, Streak, corrections, follow
+from cab_core.domain.reconcile import Finding, Kind, findings
+from cab_core.domain.timeframes import MINUTE_MS
+from cab_core.errors import CabError, StorageError
+from cab_core.ports import Changes, Reconciled, Storage
+
+log = logging.getLogger("cab.reconcile")
+
+#: How far listings reach back behind the last verdict: trades and balances may show up late.
+OVERLAP_MS = 15 * MINUTE_MS
+
+#: A comparison that takes longer is worth a warning.
+SLOW_MS = 10_000
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Reconciliation:
+    """One comparison of a symbol.
+
+    Attributes:
+        findings: what differed before anything was corrected.
+        corrected: what was done, one text each.
+        skipped: why there is no verdict, None if there is one.
+    """
+
+    symbol: str
+    ts_ms: int
+    duration_ms: int = 0
+    findings: tuple[Finding, ...] = ()
+    corrected: tuple[str, ...] = ()
+    skipped: str | None = None
+
+    @property
+    def mismatches(self) -> tuple[Finding, ...]:
+        """The findings in which book and venue contradict each other."""
+        return tuple(finding for finding in self.findings if finding.mismatch)
+
+    @property
+    def clean(self) -> bool:
+        """Whether book and venue agree."""
+        return self.skipped is None and not self.mismatches
+
+
+@attrs.define(eq=False, kw_only=True)
+class Reconciler:
+    """Compares the symbols of one account with the venue.
+
+    Attributes:
+        broker: only its reading verbs are called; orders go through ``execution``.
+        since_ms: what the durable memory is known to cover; listings of the first look begin before it.
+        interval_ms: pause between the comparisons of `run`.
+        stop_offset: how far limits of resting stops lie below their triggers; None where no stops rest.
+        turn: held while something is corrected, so that no decision is made on a book that moves.
+        latest: the last comparison of each symbol, for status pages.
+    """
+
+    trader: Trader
+    broker: Broker
+    execution: Execution
+    storage: Storage
+    clock: Clock
+    announcer: Announcer
+    since_ms: int
+    interval_ms: int = MINUTE_MS
+    stop_offset: Decimal | None = None
+    turn: AbstractAsyncContextManager[Any] = attrs.field(factory=nullcontext)
+    latest: dict[str, Reconciliation] = attrs.field(factory=dict, init=False)
+    _seen: Observer = attrs.field(init=False)
+    _covered_ms: dict[str, int] = attrs.field(factory=dict, init=False)
+    _agreed: dict[str, bool] = attrs.field(factory=dict, init=False)
+    _short: dict[str, Finding] = attrs.field(factory=dict, init=False)
+    _streaks: dict[str, dict[Kind, Streak]] = attrs.field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._seen = Observer(self.trader, self.broker, self.execution, self.storage, self.stop_offset)
+
+    async def run(self) -> None:
+        """Compare all symbols again and again; a venue that does not answer is asked again next time."""
+        while True:
+            for symbol in self.trader.config.symbols:
+                try:
+                    await self.run_once(symbol, fix=True)
+                except StorageError:
+                    raise
+                except CabError as error:
+                    log.warning("%s could not be reconciled: %s", symbol, error)
+            await self.clock.sleep_until(self.clock.now_ms() + self.interval_ms)
+
+    def blocks(self, symbol: str) -> str | None:
+        """Say why the symbol takes no entry: it has not been found in agreement with the venue last."""
+        return None if self._agreed.get(symbol, False) else "reconcile_mismatch"
+
+    async def run_once(
+        self, symbol: str, *, fix: bool, force: bool = False, adopt: bool = False
+    ) -> Reconciliation:
+        """Compare one symbol, and correct what evidence allows.
+
+        Args:
+            symbol: which.
+            fix: make corrections and keep the result; without it nothing is written at all.
+            force: shrink a position at the first sight of a shortfall, not at the second.
+            adopt: take over base that the bot did not buy.
+
+        Raises:
+            CabError: the venue or the database did not answer: there is no verdict.
+        """
+        began = self.clock.monotonic()
+        started_ms = self.clock.now_ms()
+        if self._seen.busy(symbol):
+            return Reconciliation(symbol=symbol, ts_ms=started_ms, skipped="busy")
+        if fix:
+            async with self.turn:
+                await self.execution.settle(symbol)
+        before = self._seen.standing(symbol)
+        venue = await self._seen.venue(symbol, self._covered_ms.get(symbol, self.since_ms) - OVERLAP_MS)
+        local = await self._seen.local(symbol, venue)
+        if self._seen.busy(symbol) or self._seen.standing(symbol) != before:
+            return Reconciliation(symbol=symbol, ts_ms=started_ms, skipped="moved")
+        found = findings(local, venue, self.trader.book.instruments[symbol])
+        open_question = undecided(local, venue)
+        corrected: tuple[str, ...] = ()
+        if fix:
+            allowed = Allowed(shrink=force or self._confirmed(symbol, found), take_over=adopt)
+            corrected = await self._correct(symbol, found, local, venue, allowed)
+        result = Reconciliation(
+            symbol=symbol,
+            ts_ms=started_ms,
+            duration_ms=round(1000 * (self.clock.monotonic() - began)),
+            findings=found,
+            corrected=corrected,
+        )
+        self._remember(result, open_question=open_question)
+        if fix:
+            await self._record(result)
+        return result
+
+    # What is done about it.
+
+    def _confirmed(self, symbol: str, found: Sequence[Finding]) -> bool:
+        """Say whether the very same shortfall was there the last time."""
+        short = _shortfall(found)
+        return short is not None and self._short.get(symbol) == short
+
+    async def _correct(
+        self, symbol: str, found: Sequence[Finding], local: LocalView, venue: VenueView, allowed: Allowed
+    ) -> tuple[str, ...]:
+        now_ms = self.clock.now_ms()
+        todo = corrections(found, local, venue, self.trader.book.instruments[symbol], allowed, now_ms)
+        before = self._seen.standing(symbol)
+        async with self.turn:
+            if self._seen.standing(symbol) != before:
+                return ()
+            return await Adjuster(self.trader, self.execution, self.announcer).make(symbol, todo, now_ms)
+
+    def _remember(self, result: Reconciliation, *, open_question: bool) -> None:
+        symbol = result.symbol
+        self.latest[symbol] = result
+        self._agreed[symbol] = result.clean
+        if not open_question:
+            self._covered_ms[symbol] = result.ts_ms
+        short = _shortfall(result.findings)
+        if short is None:
+            self._short.pop(symbol, None)
+        else:
+            self._short[symbol] = short
+        kinds = {finding.kind for finding in result.mismatches}
+        undecided_kinds = {Kind.POSITION_SHORT} if open_question else set()
+        streaks, due = follow(self._streaks.get(symbol, {}), kinds, undecided_kinds, result.ts_ms)
+        self._streaks[symbol] = streaks
+        for kind in due:
+            self._alert(result, kind, streaks[kind].count)
+
+    def _alert(self, result: Reconciliation, kind: Kind, count: int) -> None:
+        one = next(finding for finding in result.findings if finding.kind is kind)
+        text = (
+            f"{kind} in {count} reconciliations in a row: {result.symbol} {one.ref}".rstrip()
+            + f", expected {one.expected}, found {one.actual}; correction: {one.correction}"
+        )
+        self._tell(one.severity, text, result)
+
+    def _tell(self, severity: str, text: str, result: Reconciliation) -> None:
+        self.announcer.alert(
+            str(severity), "reconciliation.completed", text, symbol=result.symbol, ts_ms=result.ts_ms
+        )
+
+    async def _record(self, result: Reconciliation) -> None:
+        told = [as_data(finding) for finding in result.findings]
+        done = Reconciled(
+            symbol=result.symbol,
+            duration_ms=result.duration_ms,
+            findings=told,
+            corrected=result.corrected,
+        )
+        await self.storage.commit(Changes(ts_ms=result.ts_ms, reconciled=done))
+        payload = {
+            "symbol": result.symbol,
+            "mismatches": [as_data(finding) for finding in result.mismatches],
+            "duration_ms": result.duration_ms,
+        }
+        self.announcer.bus.publish("reconciliation.completed", payload)
+        if result.duration_ms > SLOW_MS:
+            log.warning("the reconciliation of %s took %d ms", result.symbol, result.duration_ms)
+
+
+def as_data(finding: Finding) -> Mapping[str, str]:
+    """Return a finding as plain data."""
+    return {field.name: str(getattr(finding, field.name)) for field in attrs.fields(Finding)}
+
+
+def _shortfall(found: Sequence[Finding]) -> Finding | None:
+    return next((finding for finding in found if finding.kind is Kind.POSITION_SHORT), None)

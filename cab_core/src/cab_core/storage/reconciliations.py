@@ -1,0 +1,69 @@
+"""Comparisons of the book with the venue, and which of the venue's orders are on record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import attrs
+import sqlalchemy as sa
+
+from cab_core.domain.timeframes import DAY_MS
+from cab_core.ports import Reconciled
+from cab_core.storage.journal import append
+from cab_core.storage.schema import fills, order_intents, reconciliations
+from cab_core.storage.sql import upsert
+
+#: How long results are kept. What was found or done stays in the journal.
+KEPT_MS = 30 * DAY_MS
+
+_OUTDATED = reconciliations.delete().where(
+    reconciliations.c.symbol == sa.bindparam("of"), reconciliations.c.ts_ms < sa.bindparam("before_ms")
+)
+
+
+def save_reconciliation(conn: sa.Connection, result: Reconciled, ts_ms: int, *, trace_id: str = "-") -> None:
+    """Keep a result for 30 days; one with findings or corrections goes into the journal too."""
+    values: dict[str, Any] = {
+        "duration_ms": result.duration_ms,
+        "findings": list(result.findings),
+        "corrected": list(result.corrected),
+    }
+    upsert(conn, reconciliations, {"symbol": result.symbol, "ts_ms": ts_ms}, values)
+    conn.execute(_OUTDATED, {"of": result.symbol, "before_ms": ts_ms - KEPT_MS})
+    if result.findings or result.corrected:
+        append(conn, "reconciliation", values, ts_ms=ts_ms, ref=result.symbol, trace_id=trace_id)
+
+
+@attrs.frozen(slots=True)
+class ReconciliationRow:
+    """One stored result; ``findings`` and ``corrected`` as plain data."""
+
+    symbol: str
+    ts_ms: int
+    duration_ms: int
+    findings: list[dict[str, Any]]
+    corrected: list[str]
+
+
+def load_reconciliations(
+    conn: sa.Connection, symbol: str | None = None, since_ms: int = 0
+) -> list[ReconciliationRow]:
+    """Return results from ``since_ms`` on, oldest first."""
+    query = sa.select(reconciliations).where(reconciliations.c.ts_ms >= since_ms)
+    if symbol is not None:
+        query = query.where(reconciliations.c.symbol == symbol)
+    found = conn.execute(query.order_by(reconciliations.c.ts_ms, reconciliations.c.symbol))
+    return [ReconciliationRow(*row) for row in found]
+
+
+def known_orders(conn: sa.Connection, ids: Collection[str]) -> frozenset[str]:
+    """Return those of some client ids and venue's order ids that the intents or the fills name."""
+    if not ids:
+        return frozenset()
+    wanted = sorted(ids)
+    columns = (order_intents.c.client_id, order_intents.c.order_id, fills.c.client_id)
+    found: set[str] = set()
+    for column in columns:
+        found.update(conn.execute(sa.select(column).where(column.in_(wanted))).scalars())
+    return frozenset(found)
