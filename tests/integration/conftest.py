@@ -145,7 +145,7 @@ class CrashedError(BaseException):
 
 @attrs.define
 class DiesAt:
-    """A storage whose process dies at one commit: before it is written, or right after."""
+    """A storage whose process dies at one commit, before it is written or right after: nothing follows."""
 
     inner: Storage
     commit_no: int
@@ -154,7 +154,7 @@ class DiesAt:
 
     async def commit(self, changes: Changes) -> bool:
         self.commits += 1
-        if self.commits == self.commit_no and not self.after:
+        if self.commits > self.commit_no or (self.commits == self.commit_no and not self.after):
             raise CrashedError
         written = await self.inner.commit(changes)
         if self.commits == self.commit_no:
