@@ -119,7 +119,7 @@ class InstanceKey:
             if not first:
                 first = holder
                 log.warning("waiting whether the instance %s is alive", holder)
-            if holder != first or left_ms > before_ms:
+            if holder != first or left_ms > before_ms or left_ms == -1:  # -1: it never expires
                 raise LockedError(
                     f"Instance already running: {holder}",
                     where=self.key,
