@@ -48,6 +48,10 @@ class TurnLock:
     async def __aexit__(self, *_: object) -> None:
         self._lock.release()
 
+    def from_outside(self) -> asyncio.Lock:
+        """Return the lock for a task that takes no turns, such as one that a signal started."""
+        return self._lock
+
 
 class SystemClock:
     """The machine's clock. Intervals are measured on the monotonic clock, so a stepped wall clock is safe."""

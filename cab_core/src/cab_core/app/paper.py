@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from cab_core.app.session import Parts, Session, Venue, assemble
+from cab_core.app.session import Parts, Session, Venue, assemble, open_broker
 from cab_core.clock import VirtualClock
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.feed import RecordedFeed
@@ -42,7 +42,8 @@ class PaperSetup(Parts):
         clock = VirtualClock(_resume_ms(self.series, evaluated, past), self.speed)
         market = RecordedMarket(self.series, clock, config.costs)
         feed = RecordedFeed(market, clock, config.grace_ms, walked, evaluated)
-        session = await assemble(self, Venue(clock, market, feed), past)
+        broker = open_broker(self.plugins.broker, config, clock, market=market, state=self.state)
+        session = await assemble(self, Venue(clock, market, feed, broker), past)
         _stand_where_walked(self.series, walked, evaluated, feed, session.trader.book, config)
         return session
 

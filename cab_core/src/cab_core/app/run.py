@@ -6,30 +6,25 @@ import asyncio
 import logging
 import os
 import signal
-from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
-
-import attrs
 
 from cab_core.app.alerts import Alerter, EventLog, connect
 from cab_core.app.config import cycle_config, plugins_for
 from cab_core.app.market_choice import MarketChoice, load_market
 from cab_core.app.paper import PaperSetup
 from cab_core.app.regime import regime_watch, source_urls
-from cab_core.app.session import Session
+from cab_core.app.running import Running, Tally
 from cab_core.bus.memory import MemoryBus
-from cab_core.clock import SystemClock
+from cab_core.clock import Clock, SystemClock
 from cab_core.cycle.config import CycleConfig
-from cab_core.cycle.records import OrderRecord
 from cab_core.errors import CabError, ConfigError, ExitCode, RefusedError
 from cab_core.plugins.bound import Bound
 from cab_core.plugins.kinds import Kind
 from cab_core.plugins.lifecycle import start_all, stop_all
 from cab_core.plugins.policy import POLICIES, OnLoadFailure
 from cab_core.plugins.registry import Plugins
-from cab_core.ports import Cycle
+from cab_core.ports import EventBus
 from cab_core.safety.instance_lock import instance_lock
 from cab_core.settings.schema import Settings
 from cab_core.storage import PaperState, Store, bind_account
@@ -37,108 +32,25 @@ from cab_core.storage.records import Records
 
 log = logging.getLogger("cab.run")
 
-#: Decisions kept for the live view.
-SHOWN = 10
-
 #: Told after the session opened; returns when the session is over.
 View = Callable[["Running"], Awaitable[None]]
 
 
-@attrs.define(eq=False)
-class Tally:
-    """Counts what a run does.
-
-    Attributes:
-        latest: the newest decisions, oldest first.
-    """
-
-    latest: deque[Cycle] = attrs.field(factory=lambda: deque(maxlen=SHOWN))
-    cycles: int = 0
-    actions: Counter[str] = attrs.field(factory=Counter)
-    orders: int = 0
-    fills: int = 0
-
-    def on_cycle(self, cycle: Cycle) -> None:
-        """Count a decision."""
-        self.cycles += 1
-        self.actions[cycle.action] += 1
-        self.latest.append(cycle)
-
-    def on_order(self, order: OrderRecord) -> None:
-        """Count an order."""
-        self.orders += 1
-        self.fills += len(order.fills)
-
-
-@attrs.define(eq=False, kw_only=True)
-class Running:
-    """A run as a view sees it.
-
-    Attributes:
-        ended: why it ended: ``end`` of the recording, ``SIGINT`` or ``SIGTERM``; empty while it goes on.
-    """
-
-    settings: Settings
-    market: str
-    session: Session
-    tally: Tally
-    ended: str = ""
-
-    def halted_by(self) -> list[str]:
-        """Return the rules that halt all entries now."""
-        active = self.session.trader.halts.active(self.session.venue.clock.now_ms())
-        return [halt.rule for halt in active]
-
-    def summary(self) -> dict[str, Any]:
-        """Return what the run came to, as plain data."""
-        book = self.session.trader.book
-        return {
-            "mode": self.settings.mode,
-            "market": self.market,
-            "symbols": list(self.settings.symbols),
-            "ended": self.ended,
-            "now_ms": self.session.venue.clock.now_ms(),
-            "cycles": self.tally.cycles,
-            "actions": dict(self.tally.actions),
-            "orders": self.tally.orders,
-            "fills": self.tally.fills,
-            "trades": len(book.trades),
-            "equity": book.equity(),
-            "baseline": book.baseline,
-            "realized": book.realized,
-            "unrealized": book.unrealized(),
-            "positions": {
-                symbol: {"quantity": position.quantity, "cost": position.cost}
-                for symbol, position in book.positions.items()
-            },
-            "halts": self.halted_by(),
-            "failures": {
-                f"{symbol} {loop}": count
-                for (symbol, loop), count in self.session.orchestrator.supervisor.failures.items()
-            },
-        }
-
-
 def refuse_unusable(settings: Settings) -> None:
-    """Refuse what this version does not run.
+    """Refuse a start that would wait for a control it does not have.
 
-    Raises:
-        RefusedError: live trading, or a start that waits for a control it does not have.
+    A live start is confirmed by a person, which starts it; only AUTOSTART=false holds it back.
     """
-    if settings.mode == "live":
-        raise RefusedError(
-            "live trading needs the broker plugin cab-broker-ccxt, which is not installed",
-            where="MODE=live",
-            fix="set MODE=paper",
-        )
-    if not settings.starts_automatically:
+    if settings.autostart is False:
         raise RefusedError(
             "with AUTOSTART=false nothing would ever start trading", where="AUTOSTART", fix="remove it"
         )
 
 
-def load_run(settings: Settings, symbols: tuple[str, ...]) -> tuple[CycleConfig, Plugins]:
-    """Load the plugins of a run and make the core's configuration.
+def load_run(
+    settings: Settings, symbols: tuple[str, ...], broker: str = "paper"
+) -> tuple[CycleConfig, Plugins]:
+    """Load the plugins of a run, with one broker, and make the core's configuration.
 
     Raises:
         ConfigError: every plugin problem.
@@ -146,7 +58,7 @@ def load_run(settings: Settings, symbols: tuple[str, ...]) -> tuple[CycleConfig,
     plugins = plugins_for(
         settings,
         {
-            Kind.BROKER: ["paper"],
+            Kind.BROKER: [broker],
             Kind.MACRO: list(source_urls(settings)),
             Kind.NOTIFIER: settings.notifier_set,
         },
@@ -171,7 +83,7 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
     for warning in plugins.report.warnings:
         log.warning("%s", warning)
     with instance_lock(settings.instance_lock_path, SystemClock().now_ms()):
-        async with _store(settings, choice) as store, _started(plugins):
+        async with opened_store(settings, f"paper:{choice.label}") as store, started_plugins(plugins):
             bus, tally = MemoryBus(), Tally()
             setup = PaperSetup(
                 config=config,
@@ -188,18 +100,28 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
             )
             session = await setup.open()
             running = Running(settings=settings, market=choice.label, session=session, tally=tally)
-            alerter = Alerter.of(session.venue.clock, plugins.notifiers)
-            connect(bus, EventLog(quiet_cycles=speed != 1), alerter)
             try:
-                await _until_over(running, view)
+                async with told(bus, session.venue.clock, plugins, quiet=speed != 1):
+                    await until_over(running, view)
             finally:
                 await bus.close()
-                await alerter.close()
                 await session.broker.close()
             return running
 
 
-async def _until_over(running: Running, view: View) -> None:
+@asynccontextmanager
+async def told(bus: EventBus, clock: Clock, plugins: Plugins, *, quiet: bool) -> AsyncIterator[None]:
+    """Log the events of a session and bring its alerts to the notifiers."""
+    alerter = Alerter.of(clock, plugins.notifiers)
+    connect(bus, EventLog(quiet_cycles=quiet), alerter)
+    try:
+        yield
+    finally:
+        await alerter.close()
+
+
+async def until_over(running: Running, view: View) -> None:
+    """Run a session to its end, shown by a view and stopped by signals."""
     shown = asyncio.create_task(_shown(view, running), name="view")
     try:
         with _stopped_by_signals(running):
@@ -239,17 +161,18 @@ def _stopped_by_signals(running: Running) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _store(settings: Settings, choice: MarketChoice) -> AsyncIterator[Store]:
+async def opened_store(settings: Settings, account: str) -> AsyncIterator[Store]:
+    """Open the database for the length of the block; it belongs to one account."""
     store = await Store.open(settings.database_url.reveal() or settings.db_path)
     try:
-        await store.transact(lambda conn: bind_account(conn, f"paper:{choice.label}"))
+        await store.transact(lambda conn: bind_account(conn, account))
         yield store
     finally:
         await store.close()
 
 
 @asynccontextmanager
-async def _started(plugins: Plugins) -> AsyncIterator[None]:
+async def started_plugins(plugins: Plugins) -> AsyncIterator[None]:
     """Call the start hooks, and the stop hooks at the end."""
     started = plugins.all()
     try:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any
 
 import attrs
 
-from cab_core.app.config import judge_of, panels_of
+from cab_core.app.config import RECORDED_BUDGET_S, judge_of, panels_of
 from cab_core.app.regime import saved, still_fresh
-from cab_core.clock import Clock
+from cab_core.clock import Clock, TurnLock
 from cab_core.cycle.announce import Announcer
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.feed import Feed
 from cab_core.cycle.moment import MomentReader
 from cab_core.cycle.orchestrator import Orchestrator
+from cab_core.cycle.protect import Protector
+from cab_core.cycle.reconcile import Reconciler
 from cab_core.cycle.records import OrderRecord
 from cab_core.cycle.regime_watch import RegimeWatch
 from cab_core.cycle.settlement import Settlement
@@ -27,9 +33,13 @@ from cab_core.domain.orders import Intent
 from cab_core.domain.regime import RegimeState
 from cab_core.domain.regime_timeline import RegimeTimeline
 from cab_core.domain.risk import HourlyReturns
+from cab_core.errors import CabError, StorageError
+from cab_core.plugins.bound import Bound
 from cab_core.plugins.registry import Plugins
 from cab_core.ports import Cycle, EventBus, Remembered, Storage
 from cab_core.sdk import Account, Broker, BrokerState, Market
+
+log = logging.getLogger("cab.session")
 
 #: The regime at a time; None while it is unknown or too old.
 RegimeAt = Callable[[int], RegimeState | None]
@@ -53,6 +63,7 @@ class Parts:
         watch: makes the watch over the macro sources on the session's clock.
         on_order, on_cycle: told everything that was made and decided.
         max_lag_ms: how late the newest candle may be before entries are blocked.
+        budget_s: seconds a strategy or rule may take.
     """
 
     config: CycleConfig
@@ -65,49 +76,91 @@ class Parts:
     on_order: Callable[[OrderRecord], None] = lambda _: None
     on_cycle: Callable[[Cycle], None] = lambda _: None
     max_lag_ms: int = 120_000
+    budget_s: float = RECORDED_BUDGET_S
 
 
 @attrs.frozen(eq=False)
 class Venue:
-    """A market with the clock it runs on and the feed that says when to look."""
+    """A market with the clock it runs on, the feed that says when to look, and the account orders go to."""
 
     clock: Clock
     market: Market
     feed: Feed
+    broker: Broker
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Care:
+    """What a session on a real account needs beside the decisions.
+
+    Attributes:
+        stop_offset: how far the limit of a stop at the exchange lies below its trigger, as a fraction; None
+            lets no stop rest there.
+        resting_ms: time between looks at a resting stop.
+        reconcile_ms: time between reconciliations.
+        no_entry: further reasons that forbid entries, each asked with the symbol.
+        beat: called after each completed look at a symbol's exits.
+        jitter: a number between -1 and 1 that varies pauses.
+    """
+
+    stop_offset: Decimal | None
+    resting_ms: int = 5_000
+    reconcile_ms: int = 60_000
+    no_entry: Sequence[Callable[[str], str | None]] = ()
+    beat: Callable[[], None] = lambda: None
+    jitter: Callable[[], float] = lambda: 0.0
 
 
 @attrs.frozen(eq=False, kw_only=True)
 class Session:
-    """An open session: run ``orchestrator.run()``."""
+    """An open session: run ``orchestrator.run()``.
+
+    Attributes:
+        reconciler: None on a simulated account, which nobody else can touch.
+    """
 
     orchestrator: Orchestrator
     trader: Trader
     venue: Venue
-    broker: Broker
     regime_at: RegimeAt
+    reconciler: Reconciler | None = None
+
+    @property
+    def broker(self) -> Broker:
+        """The opened account."""
+        return self.venue.broker
+
+    async def take_up(self) -> None:
+        """Compare the book with the venue and arm protection, before anything is decided."""
+        if self.reconciler is None:
+            return
+        for symbol in self.trader.config.symbols:
+            try:
+                await self.reconciler.run_once(symbol, fix=True)
+            except StorageError:
+                raise
+            except CabError as error:
+                log.warning("%s could not be reconciled: %s", symbol, error)
+            if self.orchestrator.protector is not None:
+                await self.orchestrator.protector.tend(symbol)
 
 
-async def assemble(parts: Parts, venue: Venue, past: Remembered) -> Session:
+async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | None = None) -> Session:
     """Open the session: load what is remembered, ask the macro sources, settle what was left open."""
     config, clock, feed = parts.config, venue.clock, venue.feed
-    panels = panels_of(parts.plugins)
+    panels = panels_of(parts.plugins, parts.budget_s)
     readers = {s: MomentReader(s, venue.market, panels(s), config) for s in config.symbols}
-    trader = Trader(config, _book(config, past), judge_of(parts.plugins), _returns(readers), past.halts)
+    judge = judge_of(parts.plugins, parts.budget_s)
+    trader = Trader(config, _book(config, past), judge, _returns(readers), past.halts)
     if past.peak_reset:
         trader.book.reset_peak()
     announcer = Announcer(parts.bus, trader.book, config.max_slippage_pct)
     regime_at, background = await _regime(parts, clock, announcer, past)
-    broker = _broker(parts, venue)
-    settlement = Settlement(trader, broker, parts.storage, clock, events=announcer, record=parts.on_order)
-    execution = Execution(
-        trader,
-        broker,
-        parts.storage,
-        clock,
-        settlement,
-        gate=_gate(regime_at, clock),
-        stand_at=feed.stand_at,
-    )
+    lock = TurnLock(clock)
+    execution = _execution(parts, venue, trader, announcer, regime_at, care)
+    reconciler = None if care is None else _reconciler(execution, announcer, care, past, lock)
+    if reconciler is not None:
+        background = (*background, Loop("account", "reconcile", reconciler.run, background=True))
     orchestrator = Orchestrator(
         config=config,
         trader=trader,
@@ -124,9 +177,91 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered) -> Session:
         max_lag_ms=parts.max_lag_ms,
         on_cycle=parts.on_cycle,
         background=background,
+        protector=None if care is None else _protector(execution, announcer, care),
+        no_entry=_no_entry(trader, reconciler, care),
+        beat=_nothing if care is None else care.beat,
+        lock=lock,
     )
     await execution.recover(past.open_intents)
-    return Session(orchestrator=orchestrator, trader=trader, venue=venue, broker=broker, regime_at=regime_at)
+    return Session(
+        orchestrator=orchestrator, trader=trader, venue=venue, regime_at=regime_at, reconciler=reconciler
+    )
+
+
+def _execution(
+    parts: Parts, venue: Venue, trader: Trader, announcer: Announcer, regime_at: RegimeAt, care: Care | None
+) -> Execution:
+    clock, broker, storage = venue.clock, venue.broker, parts.storage
+    settlement = Settlement(trader, broker, storage, clock, events=announcer, record=parts.on_order)
+    execution = Execution(
+        trader,
+        broker,
+        storage,
+        clock,
+        settlement,
+        gate=_gate(regime_at, trader, clock),
+        stand_at=venue.feed.stand_at,
+    )
+    if care is not None:
+        settlement.resting_ms, execution.jitter = care.resting_ms, care.jitter
+    return execution
+
+
+def _protector(execution: Execution, announcer: Announcer, care: Care) -> Protector | None:
+    caps = execution.broker.caps()
+    if care.stop_offset is None or caps.native_stop not in {"limit", "both"}:
+        return None
+    return Protector(
+        execution,
+        execution.clock,
+        care.stop_offset,
+        caps.stop_max_ttl_s,
+        announcer.alert,
+        SystemIds().trace_id,
+    )
+
+
+def _reconciler(
+    execution: Execution, announcer: Announcer, care: Care, past: Remembered, lock: TurnLock
+) -> Reconciler:
+    clock = execution.clock
+    return Reconciler(
+        trader=execution.trader,
+        broker=execution.broker,
+        execution=execution,
+        storage=execution.storage,
+        clock=clock,
+        announcer=announcer,
+        since_ms=clock.now_ms() if past.as_of_ms is None else past.as_of_ms,
+        interval_ms=care.reconcile_ms,
+        stop_offset=care.stop_offset,
+        turn=lock,
+    )
+
+
+def _no_entry(
+    trader: Trader, reconciler: Reconciler | None, care: Care | None
+) -> Callable[[str], str | None]:
+    """Return what says why a symbol takes no entry now, beside the orders of its past."""
+    if care is None:
+        return lambda _: None
+    checks: list[Callable[[str], str | None]] = [partial(_not_tradable, trader), *care.no_entry]
+    if reconciler is not None:
+        checks.append(reconciler.blocks)
+
+    def no_entry(symbol: str) -> str | None:
+        return next((reason for check in checks if (reason := check(symbol)) is not None), None)
+
+    return no_entry
+
+
+def _not_tradable(trader: Trader, symbol: str) -> str | None:
+    instrument = trader.config.instruments[symbol]
+    return None if instrument.buyable and instrument.delisting_ms is None else "not_tradable"
+
+
+def _nothing() -> None:
+    return None
 
 
 async def _regime(
@@ -142,20 +277,25 @@ async def _regime(
     return still_fresh(watch), (Loop("account", "regime", watch.run, background=True),)
 
 
-def _broker(parts: Parts, venue: Venue) -> Broker:
-    bound = parts.plugins.broker
+def open_broker(bound: Bound | None, config: CycleConfig, clock: Clock, **given: Any) -> Broker:
+    """Open the account of a broker plugin.
+
+    Args:
+        bound: the plugin.
+        config: symbols, costs, precision and start balance.
+        clock: the session's clock.
+        given: what else the account is opened with: market and state, or credentials.
+    """
     if bound is None:
         raise ValueError("a session needs a broker plugin")
-    config = parts.config
     account = Account(
         symbols=config.symbols,
         initial_quote=config.baseline,
         costs=config.costs,
         instruments=config.instruments,
-        clock=venue.clock,
+        clock=clock,
         seed=config.fill_seed,
-        market=venue.market,
-        state=parts.state,
+        **given,
     )
     opened: Broker = bound.call(account)
     return opened
@@ -175,13 +315,16 @@ def _returns(readers: Mapping[str, MomentReader]) -> Callable[[str, int], Hourly
     return hourly_returns
 
 
-def _gate(regime_at: RegimeAt, clock: Clock) -> Callable[[Intent], str | None]:
-    """Return the second enforcement of the regime, right before a buy is sent."""
+def _gate(regime_at: RegimeAt, trader: Trader, clock: Clock) -> Callable[[Intent], str | None]:
+    """Return the second enforcement of regime and halts, right before a buy is sent."""
 
     def gate(_: Intent) -> str | None:
-        regime = regime_at(clock.now_ms())
+        now_ms = clock.now_ms()
+        regime = regime_at(now_ms)
         if regime is None:
             return "regime_stale"
-        return None if regime.state.entries_allowed else f"regime_{regime.state}"
+        if not regime.state.entries_allowed:
+            return f"regime_{regime.state}"
+        return next((f"risk_{halt.rule}" for halt in trader.halts.active(now_ms)), None)
 
     return gate

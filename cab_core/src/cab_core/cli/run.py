@@ -13,11 +13,14 @@ import click
 from cab_core.cli.base import cab_command, load, settings_options
 from cab_core.cli.output import emit, table
 from cab_core.cli.speed import Speed
-from cab_core.errors import ExitCode
+from cab_core.errors import ExitCode, RefusedError
 
 if TYPE_CHECKING:
-    from cab_core.app.run import Running, View
+    from cab_core.app.market_choice import MarketChoice
+    from cab_core.app.run import View
+    from cab_core.app.running import Running
     from cab_core.settings import Loaded
+    from cab_core.settings.schema import Settings
 
 
 @cab_command(
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     examples=(
         "cab run --market sample --speed 600 --set SYMBOLS=BTC/USDT --set MODE=paper --set EXCHANGE=gateio",
         "cab run --market file:BTC-USDT_15m.csv.gz --speed max --json",
+        "cab run --set MODE=live --set EXCHANGE=gateio --set SYMBOLS=BTC/USDT --yes-live",
     ),
 )
 @click.option(
@@ -42,11 +46,20 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many times faster than real time a recorded market is played.",
 )
+@click.option("--yes-live", is_flag=True, help="Confirm that MODE=live sends real orders.")
 @settings_options
 def command(
-    markets: Sequence[str], speed: float, as_json: bool, config: Path | None, overrides: Sequence[str]
+    markets: Sequence[str],
+    speed: float,
+    yes_live: bool,
+    as_json: bool,
+    config: Path | None,
+    overrides: Sequence[str],
 ) -> int:
-    """Trade with simulated money until stopped, or until a recorded market ends.
+    """Trade until stopped, or until a recorded market ends; with simulated money unless MODE=live.
+
+    Live trading sends real orders: it asks to type the symbols, or needs --yes-live. Rehearse first: cab
+    rehearse.
 
     Settings come from the environment, .env and cab.toml. Everything is kept in the database at DB_PATH: the
     next start goes on where this one stopped, also after a crash.
@@ -55,16 +68,46 @@ def command(
     SIGTERM, as a service manager sends it, and the end of the recording are ordinary ends (exit code 0).
     """
     from cab_core.app.market_choice import parse_market
-    from cab_core.app.run import refuse_unusable, run_paper
+    from cab_core.app.run import refuse_unusable
 
     choice = parse_market(markets)
     loaded = load(config, overrides, require_run=True)
-    refuse_unusable(loaded.settings)
+    settings = loaded.settings
+    refuse_unusable(settings)
+    if settings.mode == "live":
+        _confirm(settings, choice, yes_live=yes_live)
     watched = sys.stderr.isatty() and not as_json
-    running = asyncio.run(run_paper(loaded.settings, choice, speed, _view(loaded, watched=watched)))
+    view = _view(loaded, watched=watched)
+    if choice.kind == "exchange":
+        from cab_core.app.run_quoted import run_quoted
+
+        running = asyncio.run(run_quoted(settings, view))
+    else:
+        from cab_core.app.run import run_paper
+
+        running = asyncio.run(run_paper(settings, choice, speed, view))
     told = running.summary()
     emit(told, as_json, lambda: _print(told))
     return ExitCode.INTERRUPTED if running.ended == "SIGINT" else ExitCode.OK
+
+
+def _confirm(settings: Settings, choice: MarketChoice, *, yes_live: bool) -> None:
+    """Let nobody trade real money by accident: live needs a word of the person who starts it."""
+    if choice.kind != "exchange":
+        raise RefusedError(
+            "live trading needs the exchange's own market",
+            where="--market",
+            fix="leave --market out, or set MODE=paper",
+        )
+    if yes_live:
+        return
+    symbols = ",".join(settings.symbols)
+    fix = "add --yes-live, or type the symbols when asked; rehearse first: cab rehearse"
+    if not sys.stdin.isatty():
+        raise RefusedError("live trading was not confirmed", where="MODE=live", fix=fix)
+    click.echo(f"MODE=live: real orders for {symbols} go to {settings.exchange}.", err=True)
+    if click.prompt("Type the symbols to confirm", err=True).replace(" ", "").upper() != symbols:
+        raise RefusedError("the symbols do not match", where="MODE=live", fix=fix)
 
 
 def _view(loaded: Loaded, *, watched: bool) -> View:

@@ -16,7 +16,8 @@ from cab_core.cli.sparkline import sparkline
 from cab_core.observability.logs import configure_logging
 
 if TYPE_CHECKING:
-    from cab_core.app.run import Running, View
+    from cab_core.app.run import View
+    from cab_core.app.running import Running
     from cab_core.settings import Loaded
 
 _WIDTH = 88

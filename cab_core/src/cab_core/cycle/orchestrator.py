@@ -61,6 +61,7 @@ class Orchestrator:
         protector: keeps stops at the exchange; None where it cannot hold any.
         no_entry: what else forbids an entry of a symbol now, None if nothing does.
         beat: called after each completed look at a symbol's exits.
+        lock: held by whoever changes the account; loops take turns on it.
     """
 
     config: CycleConfig
@@ -81,12 +82,9 @@ class Orchestrator:
     protector: Protector | None = None
     no_entry: Callable[[str], str | None] = lambda _: None
     beat: Callable[[], None] = lambda: None
-    lock: TurnLock = attrs.field(init=False)
+    lock: TurnLock = attrs.field(default=attrs.Factory(lambda self: TurnLock(self.clock), takes_self=True))
     _spreads: dict[str, deque[float]] = attrs.field(factory=dict, init=False)
     _trace_ids: dict[tuple[str, int], str] = attrs.field(factory=dict, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.lock = TurnLock(self.clock)
 
     async def run(self) -> None:
         """Run the loops of every symbol that is not stopped; return when all of them have ended."""
@@ -98,8 +96,11 @@ class Orchestrator:
         await self.supervisor.run(loops)
 
     async def stop(self, reason: str, symbol: str | None = None) -> None:
-        """Stop the loops of a symbol, or all, between two decisions: nothing is left half done."""
-        async with self.lock:
+        """Stop the loops of a symbol, or all, between two decisions: nothing is left half done.
+
+        To be called from outside of the loops.
+        """
+        async with self.lock.from_outside():
             if symbol is None:
                 self.supervisor.stop(reason)
             else:

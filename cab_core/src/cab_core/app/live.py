@@ -1,0 +1,123 @@
+"""A session on a venue's own prices: live with real orders, or paper on public data."""
+
+from __future__ import annotations
+
+import logging
+import random
+from decimal import Decimal
+
+import attrs
+
+from cab_core.app.config import plugins_for
+from cab_core.app.session import Care, Parts, Session, Venue, assemble, open_broker
+from cab_core.clock import Clock
+from cab_core.cycle.config import CycleConfig
+from cab_core.cycle.feed import QuotedFeed
+from cab_core.domain.market import Instrument
+from cab_core.domain.money import ZERO, fraction
+from cab_core.errors import CabError
+from cab_core.plugins.bound import Bound
+from cab_core.plugins.kinds import Kind
+from cab_core.plugins.registry import Plugins
+from cab_core.ports import Remembered
+from cab_core.sdk import Broker
+from cab_core.settings.schema import Settings
+
+log = logging.getLogger("cab.live")
+
+#: Pauses while the venue cannot be reached at the start, seconds; the last one repeats.
+START_PAUSES_S = (1, 2, 5, 10, 30, 60)
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class QuotedSetup(Parts):
+    """The parts of a session, and the venue whose prices it trades on.
+
+    Attributes:
+        settings: checked settings.
+        clock: real, or one that is shared with a local exchange.
+        venue: the opened venue; in live also the account.
+        care: what a real account needs; None in paper.
+    """
+
+    settings: Settings
+    clock: Clock
+    venue: Broker
+    care: Care | None
+
+    async def open(self) -> Session:
+        """Open the session: load what is remembered, resolve and settle, compare, protect; then entries."""
+        past = await self.storage.remember()
+        instruments = await self._instruments(past)
+        config = attrs.evolve(self.config, instruments=instruments)
+        if self.care is not None and past.account is None:
+            config = attrs.evolve(config, baseline=await self._baseline(instruments))
+        settings = self.settings
+        feed = QuotedFeed(
+            self.venue,
+            self.clock,
+            config.grace_ms,
+            exits_ms=1000 * settings.exits_interval_sec,
+            poll_ms=1000 * settings.eval_interval_sec,
+            evaluated_ms=past.last_candles,
+        )
+        parts = attrs.evolve(self, config=config)
+        broker = self.venue if self.care is not None else self._paper(config)
+        session = await assemble(parts, Venue(self.clock, self.venue, feed, broker), past, self.care)
+        await session.take_up()
+        return session
+
+    def _paper(self, config: CycleConfig) -> Broker:
+        return open_broker(self.plugins.broker, config, self.clock, market=self.venue, state=self.state)
+
+    async def _instruments(self, past: Remembered) -> dict[str, Instrument]:
+        """Return the rules of the symbols. With something open, wait until the venue can be reached."""
+        for failures in range(1_000_000):
+            try:
+                found = await self.venue.instruments()
+            except CabError as error:
+                if not past.positions and not past.open_intents:
+                    raise
+                pause_s = START_PAUSES_S[min(failures, len(START_PAUSES_S) - 1)]
+                log.error(
+                    "the venue cannot be reached, positions are open: again in %s s: %s", pause_s, error
+                )
+                await self.clock.sleep_until(self.clock.now_ms() + 1000 * pause_s)
+            else:
+                return {symbol: found[symbol] for symbol in self.config.symbols}
+        raise CabError("the venue cannot be reached")
+
+    async def _baseline(self, instruments: dict[str, Instrument]) -> Decimal:
+        """Return the equity a new account starts with: all quote currency, unless the settings say."""
+        if self.settings.equity_baseline_quote is not None:
+            return self.settings.equity_baseline_quote
+        balances = await self.venue.balances()
+        quote = next(iter(instruments.values())).quote
+        return balances[quote].total if quote in balances else ZERO
+
+
+def care_of(settings: Settings) -> Care:
+    """Return what the settings say about the care of a real account."""
+    return Care(
+        stop_offset=fraction(settings.exits_stop_limit_offset_pct) if settings.exits_exchange_stop else None,
+        resting_ms=1000 * settings.exits_interval_sec,
+        reconcile_ms=1000 * settings.reconcile_interval_sec,
+        jitter=lambda: random.SystemRandom().uniform(-1, 1),
+    )
+
+
+def venue_plugin(settings: Settings) -> Plugins:
+    """Load the broker plugin that EXCHANGE names, and nothing else that is enabled by name.
+
+    Raises:
+        ConfigError: it is not installed, or its options are wrong.
+    """
+    return plugins_for(settings, {Kind.STRATEGY: (), Kind.BROKER: [settings.exchange]})
+
+
+def open_venue(bound: Bound | None, settings: Settings, config: CycleConfig, clock: Clock) -> Broker:
+    """Open the venue: the account in live, only public data in paper."""
+    if settings.mode != "live":
+        return open_broker(bound, config, clock)
+    keys = {"api_key": settings.api_key, "api_secret": settings.api_secret}
+    return open_broker(bound, config, clock, **keys)

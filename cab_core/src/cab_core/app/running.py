@@ -1,0 +1,91 @@
+"""A run as others see it: what it does, and what it came to."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import Any
+
+import attrs
+
+from cab_core.app.session import Session
+from cab_core.cycle.records import OrderRecord
+from cab_core.ports import Cycle
+from cab_core.settings.schema import Settings
+
+#: Decisions kept for the live view.
+SHOWN = 10
+
+
+@attrs.define(eq=False)
+class Tally:
+    """Counts what a run does.
+
+    Attributes:
+        latest: the newest decisions, oldest first.
+    """
+
+    latest: deque[Cycle] = attrs.field(factory=lambda: deque(maxlen=SHOWN))
+    cycles: int = 0
+    actions: Counter[str] = attrs.field(factory=Counter)
+    orders: int = 0
+    fills: int = 0
+
+    def on_cycle(self, cycle: Cycle) -> None:
+        """Count a decision."""
+        self.cycles += 1
+        self.actions[cycle.action] += 1
+        self.latest.append(cycle)
+
+    def on_order(self, order: OrderRecord) -> None:
+        """Count an order."""
+        self.orders += 1
+        self.fills += len(order.fills)
+
+
+@attrs.define(eq=False, kw_only=True)
+class Running:
+    """A run as a view sees it.
+
+    Attributes:
+        ended: why it ended: ``end`` of the recording, ``SIGINT`` or ``SIGTERM``; empty while it goes on.
+    """
+
+    settings: Settings
+    market: str
+    session: Session
+    tally: Tally
+    ended: str = ""
+
+    def halted_by(self) -> list[str]:
+        """Return the rules that halt all entries now."""
+        active = self.session.trader.halts.active(self.session.venue.clock.now_ms())
+        return [halt.rule for halt in active]
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the run came to, as plain data."""
+        book = self.session.trader.book
+        return {
+            "mode": self.settings.mode,
+            "market": self.market,
+            "symbols": list(self.settings.symbols),
+            "ended": self.ended,
+            "now_ms": self.session.venue.clock.now_ms(),
+            "cycles": self.tally.cycles,
+            "actions": dict(self.tally.actions),
+            "orders": self.tally.orders,
+            "fills": self.tally.fills,
+            "trades": len(book.trades),
+            "equity": book.equity(),
+            "baseline": book.baseline,
+            "realized": book.realized,
+            "unrealized": book.unrealized(),
+            "positions": {
+                symbol: {"quantity": position.quantity, "cost": position.cost}
+                for symbol, position in book.positions.items()
+            },
+            "halts": self.halted_by(),
+            "failures": {
+                f"{symbol} {loop}": count
+                for (symbol, loop), count in self.session.orchestrator.supervisor.failures.items()
+            },
+        }
