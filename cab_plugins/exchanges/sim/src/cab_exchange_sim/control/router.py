@@ -11,6 +11,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.exceptions import NotAuthorizedException
 from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from cab_core.errors import CabError, NotFoundError
 from cab_exchange_sim.control.plane import Control, Json
@@ -54,7 +55,7 @@ def _time(control: Control) -> list[Any]:
         return control.time()
 
     @post("/clock", status_code=200, sync_to_thread=False)
-    def write(data: Json) -> Json:
+    def write(data: JSONBody[Json]) -> Json:
         return control.set_time(data)
 
     @post("/quit", status_code=202, sync_to_thread=False)
@@ -71,15 +72,15 @@ def _state(control: Control) -> list[Any]:
         return control.conditions()
 
     @post("/conditions", status_code=200, sync_to_thread=False)
-    def set_conditions(data: Json) -> Json:
+    def set_conditions(data: JSONBody[Json]) -> Json:
         return control.set_conditions(data)
 
     @get("/pairs/{pair:str}", sync_to_thread=False)
-    def pair(pair: str) -> Json:
+    def pair(pair: FromPath[str]) -> Json:
         return control.pair(pair)
 
     @post("/pairs/{pair:str}", status_code=200, sync_to_thread=False)
-    def set_pair(pair: str, data: Json) -> Json:
+    def set_pair(pair: FromPath[str], data: JSONBody[Json]) -> Json:
         return control.set_pair(pair, data)
 
     @get("/balances", sync_to_thread=False)
@@ -87,7 +88,7 @@ def _state(control: Control) -> list[Any]:
         return control.balances()
 
     @post("/balances", status_code=200, sync_to_thread=False)
-    def adjust(data: Json) -> Json:
+    def adjust(data: JSONBody[Json]) -> Json:
         return control.adjust(data)
 
     return [conditions, set_conditions, pair, set_pair, balances, adjust]
@@ -99,19 +100,19 @@ def _orders(control: Control) -> list[Any]:
         return control.orders()
 
     @post("/orders", sync_to_thread=False)
-    def phantom(data: Json) -> Json:
+    def phantom(data: JSONBody[Json]) -> Json:
         return control.phantom(data)
 
     @delete("/orders/{order_id:str}", status_code=200, sync_to_thread=False)
-    def cancel_order(order_id: str) -> Json:
+    def cancel_order(order_id: FromPath[str]) -> Json:
         return control.cancel_order(order_id)
 
     @delete("/stops/{stop_id:str}", status_code=200, sync_to_thread=False)
-    def cancel_stop(stop_id: str) -> Json:
+    def cancel_stop(stop_id: FromPath[str]) -> Json:
         return control.cancel_stop(stop_id)
 
     @get("/ledger", sync_to_thread=False)
-    def ledger(since: int = 0) -> Json:
+    def ledger(since: FromQuery[int] = 0) -> Json:
         return control.ledger(since)
 
     @get("/counters", sync_to_thread=False)
@@ -127,7 +128,7 @@ def _faults(control: Control) -> list[Any]:
         return control.faults.report()
 
     @post("/faults", sync_to_thread=False)
-    def add(data: Json) -> Json:
+    def add(data: JSONBody[Json]) -> Json:
         return control.add_fault(data)
 
     @delete("/faults", sync_to_thread=False)
@@ -135,7 +136,7 @@ def _faults(control: Control) -> list[Any]:
         control.faults.clear()
 
     @delete("/faults/{number:int}", sync_to_thread=False)
-    def remove(number: int) -> None:
+    def remove(number: FromPath[int]) -> None:
         control.remove_fault(number)
 
     return [report, add, clear, remove]
