@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.evaluate import Panel, Votes, evaluate
@@ -52,13 +51,13 @@ class Columns:
     Attributes:
         action: int8, what the aggregate wants; ``confidence`` likewise.
         reason: int32 reason code; the filter's where it stopped every buy.
-        voters: uint64, bit s is set where strategy s qualified for the aggregate's side.
+        voters: bool [S, N], where strategy s qualified for the aggregate's side.
     """
 
     action: ActionArray
     confidence: FloatArray
     reason: ReasonColumn
-    voters: npt.NDArray[np.uint64]
+    voters: BoolArray
 
 
 def decide_all(
@@ -85,7 +84,8 @@ def decide_all(
         on_votes: told each block with its votes, whose row ``k`` is bar ``block.first + k``.
     """
     n = len(series)
-    columns = Columns(np.zeros(n, np.int8), np.zeros(n), np.zeros(n, np.int32), np.zeros(n, np.uint64))
+    voters = np.zeros((len(config.aggregation.names), n), np.bool_)
+    columns = Columns(np.zeros(n, np.int8), np.zeros(n), np.zeros(n, np.int32), voters)
     if not config.strategies_enabled:
         columns.reason[:] = reasons.code("strategies_disabled")
         return columns
@@ -95,7 +95,7 @@ def decide_all(
             rows = slice(piece.first, piece.stop)
             columns.action[rows] = votes.aggregate.action
             columns.confidence[rows] = votes.aggregate.confidence
-            columns.voters[rows] = _voters(votes, config)
+            columns.voters[:, rows] = votes.voters(config.aggregation)
             blocked = reasons.blocks[votes.filtered.block]
             columns.reason[rows] = np.where(votes.stopped, blocked, votes.aggregate.code)
             if on_votes is not None:
@@ -103,14 +103,6 @@ def decide_all(
         if progress is not None:
             progress(block.stop - block.first)
     return columns
-
-
-def _voters(votes: Votes, config: CycleConfig) -> npt.NDArray[np.uint64]:
-    octets = np.packbits(votes.voters(config.aggregation), axis=0, bitorder="little")
-    bits = np.zeros(len(votes.aggregate), np.uint64)
-    for i, octet in enumerate(octets):
-        bits |= octet.astype(np.uint64) << np.uint64(8 * i)
-    return bits
 
 
 def _bars_of(block: Block) -> list[Block]:

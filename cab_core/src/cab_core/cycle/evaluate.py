@@ -13,16 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cab_core.cycle.config import CycleConfig
-from cab_core.domain.aggregation import (
-    Aggregate,
-    AggregationSettings,
-    Outcome,
-    aggregate,
-)
+from cab_core.domain.aggregation import Aggregate, AggregationSettings, Outcome, aggregate, qualified
 from cab_core.domain.bars import Bars, BoolArray, FloatArray
 from cab_core.domain.fusion import fuse
 from cab_core.domain.quality import BuyBlock, Filtered, filter_buys
-from cab_core.domain.signals import Action, ActionArray, Signals
+from cab_core.domain.signals import ActionArray, Signals
 
 
 class Panel(Protocol):
@@ -64,10 +59,8 @@ class Votes:
 
     def voters(self, settings: AggregationSettings) -> BoolArray:
         """Return the same as one bool matrix, shape [S, N]."""
-        has_vote = np.array([[weight > 0] for weight in settings.weights])
         voters: BoolArray = self.filtered.action == self.aggregate.action
-        voters &= self.fused >= settings.min_confidence
-        voters &= has_vote
+        voters &= qualified(self.fused, settings)
         return voters
 
 
@@ -97,6 +90,6 @@ def evaluate(
     filtered = filter_buys(action, trend_state, volume_ok, config.trend)
     fused = fuse(filtered.action, confidence, p_up, config.fusion)
     decided = aggregate(filtered.action, fused, config.aggregation)
-    wanted = (action == Action.BUY).any(axis=0)
+    stopped = (filtered.action != action).any(axis=0)
     quiet = (decided.code == Outcome.ALL_HOLD) | (decided.code == Outcome.NO_VOTES)
-    return Votes(signals, fused, filtered, decided, quiet & wanted & (filtered.block != BuyBlock.NONE))
+    return Votes(signals, fused, filtered, decided, quiet & stopped)

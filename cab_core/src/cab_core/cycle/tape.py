@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
@@ -113,8 +114,8 @@ class Tape:
 
     def voters(self, row: int, names: Sequence[str]) -> tuple[str, ...]:
         """Return the strategies that voted for the aggregate at ``row``."""
-        bits = int(self.columns.voters[row])
-        return tuple(name for s, name in enumerate(names) if bits >> s & 1)
+        voted = self.columns.voters[:, row].tolist()
+        return tuple(compress(names, voted))
 
     def mark_already_long(self, until_row: int, code: int) -> None:
         """Give the buys wanted between ``open_from`` and ``until_row`` their reason."""

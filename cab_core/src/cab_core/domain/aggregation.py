@@ -131,6 +131,15 @@ def aggregate(action: ActionArray, confidence: FloatArray, settings: Aggregation
     return by_mode[settings.mode](action, confidence, settings)
 
 
+def qualified(confidence: FloatArray, settings: AggregationSettings) -> BoolArray:
+    """Return, shape [S, N], where a strategy is sure enough and has a vote at all."""
+    sure: BoolArray = confidence >= settings.min_confidence
+    for s, weight in enumerate(settings.weights):
+        if weight == 0:
+            sure[s] = False
+    return sure
+
+
 def _qualifying(
     action: ActionArray, confidence: FloatArray, settings: AggregationSettings
 ) -> list[tuple[int, float, BoolArray, BoolArray]]:
@@ -157,19 +166,15 @@ def _first(action: ActionArray, confidence: FloatArray, settings: AggregationSet
 
 def _vote(action: ActionArray, confidence: FloatArray, settings: AggregationSettings) -> Aggregate:
     n = action.shape[1]
-    sure = confidence >= settings.min_confidence
-    for s, weight in enumerate(settings.weights):
-        if weight == 0:
-            sure[s] = False
-    buys, sells = sure & (action > 0), sure & (action < 0)
-    buy_count, sell_count = buys.sum(axis=0, dtype=np.int32), sells.sum(axis=0, dtype=np.int32)
-    buy_sum, sell_sum = _sum_in_order(confidence * buys), _sum_in_order(confidence * sells)
-    votes = buy_count + sell_count
-    chosen = np.sign(buy_count - sell_count).astype(np.int8)
-    winning = np.where(chosen > 0, buy_sum, sell_sum)
+    cast = action * qualified(confidence, settings)
+    buys = (cast > 0).sum(axis=0, dtype=np.int32)
+    sells = (cast < 0).sum(axis=0, dtype=np.int32)
+    votes = buys + sells
+    chosen = np.sign(buys - sells).astype(np.int8)
+    winning = _sum_in_order(confidence * (cast == chosen))
     sureness = np.zeros(n)
     np.divide(winning, votes, out=sureness, where=chosen != 0)
-    code = Outcome.VOTE | (sell_count | buy_count << 12) << 8
+    code = Outcome.VOTE | (sells | buys << 12) << 8
     code = np.where(chosen != 0, code, np.where(votes > 0, Outcome.VOTE_TIE, Outcome.NO_VOTES))
     return Aggregate(chosen, sureness, code.astype(np.int32), settings.names)
 

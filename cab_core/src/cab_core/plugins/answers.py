@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cab_core.contracts import Health
+from cab_core.domain.bars import FloatArray
 from cab_core.domain.regime import Reading, ReadingKind
 from cab_core.domain.risk import ALLOW, Verdict, VerdictKind
 from cab_core.domain.signals import ACTIONS, Decision, Signals
@@ -22,7 +23,6 @@ from cab_core.plugins.isolation import PluginJunk
 #: Confidence of a buy or sell decided bar by bar whose author gave none.
 MISSING_CONFIDENCE = 0.5
 NO_REASON = "no_reason"
-_FLOAT64 = np.dtype(np.float64)
 _ACTION_BYTES = b"\xff\x00\x01"
 _BITS_OF_ONE = np.float64(1.0).view(np.uint64)
 _INT8 = np.dtype(np.int8)
@@ -34,79 +34,82 @@ def check_signals(answer: Any, n: int, first: int) -> Signals:
 
     Values of earlier rows are not looked at: they were judged when they were the last row.
     """
+    rows = shaped(answer, n, first)
+    check_values([rows])
+    return rows
+
+
+def shaped(answer: Any, n: int, first: int) -> Signals:
+    """Return those rows if they are columns of the right shape and type; their values may still be junk."""
     if not isinstance(answer, Signals):
         raise PluginJunk(f"answered {_shown(answer)}, not Signals")
-    action = _column(answer.action, n, "action", "i")
-    confidence = _column(answer.confidence, n, "confidence", "fiu")
-    reason = _column(answer.reason, n, "reason", "iu")
-    _check_reasons(answer.reasons)
-    data = answer.data
+    action = _column(answer.action, n, "i", "action")
+    confidence = _column(answer.confidence, n, "fiu", "confidence")
+    reason = _column(answer.reason, n, "iu", "reason")
+    reasons, data = answer.reasons, answer.data
+    if type(reasons) is not tuple or not reasons or {*map(type, reasons)} != {str}:
+        raise PluginJunk(f"reasons is {_shown(reasons)}, not a tuple of texts")
     if not isinstance(data, Mapping):
         raise PluginJunk(f"data is {_shown(data)}, not a mapping of columns")
-    for name, column in data.items():
-        _column(column, n, f"data column {name!r}", "fiu")
-    if first:
-        action, confidence, reason = action[first:], confidence[first:], reason[first:]
-        data = {name: column[first:] for name, column in data.items()}
-    _check_values(action, confidence, reason, len(answer.reasons))
     return Signals(
-        action.astype(_INT8, copy=False),
-        confidence.astype(_FLOAT64, copy=False),
-        reason.astype(_INT16, copy=False),
-        answer.reasons,
-        data,
+        _whole(action[first:], _INT8, "action"),
+        confidence[first:].astype(np.float64, copy=False),
+        _whole(reason[first:], _INT16, "reason"),
+        reasons,
+        {name: _column(column, n, "fiu", "data column", name)[first:] for name, column in data.items()},
     )
 
 
-def _column(column: Any, n: int, name: str, dtype_kinds: str) -> npt.NDArray[Any]:
-    if type(column) is not np.ndarray:
-        raise PluginJunk(f"{name} is {_shown(column)}, not an array")
-    if column.shape != (n,):
-        raise PluginJunk(f"{name} has shape {column.shape}, not ({n},)")
-    if column.dtype.kind not in dtype_kinds:
-        raise PluginJunk(f"{name} has type {column.dtype}")
-    return column
+def check_values(answers: Sequence[Signals]) -> None:
+    """Look at the values of answers of equal length, of one strategy or of many at once.
 
-
-def _check_reasons(reasons: Any) -> None:
-    if type(reasons) is not tuple or not reasons or not all(type(text) is str for text in reasons):
-        raise PluginJunk(f"reasons is {_shown(reasons)}, not a tuple of texts")
-
-
-def _check_values(
-    action: npt.NDArray[Any], confidence: npt.NDArray[Any], reason: npt.NDArray[Any], n_reasons: int
-) -> None:
-    if not len(action):
+    Raises:
+        PluginJunk: at least one of them holds a value that means nothing.
+    """
+    if not answers or not len(answers[0]):
         return
-    if not _only_actions(action):
+    action = np.array([answer.action for answer in answers])
+    if action.tobytes().translate(None, _ACTION_BYTES):  # a sixth of the time of two reductions
         raise PluginJunk("action has values other than -1, 0 and 1")
+    confidence = np.array([answer.confidence for answer in answers])
     _check_confidence(confidence)
-    if not _within(reason, n_reasons):
-        raise PluginJunk(f"reason has codes outside of its {n_reasons} names")
-    if np.logical_or.reduce(confidence[action == 0]):
+    if np.count_nonzero(confidence * action) != np.count_nonzero(confidence):
         raise PluginJunk("a hold has a confidence other than 0")
+    reason = np.array([answer.reason for answer in answers])
+    names = np.array([[len(answer.reasons)] for answer in answers])
+    if (reason.view(np.uint16) >= names).any():  # read without a sign, a negative code is a huge one
+        raise PluginJunk("reason has codes outside of its names")
 
 
-def _check_confidence(confidence: npt.NDArray[Any]) -> None:
+def _column(column: Any, n: int, dtype_kinds: str, what: str, name: object = "") -> npt.NDArray[Any]:
+    if type(column) is np.ndarray and column.shape == (n,) and column.dtype.kind in dtype_kinds:
+        return column
+    told = f"{what} {_shown(name)}" if name else what
+    if type(column) is not np.ndarray:
+        raise PluginJunk(f"{told} is {_shown(column)}, not an array")
+    if column.shape != (n,):
+        raise PluginJunk(f"{told} has shape {column.shape}, not ({n},)")
+    raise PluginJunk(f"{told} has type {column.dtype}")
+
+
+def _whole(column: npt.NDArray[Any], dtype: np.dtype[Any], what: str) -> npt.NDArray[Any]:
+    """Return a column of whole numbers as ``dtype``."""
+    if column.dtype == dtype:
+        return column
+    narrow = column.astype(dtype)
+    if (narrow != column).any():
+        raise PluginJunk(f"{what} has values that do not fit into {dtype}")
+    return narrow
+
+
+def _check_confidence(confidence: FloatArray) -> None:
     # Read as integers, floats from 0 to 1 lie between the bits of 0 and of 1; negative ones, NaN and infinity
     # lie above them: one fast pass instead of two slow ones. Only -0.0 needs the second look.
-    if confidence.dtype == _FLOAT64 and np.maximum.reduce(confidence.view(np.uint64)) <= _BITS_OF_ONE:
+    if confidence.view(np.uint64).max() <= _BITS_OF_ONE:
         return
-    low, high = np.minimum.reduce(confidence), np.maximum.reduce(confidence)
+    low, high = confidence.min(), confidence.max()
     if not (low >= 0.0 and high <= 1.0):  # written so that NaN fails
         raise PluginJunk(f"confidence ranges from {low} to {high}, not within [0, 1]")
-
-
-def _within(reason: npt.NDArray[Any], n_reasons: int) -> bool:
-    if reason.dtype == _INT16:  # one pass instead of two: read without a sign, a negative code is a huge one
-        return bool(np.maximum.reduce(reason.view(np.uint16)) < n_reasons)
-    return bool(np.minimum.reduce(reason) >= 0 and np.maximum.reduce(reason) < n_reasons)
-
-
-def _only_actions(action: npt.NDArray[Any]) -> bool:
-    if action.dtype == _INT8:  # one pass over the bytes, a sixth of the time of two reductions
-        return not action.tobytes().translate(None, _ACTION_BYTES)
-    return bool(np.minimum.reduce(action) >= -1 and np.maximum.reduce(action) <= 1)
 
 
 def check_decision(answer: Any) -> Decision:

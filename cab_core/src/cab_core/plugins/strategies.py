@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from cab_core.domain.bars import Bars
 from cab_core.domain.signals import Decision, Signals
-from cab_core.plugins.answers import check_decision, check_signals, columns
+from cab_core.plugins.answers import check_decision, check_values, columns, shaped
 from cab_core.plugins.bound import BoundStrategy
 from cab_core.plugins.guard import HangGuard
 from cab_core.plugins.isolation import (
@@ -20,6 +21,9 @@ from cab_core.plugins.isolation import (
 )
 from cab_core.plugins.kinds import Kind
 from cab_core.plugins.policy import POLICIES
+
+#: The rows of an answer or why there are none; neither if there was no call.
+Asked: TypeAlias = tuple[Signals | None, BaseException | None]
 
 
 class StrategyCaller:
@@ -56,30 +60,42 @@ class StrategyCaller:
         return self.block(bars, len(bars) - 1)
 
     def block(self, bars: Bars, first: int) -> Signals:
-        """Answer the bars from ``first`` to the end of the window.
+        """Answer the bars from ``first`` to the end of the window."""
+        with self.guard:
+            rows, error = self._rows(bars, first)
+            return self.settled(bars, first, rows, error)
 
-        One call answers them all. If it fails, each bar is asked again with the bars known at its time, which
-        is what a live run does, so that both give the same rows.
+    def ask(self, bars: Bars, first: int) -> Asked:
+        """Ask for all bars from ``first`` on at once; whoever asks looks at the values with `check_values`.
+
+        Returns neither answer nor error if the strategy is not to be asked in this way.
+        """
+        if self.bound.by_bar is not None or self.strikes.quarantined:
+            return None, None
+        answer, error, self.seconds = attempt_within(self.guard, self._budget_s, self.bound.call, bars)
+        if error is not None:
+            return None, error
+        rows, junk = attempt(shaped, answer, len(bars), first)
+        return rows, junk and _as_junk(junk)
+
+    def settled(self, bars: Bars, first: int, rows: Signals | None, error: BaseException | None) -> Signals:
+        """Count an answer that passed, else ask for each bar again with the bars known at its time.
+
+        That is what a live run does, so that a block and its bars one by one give the same rows.
         """
         n = len(bars) - first
         if self.strikes.quarantined:
             return Signals.hold(n, error_reason(PluginQuarantined()))
-        with self.guard:
-            if self.bound.by_bar is None:
-                rows, error = self._rows(bars, first)
-                if rows is not None:
-                    self.strikes.good(n)
-                    return rows
-                if error is not None and n == 1:
-                    return columns([self._spoiled(error)])
-            return columns([self._bar(bars[: k + 1]) for k in range(first, len(bars))])
+        if rows is not None:
+            self.strikes.good(n)
+            return rows
+        if error is not None and n == 1:
+            return columns([self._spoiled(error)])
+        return columns([self._bar(bars[: k + 1]) for k in range(first, len(bars))])
 
-    def _rows(self, bars: Bars, first: int) -> tuple[Signals | None, BaseException | None]:
-        answer, error, self.seconds = attempt_within(self.guard, self._budget_s, self.bound.call, bars)
-        if error is not None:
-            return None, error
-        rows, junk = attempt(check_signals, answer, len(bars), first)
-        return rows, junk and _as_junk(junk)
+    def _rows(self, bars: Bars, first: int) -> Asked:
+        rows, error = self.ask(bars, first)
+        return (None, error) if rows is None else judged(rows)
 
     def _bar(self, bars: Bars) -> Decision:
         if self.strikes.quarantined:
@@ -105,6 +121,12 @@ class StrategyCaller:
     def _spoiled(self, error: BaseException) -> Decision:
         self.strikes.bad(error)
         return Decision("hold", 0.0, error_reason(error))
+
+
+def judged(rows: Signals) -> Asked:
+    """Return an answer if its values mean something, else why they do not."""
+    _, junk = attempt(check_values, [rows])
+    return (rows, None) if junk is None else (None, _as_junk(junk))
 
 
 def _as_junk(error: BaseException) -> PluginJunk:
@@ -135,7 +157,15 @@ class StrategyPanel:
     def block(self, bars: Bars, first: int) -> list[Signals]:
         """Answer the bars from ``first`` on, for each strategy in order."""
         with self._guard:
-            return [caller.block(bars, first) for caller in self.callers]
+            asked = [caller.ask(bars, first) for caller in self.callers]
+            # One look at all values costs little more than a look at those of one strategy.
+            _, junk = attempt(check_values, [rows for rows, _ in asked if rows is not None])
+            if junk is not None:  # whose is it?
+                asked = [(None, error) if rows is None else judged(rows) for rows, error in asked]
+            return [
+                caller.settled(bars, first, *answer)
+                for caller, answer in zip(self.callers, asked, strict=True)
+            ]
 
     def last(self, bars: Bars) -> list[Signals]:
         """Answer the last bar, for each strategy in order: one row each."""
