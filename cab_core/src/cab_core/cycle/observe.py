@@ -15,7 +15,8 @@ from cab_core.domain.comparison import CLIENT_PREFIX, LocalView, VenueView
 from cab_core.domain.market import Instrument
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Intent, Side
-from cab_core.domain.resting import desired_stop
+from cab_core.domain.position import Position
+from cab_core.domain.resting import DesiredStop, desired_stop
 from cab_core.ports import Storage
 
 
@@ -66,8 +67,6 @@ class Observer:
         else:
             ref = f"{position.id}:{len(position.exits)}"
         intents = self._intents(symbol)
-        offset = self.stop_offset
-        protection = None if position is None else position.protection
         return LocalView(
             symbol=symbol,
             managed=book.ledger.held(symbol).quantity,
@@ -77,11 +76,15 @@ class Observer:
             intents=intents,
             known=known,
             booked=frozenset(t.trade_id for t in venue.trades if seen.knows(t.trade_id, t.ts_ms)),
-            stop=None
-            if protection is None or offset is None or _selling(intents)
-            else desired_stop(protection, self._instrument(symbol), offset),
+            stop=None if position is None or _selling(intents) else self._stop(position),
             quote_needed=self._quote_needed(),
         )
+
+    def _stop(self, position: Position) -> DesiredStop | None:
+        resting = self.broker.caps().native_stop in {"limit", "both"}
+        if position.protection is None or self.stop_offset is None or not resting:
+            return None
+        return desired_stop(position.protection, self._instrument(position.symbol), self.stop_offset)
 
     def standing(self, symbol: str) -> tuple[Any, ...]:
         """Return what must not have moved between two looks for them to be comparable."""

@@ -87,7 +87,10 @@ def strays(local: LocalView, venue: VenueView) -> list[VenueOrder]:
 
 
 def stray_trades(local: LocalView, venue: VenueView) -> list[Fill]:
-    """Return trades of ours that are not booked and belong to no open order, each once, oldest first."""
+    """Return trades of ours that are not booked and belong to no open order, each once, oldest first.
+
+    At one instant purchases come first: what is sold has been bought before.
+    """
     found = {
         trade.trade_id: trade
         for trade in venue.trades
@@ -95,7 +98,7 @@ def stray_trades(local: LocalView, venue: VenueView) -> list[Fill]:
         and trade.trade_id not in local.booked
         and not _of_any(trade, local.intents)
     }
-    return sorted(found.values(), key=lambda trade: (trade.ts_ms, trade.trade_id))
+    return sorted(found.values(), key=lambda t: (t.ts_ms, t.side is Side.SELL, t.trade_id))
 
 
 def managed_after(local: LocalView, venue: VenueView, instrument: Instrument) -> Decimal:
