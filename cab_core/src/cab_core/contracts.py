@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import attrs
 
@@ -98,6 +98,7 @@ class Account:
         api_key, api_secret: credentials; empty in paper.
         market: prices for a simulated venue; None for a real one.
         state: where a simulated venue keeps its own state between starts, None for memory only.
+        fixed_amount: quote currency of one entry, for checks against the venue's minimums; None if unknown.
     """
 
     symbols: Sequence[str]
@@ -110,6 +111,7 @@ class Account:
     api_secret: Secret = attrs.field(factory=lambda: Secret(""))
     market: Market | None = None
     state: BrokerState | None = None
+    fixed_amount: Decimal | None = None
 
 
 @attrs.frozen(slots=True)
@@ -143,6 +145,18 @@ class BrokerState(Protocol):
 
     async def save(self, values: Mapping[str, str]) -> None:
         """Save or replace the given keys atomically."""
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A broker that can tell, before it is trusted with orders, whether its account and venue are fit."""
+
+    async def check(self) -> Sequence[str]:
+        """Go through the venue's start-up checklist and return warnings.
+
+        Raises:
+            cab_core.errors.ConfigError: everything that forbids trading, together.
+        """
 
 
 class Broker(Protocol):

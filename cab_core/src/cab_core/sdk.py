@@ -13,6 +13,7 @@ from cab_core.contracts import (
     Broker,
     BrokerCaps,
     BrokerState,
+    Checked,
     Context,
     Health,
     MacroHttp,
@@ -63,7 +64,7 @@ from cab_core.domain.signals import (
     confidence_of,
     decide,
 )
-from cab_core.errors import CabError
+from cab_core.errors import CabError, ConfigError
 from cab_core.hookspecs import hookimpl
 from cab_core.options import option
 from cab_core.secret import Secret
@@ -86,7 +87,9 @@ __all__ = [
     "BrokerState",
     "CabError",
     "Candle",
+    "Checked",
     "Clock",
+    "ConfigError",
     "Context",
     "Costs",
     "Decision",

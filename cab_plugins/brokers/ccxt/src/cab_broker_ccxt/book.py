@@ -1,0 +1,56 @@
+"""The order book's best prices."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from cab_broker_ccxt.amounts import maybe
+from cab_broker_ccxt.api import Api
+from cab_broker_ccxt.rules import pair_of
+from cab_core.sdk import Quote
+
+DEPTH = 20
+#: A book this much older than the venue's clock is no book of now.
+STALE_MS = 10_000
+
+Level = tuple[Decimal, Decimal]
+
+
+async def quote_of(api: Api, symbol: str) -> Quote:
+    """Return the best prices; sides that are empty, crossed or stale are None: unknown, never a guess.
+
+    Raises:
+        VenueError: the venue does not answer.
+    """
+    await api.sync()
+    params = {"currency_pair": pair_of(symbol), "limit": DEPTH}
+    return read_quote(
+        await api.row("publicSpotGetOrderBook", params), api.server.now_ms(), api.server.offset_ms
+    )
+
+
+def read_quote(book: dict[str, Any], server_ms: int, offset_ms: int) -> Quote:
+    """Read an answer of ``/spot/order_book`` (pure)."""
+    made_ms = maybe(book.get("current"))
+    asks, bids = _levels(book.get("asks")), _levels(book.get("bids"))
+    ts_ms = int(made_ms) - offset_ms if made_ms is not None else 0
+    if made_ms is None or server_ms - int(made_ms) > STALE_MS:
+        return Quote(None, None, ts_ms)
+    bid, ask = (bids[0][0] if bids else None), (asks[0][0] if asks else None)
+    if bid is not None and ask is not None and bid >= ask:
+        return Quote(None, None, ts_ms)
+    return Quote(bid, ask, ts_ms, asks)
+
+
+def _levels(rows: Any) -> tuple[Level, ...]:
+    """Read price levels up to the first that makes no sense."""
+    levels: list[Level] = []
+    for row in rows if isinstance(rows, list) else []:
+        price, amount = (
+            (maybe(row[0]), maybe(row[1])) if isinstance(row, list) and len(row) > 1 else (None, None)
+        )
+        if price is None or amount is None or price <= 0 or amount <= 0:
+            break
+        levels.append((price, amount))
+    return tuple(levels)

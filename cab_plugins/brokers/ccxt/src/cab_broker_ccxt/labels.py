@@ -1,0 +1,52 @@
+"""Gate's error labels and the kernel's reasons (pure). Only labels are stable; texts merely refine them."""
+
+from __future__ import annotations
+
+_FUNDS = ("BALANCE_NOT_ENOUGH", "MARGIN_BALANCE_NOT_ENOUGH")
+_PAIR = ("INVALID_CURRENCY_PAIR", "INVALID_CURRENCY", "TRADE_RESTRICTED", "ORDER_BOOK_NOT_FOUND")
+_KEYS = (
+    "INVALID_KEY",
+    "INVALID_CREDENTIALS",
+    "INVALID_SIGNATURE",
+    "IP_FORBIDDEN",
+    "MISSING_REQUIRED_HEADER",
+    "READ_ONLY",
+    "FORBIDDEN",
+    "ACCOUNT_LOCKED",
+)
+
+GONE = frozenset({"ORDER_CLOSED", "ORDER_CANCELLED", "AUTO_ORDER_CLOSED"})
+NOT_FOUND = frozenset({"ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND", "AUTO_ORDER_NOT_FOUND"})
+RATE_LIMITED = frozenset({"TOO_MANY_REQUESTS", "TOO_FAST"})
+REASONS: dict[str, str] = {
+    **dict.fromkeys(_FUNDS, "insufficient_funds"),
+    **dict.fromkeys(_PAIR, "not_tradable"),
+    **dict.fromkeys(_KEYS, "credentials"),
+    **dict.fromkeys(sorted(RATE_LIMITED), "rate_limited"),
+    **dict.fromkeys(sorted(GONE | NOT_FOUND), "not_open"),
+    "REQUEST_EXPIRED": "clock_skew",
+    "AMOUNT_TOO_LITTLE": "below_min_notional",
+    "QUANTITY_NOT_ENOUGH": "below_min_notional",
+    "INVALID_PRECISION": "bad_precision",
+    "AUTO_TRIGGER_PRICE_LESS_LAST": "trigger_reached",
+    "AUTO_TRIGGER_PRICE_GREATE_LAST": "trigger_reached",
+}
+_TRANSIENT = frozenset({"rate_limited", "clock_skew"})
+
+#: Words in the text of a general label, and what they mean.
+_WORDS = (
+    ("trigger.price must", "trigger_reached"),
+    ("too small", "below_min_notional"),
+    ("minimum", "below_min_notional"),
+    ("precision", "bad_precision"),
+)
+
+
+def reason_of(label: str, message: str = "") -> tuple[str, bool]:
+    """Return the reason of a refusal and whether a retry may help; unknown labels in lower case."""
+    reason = REASONS.get(label)
+    if reason is None and label in ("INVALID_PARAM_VALUE", "INVALID_ARGUMENT", "BAD_REQUEST"):
+        low = message.lower()
+        reason = next((meaning for words, meaning in _WORDS if words in low), None)
+    reason = reason or label.lower()
+    return reason, reason in _TRANSIENT

@@ -1,0 +1,62 @@
+"""One answer of a venue, and what it proves about an order (pure)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from cab_broker_ccxt.labels import reason_of
+from cab_core.sdk import Rejected, Unknown
+
+REQUEST_EXPIRED = "REQUEST_EXPIRED"
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Reply:
+    """What came of one request.
+
+    Attributes:
+        data: the parsed answer, None if there is none.
+        status: HTTP status, None if no answer arrived.
+        label: the venue's name of an error, from a parsed answer only. ``message``: its words.
+        reset_ms: when the venue takes requests again, on its clock; None if it did not say.
+        sent: False only where it is proven that the request never left for the venue.
+        error: what the transport complained about, empty if nothing.
+    """
+
+    data: Any = None
+    status: int | None = None
+    label: str = ""
+    message: str = ""
+    reset_ms: int | None = None
+    sent: bool = True
+    error: str = ""
+
+    @property
+    def answered(self) -> bool:
+        """Whether a good answer arrived."""
+        return not self.error and not self.label and self.status is not None and self.status < 300
+
+    @property
+    def refused(self) -> bool:
+        """Whether the venue definitively refused: a parsed label with a status of 4xx, and nothing else."""
+        return bool(self.label) and self.status is not None and 400 <= self.status < 500
+
+    def text(self) -> str:
+        """Say in one line what happened."""
+        status = "no answer" if self.status is None else f"HTTP {self.status}"
+        return " ".join(part for part in (status, self.label, self.message, self.error) if part)
+
+
+def failed_send(reply: Reply) -> Rejected | Unknown:
+    """Classify a send that brought no acceptance.
+
+    ccxt's class of the error does not matter: a dropped connection and a refused one look alike there.
+    """
+    if not reply.sent:
+        return Rejected("not_sent", reply.text(), transient=True)
+    if reply.refused:
+        reason, transient = reason_of(reply.label, reply.message)
+        return Rejected(reason, reply.text(), transient=transient)
+    return Unknown(reply.text())

@@ -1,0 +1,101 @@
+"""Finding out by observation what became of an order."""
+
+from __future__ import annotations
+
+import attrs
+
+from cab_broker_ccxt.amounts import ZERO, number
+from cab_broker_ccxt.api import Api
+from cab_broker_ccxt.config import Config
+from cab_broker_ccxt.errors import VenueError
+from cab_broker_ccxt.labels import NOT_FOUND
+from cab_broker_ccxt.listings import Listings
+from cab_broker_ccxt.memory import Memory, deadline_ms, is_stop, journaled_ms
+from cab_broker_ccxt.order_rows import ack_of, text_of
+from cab_broker_ccxt.stops import Stops
+from cab_core.sdk import Absent, Ack, Found, Intent, Resolution, Undetermined
+
+#: How far before the journaled send a scan begins.
+BEFORE_MS = 60_000
+#: Least time between the two complete scans that prove an absence.
+APART_MS = 5_000
+
+
+@attrs.frozen(eq=False)
+class Resolving:
+    """Looks at complete listings. Silence, a part of a listing and "not found" prove nothing."""
+
+    api: Api
+    listings: Listings
+    stops: Stops
+    memory: Memory
+    config: Config
+
+    async def resolve(self, intent: Intent) -> Resolution:
+        """Say what is known of an order. See `cab_core.sdk.Broker.resolve`."""
+        self.api.require_keys()
+        try:
+            await self.api.sync()
+            order_id = self.memory.order_id(intent)
+            if order_id is None:
+                return await self._search(intent)
+            return Found(await self.standing(intent, order_id))
+        except VenueError as error:
+            return Undetermined(str(error))
+
+    async def standing(self, intent: Intent, order_id: str) -> Ack:
+        """Return how a known order stands.
+
+        Raises:
+            VenueError: the venue does not answer, or does not know the order and lists it nowhere.
+        """
+        if is_stop(intent):
+            return await self.stops.ack(await self.listings.stop(order_id), intent)
+        try:
+            return ack_of(await self.listings.order(intent.symbol, order_id))
+        except VenueError as error:
+            found = await self._listed(intent) if error.label in NOT_FOUND else None
+            if found is None:
+                raise
+            return found
+
+    async def _search(self, intent: Intent) -> Resolution:
+        begun_ms = self.api.server.now_ms()
+        found = await self._listed_stop(intent) if is_stop(intent) else await self._listed(intent)
+        if found is not None:
+            self.memory.learn(intent.client_id, found.order_id)
+            return Found(found)
+        return self._missed(intent, begun_ms)
+
+    def _missed(self, intent: Intent, begun_ms: int) -> Resolution:
+        """Judge a complete scan, begun at ``begun_ms`` of the venue's clock, that found nothing."""
+        client_id = intent.client_id
+        expires_ms = self.memory.deadlines.get(client_id, deadline_ms(intent) + self.api.server.offset_ms)
+        if begun_ms <= expires_ms:
+            return Undetermined("not listed, but it may still arrive")
+        first_ms = self.memory.misses.setdefault(client_id, begun_ms)
+        late = begun_ms > expires_ms + self.config.absence_margin_s * 1000
+        if late and begun_ms - first_ms >= APART_MS:
+            return Absent()
+        return Undetermined("not listed; to be looked for again before it counts as absent")
+
+    async def _listed_stop(self, intent: Intent) -> Ack | None:
+        row = await self.stops.find(intent)
+        return None if row is None else await self.stops.ack(row, intent)
+
+    async def _listed(self, intent: Intent) -> Ack | None:
+        """Scan open orders, finished ones, own trades, in this order: what ends meanwhile is not missed."""
+        symbol, since_ms = intent.symbol, journaled_ms(intent) - BEFORE_MS
+        for rows in (
+            await self.listings.open_orders(symbol),
+            await self.listings.finished_orders(symbol, since_ms),
+        ):
+            for row in rows:
+                if text_of(row) == intent.client_id:
+                    return ack_of(row)
+        trades = [r for r in await self.listings.trades(symbol, since_ms) if text_of(r) == intent.client_id]
+        if not trades:
+            return None
+        filled = sum((number(row.get("amount")) for row in trades), ZERO)
+        # A market order has ended when it has traded; it is merely not listed yet.
+        return Ack(str(trades[0].get("order_id")), final=True, filled=filled)
