@@ -38,7 +38,7 @@ async def test_no_duplicate_orders(bench):
         balances = await session.broker.balances()
         for _ in range(3):
             await session.orchestrator.supervise("BTC/USDT", session.trader.book.marks["BTC/USDT"])
-        await session.orchestrator.execution.recover(())
+        await session.orchestrator.execution.recover()
         assert len(outcome.orders) == made
         assert await session.broker.balances() == balances
     keys = [(i.intent.key, i.intent.attempt) for i in visit(desk.database, lambda c: intents_since(c, 0))]

@@ -46,7 +46,7 @@ class QuotedSetup(Parts):
     care: Care | None
 
     async def open(self) -> Session:
-        """Open the session: load what is remembered, resolve and settle, compare, protect; then entries."""
+        """Put the session together over what is remembered; `Session.take_up` comes next."""
         past = await self.storage.remember()
         instruments = await self._instruments(past)
         config = attrs.evolve(self.config, instruments=instruments)
@@ -63,9 +63,7 @@ class QuotedSetup(Parts):
         )
         parts = attrs.evolve(self, config=config)
         broker = self.venue if self.care is not None else self._paper(config)
-        session = await assemble(parts, Venue(self.clock, self.venue, feed, broker), past, self.care)
-        await session.take_up()
-        return session
+        return await assemble(parts, Venue(self.clock, self.venue, feed, broker), past, self.care)
 
     def _paper(self, config: CycleConfig) -> Broker:
         return open_broker(self.plugins.broker, config, self.clock, market=self.venue, state=self.state)

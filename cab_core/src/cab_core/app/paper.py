@@ -44,6 +44,7 @@ class PaperSetup(Parts):
         feed = RecordedFeed(market, clock, config.grace_ms, walked, evaluated)
         broker = open_broker(self.plugins.broker, config, clock, market=market, state=self.state)
         session = await assemble(self, Venue(clock, market, feed, broker), past)
+        await session.take_up()
         _stand_where_walked(self.series, walked, evaluated, feed, session.trader.book, config)
         return session
 

@@ -67,6 +67,7 @@ async def run_quoted(settings: Settings, view: View, clock: Clock | None = None)
             care=care_of(settings) if live else None,
         )
         session = await setup.open()
+        await session.take_up()
         running = Running(settings=settings, market="exchange", session=session, tally=tally)
         await until_over(running, view)
         return running

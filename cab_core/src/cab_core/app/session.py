@@ -131,7 +131,8 @@ class Session:
         return self.venue.broker
 
     async def take_up(self) -> None:
-        """Compare the book with the venue and arm protection, before anything is decided."""
+        """Settle what was left open, compare the book with the venue, arm protection: before anything new."""
+        await self.orchestrator.execution.recover()
         if self.reconciler is None:
             return
         for symbol in self.trader.config.symbols:
@@ -146,7 +147,7 @@ class Session:
 
 
 async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | None = None) -> Session:
-    """Open the session: load what is remembered, ask the macro sources, settle what was left open."""
+    """Put a session together over what is remembered, and ask the macro sources. Nothing is sent yet."""
     config, clock, feed = parts.config, venue.clock, venue.feed
     panels = panels_of(parts.plugins, parts.budget_s)
     readers = {s: MomentReader(s, venue.market, panels(s), config) for s in config.symbols}
@@ -182,7 +183,7 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         beat=_nothing if care is None else care.beat,
         lock=lock,
     )
-    await execution.recover(past.open_intents)
+    execution.take_over(past.open_intents)
     return Session(
         orchestrator=orchestrator, trader=trader, venue=venue, regime_at=regime_at, reconciler=reconciler
     )

@@ -158,23 +158,23 @@ class Execution:
             if standing.state is not OrderState.PLANNED:
                 await self._look(standing)
 
-    async def recover(self, left_open: Sequence[OpenIntent]) -> None:
+    def take_over(self, left_open: Sequence[OpenIntent]) -> None:
+        """Take in the orders that a former run left open; nothing is asked or sent."""
+        now_ms = self.clock.now_ms()
+        for found in left_open:
+            planned = Planned(found.intent, contexts.from_json(found.context))
+            self.standings.add(Standing(planned, found.state, now_ms))
+
+    async def recover(self) -> None:
         """Settle what a former run left open, before anything new is decided.
 
         What may have been sent is resolved by observation. What was only planned is sent now if it is an exit
         and abandoned if it is an entry or a stop: its price is gone.
         """
-        now_ms = self.clock.now_ms()
-        taken = [
-            self.standings.add(
-                Standing(Planned(found.intent, contexts.from_json(found.context)), found.state, now_ms)
-            )
-            for found in left_open
-        ]
-        for standing in taken:
+        for standing in self.standings:
             if standing.state is not OrderState.PLANNED:
                 await self._look(standing)
-        for standing in taken:
+        for standing in self.standings:
             if standing.state is not OrderState.PLANNED:
                 continue
             if standing.intent.side is Side.SELL and not standing.is_stop:

@@ -1,0 +1,94 @@
+"""Closing every position of the account: what the dead man's switch does, and nobody else by itself."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from cab_core.app.account import open_account
+from cab_core.app.session import Session
+from cab_core.clock import Clock
+from cab_core.cycle.trader import Planned
+from cab_core.domain.booking import AppliedTo
+from cab_core.domain.money import floor_step
+from cab_core.domain.orders import Intent, Purpose, Side, intent_key
+from cab_core.safety.dead_man import FlattenReport
+from cab_core.settings.schema import Settings
+
+#: Looks at an exit that has not ended, and the pause before each, milliseconds.
+LOOKS, PAUSE_MS = 30, 1_000
+
+
+async def flatten(settings: Settings, clock: Clock | None = None) -> FlattenReport:
+    """Resolve what is unknown, cancel resting stops, sell every managed position at market.
+
+    The same way as every exit: journalled first, sent at most once, settled from own trades. Calling it again
+    goes on where it was cut off. The caller holds the instance lock.
+
+    Returns:
+        What was sold, and what is left with the reasons.
+
+    Raises:
+        CabError: venue or database could not be opened.
+    """
+    async with open_account(settings, clock=clock) as session:
+        await session.orchestrator.execution.recover()
+        before = {s: position.quantity for s, position in session.trader.book.positions.items()}
+        for symbol in before:
+            await _close(session, symbol)
+        return _report(session, before)
+
+
+async def _close(session: Session, symbol: str) -> None:
+    """Sell the position of one symbol and wait until the sale is settled."""
+    execution, clock = session.orchestrator.execution, session.venue.clock
+    for look in range(LOOKS):
+        if look:
+            await clock.sleep_until(clock.now_ms() + PAUSE_MS)
+            await execution.tend(symbol)
+        if symbol not in session.trader.book.positions:
+            return
+        if not execution.standings.selling(symbol):
+            planned = _sale(session, symbol)
+            if planned is None:
+                return
+            await execution.sell([planned])
+
+
+def _sale(session: Session, symbol: str) -> Planned | None:
+    position = session.trader.book.positions[symbol]
+    quantity = floor_step(position.quantity, session.trader.config.instruments[symbol].amount_step)
+    if not quantity:
+        return None
+    now_ms = session.venue.clock.now_ms()
+    ref = f"{position.id}#{len(position.exits)}"
+    intent = Intent(
+        intent_key(symbol, Side.SELL, Purpose.DEAD_MAN, ref),
+        symbol,
+        Side.SELL,
+        Purpose.DEAD_MAN,
+        "dead_man",
+        session.orchestrator.ids.trace_id(),
+        now_ms,
+        quantity=quantity,
+        reference=session.trader.book.marks.get(symbol),
+    )
+    return Planned(intent, AppliedTo(Purpose.DEAD_MAN, "dead_man", intent.trace_id))
+
+
+def _report(session: Session, before: dict[str, Decimal]) -> FlattenReport:
+    after = {s: position.quantity for s, position in session.trader.book.positions.items()}
+    steps = session.trader.config.instruments
+    left = {s: quantity for s, quantity in after.items() if quantity >= steps[s].amount_step}
+    open_orders = [
+        planned.intent.client_id
+        for symbol in before
+        for planned in session.orchestrator.execution.open_intents(symbol)
+    ]
+    errors = [f"{quantity:f} {symbol} is left" for symbol, quantity in left.items()]
+    errors += [f"order {client_id} has not ended" for client_id in open_orders]
+    return FlattenReport(
+        symbols=tuple(before),
+        sold={s: quantity - after.get(s, Decimal(0)) for s, quantity in before.items()},
+        left=left,
+        errors=tuple(errors),
+    )
