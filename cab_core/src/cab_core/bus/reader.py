@@ -57,6 +57,7 @@ class RedisReader:
         self._at = _BEGIN if history else ""
         self._local = MemoryBus(limit)
         self._seen: OrderedDict[str, int] = OrderedDict()
+        self._closing = False
         self._task: asyncio.Task[None] | None = None
 
     def subscribe(self, topic: str, handler: EventHandler) -> None:
@@ -79,6 +80,7 @@ class RedisReader:
 
     async def close(self, timeout_s: float = 5.0) -> None:
         """Stop reading, and let the subscribers finish for up to ``timeout_s``."""
+        self._closing = True  # a cancellation alone could get lost in the client
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -86,7 +88,7 @@ class RedisReader:
         await self._client.aclose()
 
     async def _read_on(self) -> None:
-        while True:
+        while not self._closing:
             try:
                 if not self.connected:
                     await self._find_place()

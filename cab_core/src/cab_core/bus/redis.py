@@ -95,7 +95,7 @@ class RedisBus:
         self._seq = itertools.count(1)
         self._connected: bool | None = None
         self._sent = 0
-        self._closing = False
+        self._closing = self._given_up = False
         self._wake = asyncio.Event()
         self._sender: asyncio.Task[None] | None = None
 
@@ -182,6 +182,7 @@ class RedisBus:
         if self._sender is not None:
             _, late = await asyncio.wait([self._sender], timeout=timeout_s)
             for task in late:
+                self._given_up = True  # a cancellation alone could get lost in the client
                 task.cancel()
             await asyncio.gather(self._sender, return_exceptions=True)
         if left := len(self._sending) + len(self._outbox):
@@ -190,7 +191,7 @@ class RedisBus:
 
     async def _send_all(self) -> None:
         pauses = iter(_PAUSES_S)
-        while not (self._closing and not self._sending and not len(self._outbox)):
+        while not self._given_up and (not self._closing or self._sending or len(self._outbox)):
             try:
                 await self._send_next()
             except FAILURES as error:

@@ -71,6 +71,7 @@ class InstanceKey:
     clock: Callable[[], float] = boot_time
     _ends_s: float = attrs.field(default=0.0, init=False)
     _lost: str | None = attrs.field(default=None, init=False)
+    _ended: bool = attrs.field(default=False, init=False)
 
     def entries_allowed(self) -> str | None:
         """Return ``instance_lost`` unless the key is surely ours at this moment."""
@@ -93,10 +94,15 @@ class InstanceKey:
             ) from error
 
     async def renew(self) -> None:
-        """Renew until the key is lost or this is cancelled."""
-        while self._lost is None:
-            pause_s = self.renew_s if await self._renewed() else min(1.0, self.renew_s)
+        """Renew until the key is lost, or `end`."""
+        pause_s = self.renew_s
+        while self._lost is None and not self._ended:
             await asyncio.sleep(max(0.0, min(pause_s, self._ends_s - self.clock())))
+            pause_s = self.renew_s if await self._renewed() else min(1.0, self.renew_s)
+
+    def end(self) -> None:
+        """Renew no more; a renewal on its way is the last."""
+        self._ended = True
 
     async def release(self) -> None:
         """Delete the key if it still is ours; without Redis it expires by itself."""
@@ -130,6 +136,8 @@ class InstanceKey:
     async def _renewed(self) -> bool:
         """Renew once; returns whether the key is ours."""
         asked_s = self.clock()
+        if self._ended:
+            return False
         if asked_s >= self._ends_s:
             self._lose(f"Redis did not answer for {self.life_s - self.margin_s:g} s")
             return False
@@ -165,6 +173,7 @@ async def held(key: InstanceKey) -> AsyncIterator[InstanceKey]:
     try:
         yield key
     finally:
+        key.end()  # a cancellation alone could get lost in the client
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)
-        await key.release()
+        await key.release()  # after the last renewal, which would take the key again
