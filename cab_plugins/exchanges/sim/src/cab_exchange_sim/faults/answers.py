@@ -63,7 +63,7 @@ ANSWERS: Mapping[str, Callable[[int], Answer]] = {
     "read_only": lambda _: label(403, "READ_ONLY", "API key has no permission to trade"),
     "ip_forbidden": lambda _: label(403, "IP_FORBIDDEN", "IP address not in whitelist"),
     "request_expired": lambda _: label(
-        401, "REQUEST_EXPIRED", "gap between request Timestamp and server time exceeds 60"
+        403, "REQUEST_EXPIRED", "gap between request Timestamp and server time exceeds 60"
     ),
 }
 

@@ -52,14 +52,14 @@ class FaultMiddleware:
             await self._faults.wait(rule.seconds)
             await _send(await exchange.answer(), send)
         elif rule.kind == "late":
-            await self._hang(exchange.fault, receive, send)
+            await self._hang(exchange.fault, receive)
             await self._faults.wait_exchange(rule.seconds)
             if not self._faults.stopped:
                 await exchange.answer()
         elif rule.kind == "hang":
-            await self._hang(exchange.fault, receive, send)
+            await self._hang(exchange.fault, receive)
         else:
-            await _cut(receive, send)
+            await _cut(receive)
 
     async def _after(self, rule: Rule, exchange: _Call, receive: Receive, send: Send) -> None:
         answer = await exchange.answer()
@@ -67,9 +67,9 @@ class FaultMiddleware:
             await self._faults.wait(rule.seconds)
             await _send(answer, send)
         elif rule.kind == "hang":
-            await self._hang(exchange.fault, receive, send)
+            await self._hang(exchange.fault, receive)
         elif rule.kind == "cut":
-            await _cut(receive, send)
+            await _cut(receive)
         elif rule.kind == "truncated":
             await _send_half(answer, receive, send)
         elif rule.kind == "edit":
@@ -79,7 +79,7 @@ class FaultMiddleware:
         else:
             await _send(ANSWERS[rule.kind](self._faults.now_ms()), send)
 
-    async def _hang(self, fault: Injected, receive: Receive, send: Send) -> None:
+    async def _hang(self, fault: Injected, receive: Receive) -> None:
         """Wait until the client has closed its side, or the server stops."""
         ends = _disconnected(receive), self._faults.wait(None)
         waits = [asyncio.ensure_future(end) for end in ends]
@@ -87,7 +87,7 @@ class FaultMiddleware:
         for task in waits:
             task.cancel()
         fault.gave_up_ms = self._faults.now_ms()
-        await _cut(receive, send)
+        await _cut(receive)
 
 
 class _Call:
@@ -163,17 +163,17 @@ async def _send_half(answer: Answer, receive: Receive, send: Send) -> None:
     await _start(answer, len(answer.body), send)
     half = answer.body[: len(answer.body) // 2]
     await send({"type": "http.response.body", "body": half, "more_body": True})
-    _transport(send).close()
+    _transport(receive).close()
     await _disconnected(receive)
 
 
-async def _cut(receive: Receive, send: Send) -> None:
-    _transport(send).abort()
+async def _cut(receive: Receive) -> None:
+    _transport(receive).abort()
     await _disconnected(receive)
 
 
-def _transport(send: Send) -> asyncio.Transport:
+def _transport(receive: Receive) -> asyncio.Transport:
     """Return the connection under uvicorn's request cycle: ASGI itself has no way to cut it."""
-    cycle: Any = getattr(send, "__self__", None)
+    cycle: Any = getattr(receive, "__self__", None)
     transport: asyncio.Transport = cycle.transport
     return transport
