@@ -24,6 +24,19 @@ class Holding:
 
 
 @attrs.frozen(slots=True)
+class Change:
+    """One change of what an account owns and its balance then; ``kind`` is ``trade`` or ``adjust``."""
+
+    number: int
+    ms: int
+    account: str
+    currency: str
+    change: Decimal
+    balance: Decimal
+    kind: str
+
+
+@attrs.frozen(slots=True)
 class _Version:
     at_ms: int
     number: int
@@ -40,11 +53,13 @@ class Accounts:
     Attributes:
         house: what the exchange itself has won or lost by currency.
         adjusted: what came from outside by currency (deposits, drift).
+        changes: what accounts gained and lost, oldest first.
     """
 
     def __init__(self, balances: Mapping[str, Mapping[str, Decimal]], start_ms: int) -> None:
         self.house: dict[str, Decimal] = {}
         self.adjusted: dict[str, Decimal] = {}
+        self.changes: list[Change] = []
         self._numbers = 0
         self._holdings: dict[str, dict[str, Holding]] = {}
         self._versions: dict[str, deque[_Version]] = {}
@@ -94,6 +109,7 @@ class Accounts:
             held = self.of(account, currency)
             self._set(account, currency, Holding(held.available + delta, held.locked), at_ms)
             self.house[currency] = self.house.get(currency, ZERO) - delta
+            self._remember(account, currency, delta, at_ms, "trade")
 
     def adjust(self, account: str, currency: str, delta: Decimal, at_ms: int) -> None:
         """Change a balance from outside: a deposit, a withdrawal, a drift."""
@@ -102,11 +118,17 @@ class Accounts:
             raise Refused("BALANCE_NOT_ENOUGH", f"only {held.available:f} {currency} available")
         self._set(account, currency, Holding(held.available + delta, held.locked), at_ms)
         self.adjusted[currency] = self.adjusted.get(currency, ZERO) + delta
+        self._remember(account, currency, delta, at_ms, "adjust")
 
     def total(self, currency: str) -> Decimal:
         """Return all there is of a currency, the house's part included, less what came from outside."""
         held = sum((self.of(a, currency).available + self.of(a, currency).locked for a in self.names), ZERO)
         return held + self.house.get(currency, ZERO) - self.adjusted.get(currency, ZERO)
+
+    def _remember(self, account: str, currency: str, delta: Decimal, at_ms: int, kind: str) -> None:
+        held = self.of(account, currency)
+        balance = held.available + held.locked
+        self.changes.append(Change(self._numbers, at_ms, account, currency, delta, balance, kind))
 
     def _set(self, account: str, currency: str, holding: Holding, at_ms: int) -> None:
         self._holdings[account][currency] = holding

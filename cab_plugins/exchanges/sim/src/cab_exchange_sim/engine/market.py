@@ -46,6 +46,11 @@ class Market:
         """The quote currency."""
         return self.instrument.quote
 
+    @property
+    def fee(self) -> Decimal:
+        """The fee as a fraction."""
+        return self._costs.fee
+
     def last(self, at_ms: int) -> Decimal:
         """Return the last price as it is shown."""
         return self.path.price_at(at_ms - self.conditions.stale_ms)

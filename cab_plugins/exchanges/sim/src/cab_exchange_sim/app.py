@@ -1,0 +1,147 @@
+"""The HTTP application of an exchange."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from litestar import Litestar, Response, Router
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.middleware import DefineMiddleware
+from litestar.types import Middleware
+
+from cab_exchange_sim.control import Control, control_router
+from cab_exchange_sim.engine import Exchange, Refused
+from cab_exchange_sim.faults import FaultMiddleware, Faults
+from cab_exchange_sim.keys import ApiKey
+from cab_exchange_sim.market_clock import MarketClock
+from cab_exchange_sim.web import market_data, order_entry, price_orders, wallet
+from cab_exchange_sim.web.gateway import AnyRequest, Call, Gateway, raw_path
+
+#: Real seconds between two looks at the clock while nobody asks.
+TICK_S = 0.05
+
+_LABELS = {401: "INVALID_KEY", 403: "FORBIDDEN", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+
+
+def make_app(
+    exchange: Exchange,
+    *,
+    keys: Iterable[ApiKey],
+    clock: MarketClock,
+    control_token: str | None = None,
+    middleware: Sequence[Middleware] = (),
+    faults: Faults | None = None,
+    leave: Callable[[], None] = lambda: None,
+) -> Litestar:
+    """Return the application: ``/api/v4/...`` as Gate has it, and the control plane if it has a token.
+
+    Args:
+        exchange: what is served. While the application runs, only its event loop may touch it.
+        keys: who may trade for which account.
+        clock: where time comes from; in a running mode stops fire without any request.
+        control_token: token of ``/__sim``; without one there is no control plane.
+        middleware: wrapped around everything but the faults.
+        faults: faults on purpose; none but those of the control plane unless given.
+        leave: ends the server, for the control plane.
+    """
+    gateway = Gateway.of(exchange, clock, keys)
+    faults = faults or Faults(clock.now_ms, seed=exchange.settings.seed)
+    plane = []
+    if control_token is not None:
+        control = Control(exchange, clock, faults, lambda: gateway.counters, leave)
+        plane.append(control_router(control, control_token))
+    api = Router(
+        "/api/v4",
+        route_handlers=[
+            *market_data.HANDLERS,
+            *order_entry.HANDLERS,
+            *price_orders.HANDLERS,
+            *wallet.HANDLERS,
+        ],
+        dependencies=_admission(gateway),
+        before_request=_refuse_stray_delete(gateway),
+        after_request=_with_headers(gateway),
+    )
+    return Litestar(
+        [api, *plane],
+        middleware=[DefineMiddleware(FaultMiddleware, faults=faults), *middleware],
+        lifespan=[lambda _: _ticking(gateway)],
+        exception_handlers={Refused: _refused(gateway), HTTPException: _http_error},
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+@asynccontextmanager
+async def _ticking(gateway: Gateway) -> AsyncIterator[None]:
+    """Play the market while nobody asks."""
+    task = asyncio.create_task(_tick(gateway))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _tick(gateway: Gateway) -> None:
+    while True:
+        await asyncio.sleep(TICK_S)
+        gateway.catch_up()
+
+
+def _admission(gateway: Gateway) -> dict[str, Provide]:
+    """Return what admits requests; functions, as routers copy whatever else they are given."""
+
+    async def public(request: AnyRequest) -> Call:
+        return await gateway.public(request)
+
+    async def private(request: AnyRequest) -> Call:
+        return await gateway.private(request)
+
+    return {"public": Provide(public), "private": Provide(private)}
+
+
+def _refuse_stray_delete(gateway: Gateway) -> Any:
+    """Refuse ``DELETE /spot/orders/``: the router would read an empty order id as cancel-all."""
+
+    async def check(request: AnyRequest) -> None:
+        path = raw_path(request)
+        if request.method == "DELETE" and path.endswith("/"):
+            gateway.counters["stray_delete"] += 1
+            raise Refused("INVALID_PARAM_VALUE", f"no order id in {path}")
+
+    return check
+
+
+def _with_headers(gateway: Gateway) -> Any:
+    def add(response: Response[Any]) -> Response[Any]:
+        now_us = str(gateway.exchange.server_ms * 1000)
+        response.headers["X-In-Time"] = response.headers["X-Out-Time"] = now_us
+        response.headers["X-Gate-Trace-Id"] = f"{gateway.requests:032x}"
+        return response
+
+    return add
+
+
+def _refused(gateway: Gateway) -> Callable[[AnyRequest, Refused], Response[Any]]:
+    def answer(request: AnyRequest, refused: Refused) -> Response[Any]:
+        gateway.counters[refused.label] += 1
+        content = {"label": refused.label, "message": refused.message}
+        return Response(content, status_code=refused.status, headers=_request_headers(request))
+
+    return answer
+
+
+def _http_error(request: AnyRequest, error: HTTPException) -> Response[Any]:
+    label = _LABELS.get(error.status_code, "BAD_REQUEST" if error.status_code < 500 else "INTERNAL")
+    content = {"label": label, "message": error.detail}
+    return Response(content, status_code=error.status_code, headers=_request_headers(request))
+
+
+def _request_headers(request: AnyRequest) -> dict[str, str]:
+    return dict(request.state.get("rate_headers", {}))
