@@ -12,7 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import catalogue
+
 from cab_core import hookspecs
+from cab_core.app.verify import invariants_markdown
 from cab_core.cli.reference import cli_markdown
 from cab_core.events import reference_page
 from cab_core.plugins.kinds import GROUPS, SECTIONS, Kind
@@ -80,6 +83,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/cli.md": cli_markdown,
     "docs/reference/events.md": reference_page,
     "docs/reference/settings.md": settings_markdown,
+    "docs/reference/invariants.md": invariants_markdown,
+    "docs/reference/failures.md": catalogue.catalogue_markdown,
     ".env.example": dotenv_example,
 }
 

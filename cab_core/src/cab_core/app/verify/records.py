@@ -115,7 +115,7 @@ def numbers_are_exact(evidence: Evidence) -> Found:
         for row in evidence.tables[table]:
             count += 1
             content = parsed(row[column])
-            if not content:
+            if not content and row[column] != "{}":
                 problems.append(f"{column} of {table} {_name(row)} is no JSON object")
             problems += [
                 f"{path} of {table} {_name(row)} is {value!r}" for path, value in _inexact(content, column)
