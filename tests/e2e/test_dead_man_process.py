@@ -1,7 +1,8 @@
 """The dead man's switch with real processes: a kernel that is stopped, blocked or killed, and its watcher.
 
 The kernel is a stand-in: it holds the instance lock, beats, and sells when it sees that the price has fallen.
-It sells from what it remembers, as a kernel that was stopped would: only the fence keeps it from selling twice.
+It sells from what it remembers, as a kernel that was stopped would, so only the fence keeps that from
+happening twice.
 """
 
 from __future__ import annotations

@@ -37,30 +37,33 @@ def watch_outside(
 
     Returns:
         Why an alarm was raised, empty if the bot was stopped or has a successor.
-
-    Raises:
-        NotRunningError: it is gone already.
     """
-    kernel = ProcessHandle.of(holder.pid)
+    _wait_for_end(holder)
+    now = time.monotonic()
+    if read_holder(sidecar_of(settings.instance_lock_path)) != holder:
+        return ""  # a clean stop takes the sidecar away
+    duty = Duty(
+        database=database_file(settings),
+        lock=settings.instance_lock_path.absolute(),
+        timing=timing_of(settings),
+        config=config,
+        overrides=tuple(overrides),
+        flatten=flatten if act else "",
+    )
+    machine = DeadMan(timing=duty.timing, now=now)
+    machine.beat(Beat(now, 0, 0, positions=1), now)  # what it held is not known: assume something
+    machine.exited()
+    state = Watcher(duty, machine, None, None).run()
+    return machine.reason if state is State.LATCHED else ""
+
+
+def _wait_for_end(holder: Holder) -> None:
     try:
-        if not holder.alive():  # its id was used again before we took hold of it
-            raise NotRunningError(f"process {holder.pid} is not running")
-        kernel.gone(None)
-        now = time.monotonic()
-        if read_holder(sidecar_of(settings.instance_lock_path)) != holder:
-            return ""  # a clean stop takes the sidecar away
-        duty = Duty(
-            database=database_file(settings),
-            lock=settings.instance_lock_path.absolute(),
-            timing=timing_of(settings),
-            config=config,
-            overrides=tuple(overrides),
-            flatten=flatten if act else "",
-        )
-        machine = DeadMan(timing=duty.timing, now=now)
-        machine.beat(Beat(now, 0, 0, positions=1), now)  # what it held is not known: assume something
-        machine.exited()
-        state = Watcher(duty, machine, kernel, None, gone=True).run()
-        return machine.reason if state is State.LATCHED else ""
+        process = ProcessHandle.of(holder.pid)
+    except NotRunningError:
+        return
+    try:
+        if holder.alive():  # else its id was used again before we took hold of it
+            process.gone(None)
     finally:
-        kernel.close()
+        process.close()

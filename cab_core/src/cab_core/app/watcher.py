@@ -79,16 +79,14 @@ class Watcher:
     Args:
         duty: what to do.
         machine: decides.
-        kernel: the process.
+        kernel: the process, None once the machine knows that it has ended.
         listener: its heartbeat, None if it cannot be heard.
-        gone: whether the machine already knows that the process has ended.
     """
 
     duty: Duty
     machine: DeadMan
-    kernel: ProcessHandle
+    kernel: ProcessHandle | None
     listener: Listener | None
-    _gone: bool = False
     _restarted: subprocess.Popen[bytes] | None = attrs.field(default=None, init=False)
 
     def run(self) -> State:
@@ -97,7 +95,7 @@ class Watcher:
             self._wait()
             self._hear()
             self._act(self.machine.tick(time.monotonic(), successor=self._succeeded()))
-        if self.machine.last is not None and self._gone:
+        if self.machine.last is not None and self.kernel is None:
             log.warning("the dead man's switch ends: %s", self.machine.reason)
         return self.machine.state
 
@@ -107,13 +105,13 @@ class Watcher:
         poll = select.poll()
         if self.listener is not None and not self.listener.ended:
             poll.register(self.listener.fd, select.POLLIN)
-        if not self._gone:
+        if self.kernel is not None:
             poll.register(self.kernel.fd, select.POLLIN)
         poll.poll(1000 * min(1.0, timing.recheck / 4, timing.restart_after / 8))
 
     def _hear(self) -> None:
         """Tell the machine what happened. What was said before the end is heard before the end."""
-        gone = not self._gone and self.kernel.gone()
+        gone = self.kernel is not None and self.kernel.gone()
         if self.listener is not None:
             for said in self.listener.read():
                 if isinstance(said, Beat):
@@ -123,7 +121,7 @@ class Watcher:
             if self.listener.ended:
                 self.machine.eof(time.monotonic())
         if gone:
-            self._gone = True
+            self.kernel = None
             self._act(self.machine.exited())
 
     def _succeeded(self) -> bool:
@@ -147,7 +145,7 @@ class Watcher:
 
     def _kill(self) -> None:
         log.critical("killing the kernel: %s", self.machine.reason)
-        if not self.kernel.kill():
+        if self.kernel is not None and not self.kernel.kill():
             log.critical("the kernel may not be killed by this user: positions stay as they are")
 
     def _restart(self) -> None:

@@ -42,6 +42,7 @@ JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("run", "command", "Trade until stopped; simulated money unless MODE=live."),
             Entry("perf", "command", "Report profit and loss of a period."),
             Entry("risk", "group", "Show and reset the risk limits."),
+            Entry("reconcile", "command", "Compare the book with the exchange, and correct it."),
             Entry("verify", "command", "Check what must always hold, on the database."),
         ),
     ),
