@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from litestar import Litestar, Response, Router
+from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
-from litestar.types import Middleware
+from litestar.types import Message, Middleware, Scope
 
 from cab_exchange_sim.control import Control, control_router
 from cab_exchange_sim.engine import Exchange, Refused
@@ -19,7 +20,7 @@ from cab_exchange_sim.faults import FaultMiddleware, Faults
 from cab_exchange_sim.keys import ApiKey
 from cab_exchange_sim.market_clock import MarketClock
 from cab_exchange_sim.web import market_data, order_entry, price_orders, wallet
-from cab_exchange_sim.web.gateway import AnyRequest, Call, Gateway, raw_path
+from cab_exchange_sim.web.gateway import PREFIX, AnyRequest, Call, Gateway, raw_path
 
 #: Real seconds between two looks at the clock while nobody asks.
 TICK_S = 0.05
@@ -55,7 +56,7 @@ def make_app(
         control = Control(exchange, clock, faults, lambda: gateway.counters, leave)
         plane.append(control_router(control, control_token))
     api = Router(
-        "/api/v4",
+        PREFIX,
         route_handlers=[
             *market_data.HANDLERS,
             *order_entry.HANDLERS,
@@ -64,13 +65,13 @@ def make_app(
         ],
         dependencies=_admission(gateway),
         before_request=_refuse_stray_delete(gateway),
-        after_request=_with_headers(gateway),
     )
     return Litestar(
         [api, *plane],
         middleware=[DefineMiddleware(FaultMiddleware, faults=faults), *middleware],
         lifespan=[lambda _: _ticking(gateway)],
         exception_handlers={Refused: _refused(gateway), HTTPException: _http_error},
+        before_send=[_with_headers(gateway)],
         openapi_config=None,
         logging_config=None,
     )
@@ -119,29 +120,32 @@ def _refuse_stray_delete(gateway: Gateway) -> Any:
 
 
 def _with_headers(gateway: Gateway) -> Any:
-    def add(response: Response[Any]) -> Response[Any]:
+    """Give every answer of the API the headers of the venue."""
+
+    async def add(message: Message, scope: Scope) -> None:
+        if message["type"] != "http.response.start" or not scope["path"].startswith(PREFIX):
+            return
         now_us = str(gateway.exchange.server_ms * 1000)
-        response.headers["X-In-Time"] = response.headers["X-Out-Time"] = now_us
-        response.headers["X-Gate-Trace-Id"] = f"{gateway.requests:032x}"
-        return response
+        headers = MutableScopeHeaders(message)
+        headers["X-In-Time"] = headers["X-Out-Time"] = now_us
+        headers["X-Gate-Trace-Id"] = f"{gateway.requests:032x}"
+        if request_id := Headers.from_scope(scope).get("X-Client-Request-Id"):
+            headers["X-Client-Request-Id"] = request_id
+        headers.update(scope.get("state", {}).get("rate_headers", {}))
 
     return add
 
 
 def _refused(gateway: Gateway) -> Callable[[AnyRequest, Refused], Response[Any]]:
-    def answer(request: AnyRequest, refused: Refused) -> Response[Any]:
+    def answer(_: AnyRequest, refused: Refused) -> Response[Any]:
         gateway.counters[refused.label] += 1
         content = {"label": refused.label, "message": refused.message}
-        return Response(content, status_code=refused.status, headers=_request_headers(request))
+        return Response(content, status_code=refused.status)
 
     return answer
 
 
-def _http_error(request: AnyRequest, error: HTTPException) -> Response[Any]:
+def _http_error(_: AnyRequest, error: HTTPException) -> Response[Any]:
     label = _LABELS.get(error.status_code, "BAD_REQUEST" if error.status_code < 500 else "INTERNAL")
     content = {"label": label, "message": error.detail}
-    return Response(content, status_code=error.status_code, headers=_request_headers(request))
-
-
-def _request_headers(request: AnyRequest) -> dict[str, str]:
-    return dict(request.state.get("rate_headers", {}))
+    return Response(content, status_code=error.status_code)

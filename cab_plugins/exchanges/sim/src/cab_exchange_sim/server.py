@@ -65,7 +65,13 @@ class ExchangeServer:
             leave=self.stop,
         )
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=_GRACE_S
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            lifespan="on",
+            timeout_graceful_shutdown=_GRACE_S,
         )
         self._server = uvicorn.Server(config)
         shown = f"[{host}]" if ":" in host else host

@@ -6,12 +6,13 @@ import hmac
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
 import attrs
 from litestar import Request
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 
 from cab_exchange_sim.engine import Exchange, Refused
 from cab_exchange_sim.keys import ApiKey, signature
@@ -22,7 +23,8 @@ from cab_exchange_sim.web.reading import Fields
 #: How far a request's ``Timestamp`` may be from the exchange's time.
 MAX_GAP_S = 60
 
-_PREFIX = "/api/v4"
+#: Where the API is, below the origin.
+PREFIX = "/api/v4"
 _PLACING = frozenset({("POST", "/spot/orders"), ("POST", "/spot/batch_orders")})
 _ORDER = "/spot/orders/"
 
@@ -111,7 +113,7 @@ class Gateway:
 
     def _limit_private(self, call: Call) -> None:
         request, account = call.request, call.key.account
-        path = request.scope["path"].removeprefix(_PREFIX)
+        path = request.scope["path"].removeprefix(PREFIX)
         if (request.method, path) in _PLACING or (request.method == "PATCH" and path.startswith(_ORDER)):
             for pair, count in call.pairs().items():
                 self._limit(request, f"{account} place {pair}", PLACES, count)
@@ -176,6 +178,10 @@ class Call:
             pair = str(named or self.query.text("currency_pair"))
             counted[pair] = counted.get(pair, 0) + 1
         return counted
+
+
+#: A request that was let in, as an argument of a handler: ``public`` or ``private``.
+Admitted: TypeAlias = NamedDependency[Call]
 
 
 def raw_path(request: AnyRequest) -> str:

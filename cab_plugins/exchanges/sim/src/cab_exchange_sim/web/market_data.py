@@ -6,20 +6,21 @@ from typing import Any
 
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from cab_core.domain.timeframes import MINUTE_MS
-from cab_exchange_sim.web.gateway import Call
+from cab_exchange_sim.web.gateway import Admitted
 from cab_exchange_sim.web.rendering import Row, candle_row, pair_row, plain, ticker_row
 
 
 @get("/spot/time", sync_to_thread=False)
-def server_time(public: Call) -> Row:
+def server_time(public: Admitted) -> Row:
     """Return the exchange's time."""
     return {"server_time": public.exchange.server_ms}
 
 
 @get("/spot/currencies", sync_to_thread=False)
-def currencies(public: Call) -> list[Row]:
+def currencies(public: Admitted) -> list[Row]:
     """Return all currencies."""
     markets = public.exchange.markets.values()
     names = dict.fromkeys(name for market in markets for name in (market.base, market.quote))
@@ -39,19 +40,19 @@ def currencies(public: Call) -> list[Row]:
 
 
 @get("/spot/currency_pairs", sync_to_thread=False)
-def currency_pairs(public: Call) -> list[Row]:
+def currency_pairs(public: Admitted) -> list[Row]:
     """Return the rules of all pairs."""
     return [pair_row(market) for market in public.exchange.markets.values()]
 
 
 @get("/spot/currency_pairs/{pair:str}", sync_to_thread=False)
-def currency_pair(public: Call, pair: str) -> Row:
+def currency_pair(public: Admitted, pair: FromPath[str]) -> Row:
     """Return the rules of one pair."""
     return pair_row(public.exchange.market(pair))
 
 
 @get("/spot/tickers", sync_to_thread=False)
-def tickers(public: Call) -> list[Row]:
+def tickers(public: Admitted) -> list[Row]:
     """Return one ticker or all."""
     exchange, pair = public.exchange, public.query.text("currency_pair")
     markets = [exchange.market(pair)] if pair else list(exchange.markets.values())
@@ -59,7 +60,7 @@ def tickers(public: Call) -> list[Row]:
 
 
 @get("/spot/order_book", sync_to_thread=False)
-def order_book(public: Call) -> Row:
+def order_book(public: Admitted) -> Row:
     """Return the book."""
     exchange = public.exchange
     depth = public.query.whole("limit") or 10
@@ -76,7 +77,7 @@ def order_book(public: Call) -> Row:
 
 
 @get("/spot/trades", sync_to_thread=False)
-def public_trades(public: Call) -> list[Row]:
+def public_trades(public: Admitted) -> list[Row]:
     """Return made-up trades of others: one each minute at the recorded price, newest first."""
     exchange = public.exchange
     market = exchange.market(public.query.text("currency_pair", None))
@@ -98,7 +99,7 @@ def public_trades(public: Call) -> list[Row]:
 
 
 @get("/spot/candlesticks", sync_to_thread=False)
-def candlesticks(public: Call) -> list[list[str]]:
+def candlesticks(public: Admitted) -> list[list[str]]:
     """Return candles, oldest first, the running one last."""
     query = public.query
     found = public.exchange.candles(
@@ -121,7 +122,7 @@ def candlesticks(public: Call) -> list[list[str]]:
     ],
     sync_to_thread=False,
 )
-def nothing(public: Call) -> list[Any]:  # noqa: ARG001 - asked for so that limits and maintenance apply
+def nothing(public: Admitted) -> list[Any]:  # noqa: ARG001 - asked for so that limits and maintenance apply
     """Return that there are no margin pairs and no derivatives."""
     return []
 

@@ -6,11 +6,12 @@ from typing import Any, cast
 
 from litestar import delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from cab_core.domain.orders import Side
 from cab_exchange_sim.engine import OrderRequest, Refused
 from cab_exchange_sim.engine.values import OrderKind, TimeInForce
-from cab_exchange_sim.web.gateway import Call
+from cab_exchange_sim.web.gateway import Admitted, Call
 from cab_exchange_sim.web.reading import Fields
 from cab_exchange_sim.web.rendering import Row, order_row
 
@@ -22,7 +23,7 @@ _ACK = ("id", "text", "amend_text", "create_time", "create_time_ms", "currency_p
 
 
 @post("/spot/orders", sync_to_thread=False)
-def place(private: Call) -> Row:
+def place(private: Admitted) -> Row:
     """Place an order."""
     fields = private.fields()
     row = _placed(private, fields)
@@ -30,13 +31,13 @@ def place(private: Call) -> Row:
 
 
 @post("/spot/batch_orders", status_code=200, sync_to_thread=False)
-def place_many(private: Call) -> list[Row]:
+def place_many(private: Admitted) -> list[Row]:
     """Place several orders; each succeeds or fails on its own."""
     return [_tried(_placed, private, fields) for fields in _rows(private, _MAX_BATCH)]
 
 
 @get("/spot/orders", sync_to_thread=False)
-def orders(private: Call) -> list[Row]:
+def orders(private: Admitted) -> list[Row]:
     """Return open or finished orders of a pair, newest first."""
     query, exchange = private.query, private.exchange
     _check_account(query)
@@ -59,7 +60,7 @@ def orders(private: Call) -> list[Row]:
 
 
 @get("/spot/open_orders", sync_to_thread=False)
-def open_orders(private: Call) -> list[Row]:
+def open_orders(private: Admitted) -> list[Row]:
     """Return open orders grouped by pair."""
     exchange = private.exchange
     _check_account(private.query)
@@ -77,7 +78,7 @@ def open_orders(private: Call) -> list[Row]:
 
 
 @get("/spot/orders/{key:str}", sync_to_thread=False)
-def order(private: Call, key: str) -> Row:
+def order(private: Admitted, key: FromPath[str]) -> Row:
     """Return one order by id or text."""
     _check_account(private.query)
     pair = private.query.text("currency_pair", None)
@@ -86,7 +87,7 @@ def order(private: Call, key: str) -> Row:
 
 
 @patch("/spot/orders/{key:str}", sync_to_thread=False)
-def amend(private: Call, key: str) -> Row:
+def amend(private: Admitted, key: FromPath[str]) -> Row:
     """Change amount or price of an open order."""
     fields = private.fields()
     pair = private.query.text("currency_pair") or fields.text("currency_pair", None)
@@ -102,7 +103,7 @@ def amend(private: Call, key: str) -> Row:
 
 
 @delete("/spot/orders/{key:str}", status_code=200, sync_to_thread=False)
-def cancel(private: Call, key: str) -> Row:
+def cancel(private: Admitted, key: FromPath[str]) -> Row:
     """Cancel one order by id or text."""
     _check_account(private.query)
     pair = private.query.text("currency_pair", None)
@@ -111,7 +112,7 @@ def cancel(private: Call, key: str) -> Row:
 
 
 @delete("/spot/orders", status_code=200, sync_to_thread=False)
-def cancel_all(private: Call) -> list[Row]:
+def cancel_all(private: Admitted) -> list[Row]:
     """Cancel all open orders of a pair, or of all pairs."""
     query = private.query
     _check_account(query)
@@ -121,13 +122,13 @@ def cancel_all(private: Call) -> list[Row]:
 
 
 @post("/spot/cancel_batch_orders", status_code=200, sync_to_thread=False)
-def cancel_many(private: Call) -> list[Row]:
+def cancel_many(private: Admitted) -> list[Row]:
     """Cancel several orders; each succeeds or fails on its own."""
     return [_tried(_cancelled, private, fields) for fields in _rows(private, _MAX_CANCELS)]
 
 
 @post("/spot/countdown_cancel_all", status_code=200, sync_to_thread=False)
-def countdown(private: Call) -> Row:
+def countdown(private: Admitted) -> Row:
     """Arm, renew or disarm (0) the countdown that cancels all orders."""
     fields = private.fields()
     timeout = fields.whole("timeout")

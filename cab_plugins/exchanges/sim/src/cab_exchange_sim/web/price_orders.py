@@ -6,17 +6,18 @@ from typing import Literal, cast
 
 from litestar import delete, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from cab_exchange_sim.engine import Refused, StopRequest
 from cab_exchange_sim.engine.values import OrderKind, TimeInForce
-from cab_exchange_sim.web.gateway import Call
+from cab_exchange_sim.web.gateway import Admitted
 from cab_exchange_sim.web.rendering import Row, stop_row
 
 _DAY_S = 86_400
 
 
 @post("/spot/price_orders", sync_to_thread=False)
-def place(private: Call) -> Row:
+def place(private: Admitted) -> Row:
     """Place a stop; the answer holds its id alone."""
     fields = private.fields()
     trigger, put = fields.part("trigger"), fields.part("put")
@@ -40,7 +41,7 @@ def place(private: Call) -> Row:
 
 
 @get("/spot/price_orders", sync_to_thread=False)
-def stops(private: Call) -> list[Row]:
+def stops(private: Admitted) -> list[Row]:
     """Return waiting or ended stops, newest first."""
     query = private.query
     waiting = query.choice("status", ("open", "finished")) == "open"
@@ -53,19 +54,19 @@ def stops(private: Call) -> list[Row]:
 
 
 @get("/spot/price_orders/{stop_id:str}", sync_to_thread=False)
-def stop(private: Call, stop_id: str) -> Row:
+def stop(private: Admitted, stop_id: FromPath[str]) -> Row:
     """Return one stop."""
     return stop_row(private.exchange.stop(private.account, stop_id))
 
 
 @delete("/spot/price_orders/{stop_id:str}", status_code=200, sync_to_thread=False)
-def cancel(private: Call, stop_id: str) -> Row:
+def cancel(private: Admitted, stop_id: FromPath[str]) -> Row:
     """Cancel one stop."""
     return stop_row(private.exchange.cancel_stop(private.account, stop_id, expires_ms=private.expires_ms))
 
 
 @delete("/spot/price_orders", status_code=200, sync_to_thread=False)
-def cancel_all(private: Call) -> list[Row]:
+def cancel_all(private: Admitted) -> list[Row]:
     """Cancel all stops, of one pair or of all."""
     ended = private.exchange.cancel_stops(private.account, private.query.text("market") or None)
     return [stop_row(stop) for stop in ended]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
-from cab_exchange_sim.web.gateway import Call
+from cab_exchange_sim.web.gateway import Admitted
 from cab_exchange_sim.web.rendering import USER_ID, Row, plain, trade_row
 
 
 @get("/account/detail", sync_to_thread=False)
-def account_detail(private: Call) -> Row:  # noqa: ARG001 - asked for so that the key is checked
+def account_detail(private: Admitted) -> Row:  # noqa: ARG001 - asked for so that the key is checked
     """Return that this is a classic account."""
     return {
         "user_id": USER_ID,
@@ -23,7 +23,7 @@ def account_detail(private: Call) -> Row:  # noqa: ARG001 - asked for so that th
 
 
 @get("/spot/accounts", sync_to_thread=False)
-def accounts(private: Call) -> list[Row]:
+def accounts(private: Admitted) -> list[Row]:
     """Return the balances."""
     holdings, number = private.exchange.balances(private.account)
     wanted = private.query.text("currency")
@@ -41,7 +41,7 @@ def accounts(private: Call) -> list[Row]:
 
 
 @get("/spot/account_book", sync_to_thread=False)
-def account_book(private: Call) -> list[Row]:
+def account_book(private: Admitted) -> list[Row]:
     """Return the changes of balances, newest first."""
     query = private.query
     currency = query.text("currency")
@@ -65,7 +65,7 @@ def account_book(private: Call) -> list[Row]:
 
 
 @get("/spot/my_trades", sync_to_thread=False)
-def my_trades(private: Call) -> list[Row]:
+def my_trades(private: Admitted) -> list[Row]:
     """Return own trades, newest first."""
     query, exchange = private.query, private.exchange
     query.choice("account", ("spot", "normal"), "spot")
@@ -90,7 +90,7 @@ def my_trades(private: Call) -> list[Row]:
 
 
 @get(["/wallet/fee", "/spot/fee"], sync_to_thread=False)
-def fee(private: Call) -> Row:
+def fee(private: Admitted) -> Row:
     """Return the account's rates."""
     costs, mode = private.exchange.settings.costs, private.exchange.settings.fee_mode
     rate = plain(costs.fee)
