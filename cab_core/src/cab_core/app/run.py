@@ -36,6 +36,10 @@ log = logging.getLogger("cab.run")
 View = Callable[["Running"], Awaitable[None]]
 
 
+def _nothing() -> None:
+    return None
+
+
 def refuse_unusable(settings: Settings) -> None:
     """Refuse a start that would wait for a control it does not have.
 
@@ -120,11 +124,11 @@ async def told(bus: EventBus, clock: Clock, plugins: Plugins, *, quiet: bool) ->
         await alerter.close()
 
 
-async def until_over(running: Running, view: View) -> None:
-    """Run a session to its end, shown by a view and stopped by signals."""
+async def until_over(running: Running, view: View, stopping: Callable[[], None] = _nothing) -> None:
+    """Run a session to its end, shown by a view and stopped by signals; ``stopping`` hears of those first."""
     shown = asyncio.create_task(_shown(view, running), name="view")
     try:
-        with _stopped_by_signals(running):
+        with _stopped_by_signals(running, stopping):
             await running.session.orchestrator.run()
         running.ended = running.ended or "end"
     finally:
@@ -137,7 +141,7 @@ async def _shown(view: View, running: Running) -> None:
 
 
 @contextmanager
-def _stopped_by_signals(running: Running) -> Iterator[None]:
+def _stopped_by_signals(running: Running, stopping: Callable[[], None]) -> Iterator[None]:
     """Stop cleanly at the first SIGINT or SIGTERM, at once at the second."""
     loop = asyncio.get_running_loop()
     pending: set[asyncio.Task[None]] = set()
@@ -147,6 +151,7 @@ def _stopped_by_signals(running: Running) -> Iterator[None]:
             log.warning("%s again: stopping at once", name)
             os._exit(ExitCode.INTERRUPTED)
         running.ended = name
+        stopping()
         log.info("%s: stopping after the present step", name)
         pending.add(asyncio.create_task(running.session.orchestrator.stop(name)))
 

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
+import attrs
+
 from cab_core.app.bus import event_bus
+from cab_core.app.config import RECORDED_BUDGET_S
+from cab_core.app.dead_man import database_file
+from cab_core.app.guards import Guards, spawn_watchman
 from cab_core.app.live import QuotedSetup, care_of, open_venue, venue_plugin
 from cab_core.app.regime import regime_watch
 from cab_core.app.run import View, load_run, opened_store, started_plugins, told, until_over
 from cab_core.app.running import Running, Tally
 from cab_core.app.session import SystemIds
 from cab_core.clock import Clock, SystemClock
+from cab_core.cycle.config import CycleConfig
+from cab_core.cycle.probes import timed
+from cab_core.plugins.registry import Plugins
+from cab_core.ports import Cycle
 from cab_core.safety.instance_lock import instance_lock
+from cab_core.safety.latch import refuse_if_latched
+from cab_core.safety.starts import StartVerdict, record_clean_stop, record_start
 from cab_core.settings.schema import Settings
 from cab_core.storage import PaperState
 from cab_core.storage.records import Records
@@ -23,59 +35,104 @@ log = logging.getLogger("cab.run")
 BUDGET_S = 0.2
 
 
-async def run_quoted(settings: Settings, view: View, clock: Clock | None = None) -> Running:
+async def run_quoted(
+    settings: Settings, view: View, *, clock: Clock | None = None, restart: Sequence[str] = ()
+) -> Running:
     """Trade on the venue that EXCHANGE names until stopped.
 
     Args:
         settings: checked settings; MODE says whether orders are real.
         view: shows the run while it goes on; cancelled at its end.
-        clock: another clock than the system's, shared with a local exchange.
+        clock: the time of a local exchange that is played step by step; then nothing watches the time.
+        restart: the command line of this run, for the dead man's switch.
 
     Raises:
         CabError: it cannot start, or the database failed.
     """
-    live, clock = settings.mode == "live", clock or SystemClock()
+    live, played = settings.mode == "live", clock is not None
     config, plugins = load_run(settings, settings.symbols, settings.exchange if live else "paper")
-    bound = plugins.broker if live else venue_plugin(settings).broker
     for warning in plugins.report.warnings:
         log.warning("%s", warning)
+    started_ms, database = SystemClock().now_ms(), database_file(settings)
     async with AsyncExitStack() as stack:
-        stack.enter_context(instance_lock(settings.instance_lock_path, SystemClock().now_ms()))
+        holder = stack.enter_context(instance_lock(settings.instance_lock_path, started_ms))
+        refuse_if_latched(database)
         store = await stack.enter_async_context(opened_store(settings, account_of(settings)))
         await stack.enter_async_context(started_plugins(plugins))
-        opened = await stack.enter_async_context(
-            event_bus(settings.event_bus_url, SystemIds().trace_id(), log.critical)
-        )
-        await stack.enter_async_context(told(opened.bus, clock, plugins, quiet=False))
-        venue = open_venue(bound, settings, config, clock)
-        stack.push_async_callback(venue.close)
-        tally = Tally()
-        setup = QuotedSetup(
-            config=config,
-            plugins=plugins,
-            storage=Records(store, settings.exchange if live else "paper"),
-            bus=opened.bus,
-            state=PaperState(store),
-            watch=regime_watch(settings, plugins),
-            on_order=tally.on_order,
-            on_cycle=tally.on_cycle,
-            max_lag_ms=1000 * settings.market_data_max_lag_sec,
-            budget_s=BUDGET_S,
+        losses: list[str] = []
+        nonce = SystemIds().trace_id()
+        opened = await stack.enter_async_context(event_bus(settings.event_bus_url, nonce, losses.append))
+        clock = clock or SystemClock()
+        await stack.enter_async_context(told(opened.bus, clock, plugins, quiet=played))
+        guards = Guards(
             settings=settings,
             clock=clock,
-            venue=venue,
-            care=care_of(settings) if live else None,
+            opened=opened,
+            storage=Records(store, settings.exchange if live else "paper"),
+            holder=holder,
+            epoch=store.epoch,
+            start=StartVerdict(()) if played else record_start(database, started_ms),
+            watchman=None if played else spawn_watchman(settings, restart),
+            losses=losses,
         )
+        setup = _setup(settings, config, plugins, guards, PaperState(store), played=played)
+        stack.push_async_callback(setup.venue.close)
         session = await setup.open()
+        if not played:
+            session.orchestrator.background += guards.watch(session, setup.venue)
         await session.take_up()
-        running = Running(settings=settings, market="exchange", session=session, tally=tally)
-        await until_over(running, view)
+        running = Running(settings=settings, market="exchange", session=session, tally=setup.tally)
+        guards.ready(f"{settings.mode} {', '.join(settings.symbols)}")
+        await until_over(running, view, guards.stopping)
+        record_clean_stop(database, started_ms)
+        guards.close()
         return running
+
+
+def _setup(
+    settings: Settings,
+    config: CycleConfig,
+    plugins: Plugins,
+    guards: Guards,
+    state: PaperState,
+    *,
+    played: bool,
+) -> _Counted:
+    live, clock, tally = settings.mode == "live", guards.clock, Tally()
+    bound = plugins.broker if live else venue_plugin(settings).broker
+    care = attrs.evolve(care_of(settings), no_entry=(guards.no_entry,), beat=guards.beat)
+    return _Counted(
+        config=config,
+        plugins=plugins,
+        storage=guards.provident,
+        bus=guards.opened.bus,
+        state=state,
+        watch=regime_watch(settings, plugins),
+        on_order=tally.on_order,
+        on_cycle=_both(tally.on_cycle, guards.evaluations.note),
+        max_lag_ms=1000 * settings.market_data_max_lag_sec,
+        budget_s=RECORDED_BUDGET_S if played else BUDGET_S,
+        settings=settings,
+        clock=clock,
+        venue=timed(open_venue(bound, settings, config, clock), clock, guards.latency.observe),
+        care=care if live else None,
+        tally=tally,
+    )
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class _Counted(QuotedSetup):
+    tally: Tally
+
+
+def _both(first: Callable[[Cycle], None], second: Callable[[Cycle], None]) -> Callable[[Cycle], None]:
+    def tell(cycle: Cycle) -> None:
+        first(cycle)
+        second(cycle)
+
+    return tell
 
 
 def account_of(settings: Settings) -> str:
     """Return the name of the account a database belongs to."""
     return f"live:{settings.exchange}" if settings.mode == "live" else "paper:exchange"
-
-
-__all__ = ["account_of", "run_quoted"]

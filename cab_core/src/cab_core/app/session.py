@@ -133,6 +133,10 @@ class Session:
     async def take_up(self) -> None:
         """Settle what was left open, compare the book with the venue, arm protection: before anything new."""
         await self.orchestrator.execution.recover()
+        await self.compare()
+
+    async def compare(self) -> None:
+        """Compare the book with the venue and bring protection up to date."""
         if self.reconciler is None:
             return
         for symbol in self.trader.config.symbols:
@@ -143,7 +147,8 @@ class Session:
             except CabError as error:
                 log.warning("%s could not be reconciled: %s", symbol, error)
             if self.orchestrator.protector is not None:
-                await self.orchestrator.protector.tend(symbol)
+                async with self.orchestrator.lock:
+                    await self.orchestrator.protector.tend(symbol)
 
 
 async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | None = None) -> Session:

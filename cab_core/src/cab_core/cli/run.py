@@ -81,7 +81,8 @@ def command(
     if choice.kind == "exchange":
         from cab_core.app.run_quoted import run_quoted
 
-        running = asyncio.run(run_quoted(settings, view))
+        again = [sys.executable, *sys.argv, *([] if yes_live else ["--yes-live"])]
+        running = asyncio.run(run_quoted(settings, view, restart=again))
     else:
         from cab_core.app.run import run_paper
 

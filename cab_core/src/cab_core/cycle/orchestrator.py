@@ -78,7 +78,7 @@ class Orchestrator:
     versions: Sequence[tuple[str, str]] = ()
     max_lag_ms: int = 120_000
     on_cycle: Callable[[Cycle], None] = _ignore
-    background: Sequence[Loop] = ()
+    background: tuple[Loop, ...] = ()
     protector: Protector | None = None
     no_entry: Callable[[str], str | None] = lambda _: None
     beat: Callable[[], None] = lambda: None

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from cab_core.clock import Clock, VirtualClock
-from cab_core.errors import StorageError
+from cab_core.errors import LockedError, StorageError
 
 log = logging.getLogger("cab.cycle")
 
@@ -100,6 +100,7 @@ class Supervisor:
 
         Raises:
             StorageError: the database failed: a bot that cannot remember must not trade.
+            LockedError: another instance may trade this account.
         """
         ready = asyncio.Event()
         async with _turn(self.clock):  # no virtual time passes before every loop has joined
@@ -131,7 +132,7 @@ class Supervisor:
             while True:
                 try:
                     await loop.make()
-                except StorageError:
+                except (StorageError, LockedError):
                     raise
                 except Exception as error:  # noqa: BLE001 - a supervisor: a loop must not take the others down
                     self._failed(loop, error)

@@ -1,0 +1,183 @@
+"""What watches over a run on a venue's own prices: none of it decides, all of it can stop entries."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from cab_core.app.bus import OpenBus
+from cab_core.app.dead_man import database_file, wanted, watch_command
+from cab_core.app.session import Session
+from cab_core.clock import Clock
+from cab_core.cycle import clock_watch, watchdog
+from cab_core.cycle.clock_watch import ClockWatch
+from cab_core.cycle.probes import (
+    ApiLatency,
+    BrokerAnswers,
+    DiskFree,
+    Evaluations,
+    LastDuration,
+    LoopLag,
+    StorageWrites,
+)
+from cab_core.cycle.supervise import Loop
+from cab_core.cycle.watchdog import Watchdog
+from cab_core.errors import CabError, LockedError
+from cab_core.ports import Storage
+from cab_core.safety.ballast import Ballast, provident
+from cab_core.safety.instance_lock import FileMark, Holder, still_mine
+from cab_core.safety.notify import ServiceManager
+from cab_core.safety.starts import StartVerdict
+from cab_core.safety.watchman import Watchman
+from cab_core.sdk import Broker
+from cab_core.settings.schema import Settings
+
+log = logging.getLogger("cab.guards")
+
+#: Time between looks at the files, the watching process and the ballast, milliseconds.
+ROUND_MS = 10_000
+
+
+@attrs.define(eq=False, kw_only=True)
+class Guards:
+    """The watchers of one run.
+
+    Attributes:
+        epoch: of the hold on the database, for the heartbeat.
+        start: what the record of starts allows.
+        losses: why the instance key was lost, empty while it is held.
+    """
+
+    settings: Settings
+    clock: Clock
+    opened: OpenBus
+    storage: Storage
+    holder: Holder
+    epoch: int
+    start: StartVerdict
+    watchman: Watchman | None
+    losses: Sequence[str] = ()
+    manager: ServiceManager = attrs.field(factory=lambda: ServiceManager.of(os.environ))
+    latency: ApiLatency = attrs.field(factory=ApiLatency)
+    reconciled: LastDuration = attrs.field(factory=LastDuration)
+    evaluations: Evaluations = attrs.field(init=False)
+    ballast: Ballast = attrs.field(init=False)
+    _session: Session | None = attrs.field(default=None, init=False)
+    _watches: list[Callable[[], str | None]] = attrs.field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.evaluations = Evaluations(self.clock)
+        self.ballast = Ballast.beside(database_file(self.settings))
+        self.ballast.hold()
+        self._watches = [*self.opened.circuits, self.ballast.entries_allowed]
+
+    @property
+    def provident(self) -> Storage:
+        """The storage, with room kept for exits when the disk is full."""
+        return provident(self.storage, self.ballast)
+
+    def ready(self, status: str) -> None:
+        """Say that what was left open is settled, compared and protected."""
+        self.manager.ready(status)
+
+    def stopping(self) -> None:
+        """Say that a clean stop has begun: what follows is no death."""
+        self.manager.stopping()
+        if self.watchman is not None:
+            self.watchman.goodbye()
+
+    def close(self) -> None:
+        """End the watching process after a clean stop; one that fails leaves it to do its work."""
+        if self.watchman is not None:
+            self.watchman.close()
+
+    def no_entry(self, _: str) -> str | None:
+        """Say why no symbol may be entered now, None if nothing is wrong."""
+        if self.start.safe_mode:
+            return "safe_mode"
+        if self.watchman is not None and not self.watchman.alive():
+            return "dms_down"
+        return next((reason for watch in self._watches if (reason := watch()) is not None), None)
+
+    def beat(self) -> None:
+        """Tell the watching process and the service manager that a supervision cycle is complete."""
+        session = self._session
+        if session is None:
+            return
+        self.manager.alive()
+        if self.watchman is not None:
+            open_orders = sum(1 for _ in session.orchestrator.execution.standings)
+            self.watchman.beat(self.epoch, open_orders, len(session.trader.book.positions))
+
+    def watch(self, session: Session, broker: Broker) -> tuple[Loop, ...]:
+        """Return the loops that watch a session."""
+        self._session = session
+        lag = LoopLag(self.clock)
+        dog = Watchdog(
+            self.clock,
+            {
+                "db": StorageWrites(self.storage, self.clock),
+                "broker": BrokerAnswers(broker),
+                "api_latency": self.latency,
+                "evaluations": self.evaluations,
+                "reconcile": self.reconciled,
+                "loop": lag,
+                "disk": DiskFree(self.ballast.path.parent),
+                **self.opened.probes,
+            },
+            watchdog.announce(self.opened.bus, self.clock),
+            self.settings.watchdog_interval_sec,
+        )
+        clocks = ClockWatch(
+            self.clock,
+            broker.server_time_ms,
+            on_jump=lambda _: session.compare(),
+            on_change=clock_watch.announce(self.opened.bus, self.clock),
+        )
+        self.opened.bus.subscribe("reconciliation.completed", self._compared)
+        self._watches += [dog.entries_allowed, clocks.entries_allowed]
+        loops = {"watchdog": dog.run, "lag": lag.run, "clock": clocks.run, "files": self._rounds}
+        return tuple(Loop("account", name, make, background=True) for name, make in loops.items())
+
+    async def _compared(self, topic: str, payload: Mapping[str, Any], trace_id: str) -> None:
+        del topic, trace_id
+        self.reconciled.observe(payload["duration_ms"] / 1000)
+
+    async def _rounds(self) -> None:
+        marks = [FileMark.of(path)] if (path := self._file()) is not None else []
+        while True:
+            if self.losses:
+                raise LockedError(self.losses[0], where="EVENT_BUS_URL", fix="stop the other instance first")
+            if not still_mine(self.holder, *marks):
+                raise LockedError(
+                    "the lock file or the database was deleted or replaced while the bot ran",
+                    where=self.holder.path,
+                    fix="start again: the book is compared with the exchange before anything is traded",
+                )
+            self.ballast.hold()
+            self._look_after_watchman()
+            await self.clock.sleep_until(self.clock.now_ms() + ROUND_MS)
+
+    def _file(self) -> Path | None:
+        path = database_file(self.settings)
+        return path if path.exists() else None
+
+    def _look_after_watchman(self) -> None:
+        if self.watchman is None or self.watchman.alive():
+            return
+        try:
+            self.watchman.respawn()
+        except CabError as error:
+            log.critical("nobody watches over this bot: %s", error)
+        else:
+            log.error("the dead man's switch had died; it runs again")
+
+
+def spawn_watchman(settings: Settings, restart: Sequence[str] = ()) -> Watchman | None:
+    """Start the process that closes the positions if this one freezes; None where it is not wanted."""
+    return Watchman.spawn(watch_command(settings, restart=restart)) if wanted(settings) else None
