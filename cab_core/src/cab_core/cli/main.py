@@ -72,9 +72,10 @@ def load_command(name: str) -> click.Command:
     try:
         module = importlib.import_module(entry.module)
     except ModuleNotFoundError as error:
-        if error.name != entry.module:
+        if error.name not in (entry.module, entry.package):
             raise
-        raise NotFoundError(f"cab {name} is not part of this installation", fix="upgrade cab-core") from error
+        fix = f"pip install {entry.dist}" if entry.package else "upgrade cab-core"
+        raise NotFoundError(f"cab {name} is not part of this installation", fix=fix) from error
     command = getattr(module, entry.attribute)
     if not isinstance(command, click.Command):
         raise TypeError(f"{entry.module}.{entry.attribute} is no click command")

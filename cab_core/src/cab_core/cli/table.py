@@ -6,16 +6,23 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """One command: where it is implemented and what it is for."""
+    """One command: where it is implemented and what it is for.
+
+    Attributes:
+        dist: the distribution that has it.
+        package: the package whose module ``cli`` implements it, if that is not the kernel.
+    """
 
     name: str
     attribute: str
     help: str
+    dist: str = "cab-core"
+    package: str = ""
 
     @property
     def module(self) -> str:
         """Full name of the module that implements it."""
-        return f"cab_core.cli.{self.name}"
+        return f"{self.package}.cli" if self.package else f"cab_core.cli.{self.name}"
 
 
 #: Commands by the step of the journey they belong to.
@@ -57,6 +64,13 @@ JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Operate",
         (
             Entry("dms", "group", "See and release what the dead man's switch has done."),
+            Entry(
+                "exchange",
+                "group",
+                "Serve a Gate-compatible exchange on this machine, to rehearse on.",
+                "cab-exchange-sim",
+                "cab_exchange_sim",
+            ),
             Entry("smoke", "command", "Check the installation in about five seconds, offline."),
         ),
     ),
