@@ -181,6 +181,7 @@ def wait_for(desk: Desk, count: int, process: subprocess.Popen[str]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.catalogue(16, 18)
 @pytest.mark.slow
 @pytest.mark.timeout(280)
 def test_killed_at_random_moments_it_ends_like_one_that_ran_through(tmp_path: Path) -> None:
@@ -237,6 +238,7 @@ def test_ctrl_c_stops_cleanly_and_the_next_start_goes_on(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.catalogue(117, 119)
 def test_a_second_instance_is_refused_and_a_crash_frees_the_place(tmp_path: Path) -> None:
     desk = desk_of(tmp_path, ("BTC/USDT",), days=2)
     first = desk.start(speed="1")

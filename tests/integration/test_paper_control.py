@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import attrs
+import pytest
 
 from cab_core.cycle.supervise import State
 from cab_core.domain.orders import Purpose
@@ -23,6 +24,7 @@ def evaluated(outcome, symbol: str) -> int:
     return sum(cycle.symbol == symbol for cycle in outcome.cycles)
 
 
+@pytest.mark.catalogue(154)
 async def test_pause_stops_entries_not_exits_and_resume_lets_them_in_again(bench):
     async with bench(bars=40).opened() as outcome:
         supervisor = outcome.session.orchestrator.supervisor

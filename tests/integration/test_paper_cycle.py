@@ -27,6 +27,7 @@ def entries(outcome) -> list[Decimal]:
     ]
 
 
+@pytest.mark.catalogue(18)
 async def test_no_duplicate_orders(bench):
     """Evaluating a candle again, even at the same time, makes no second order."""
     desk = bench(bars=20)
@@ -48,6 +49,7 @@ async def test_no_duplicate_orders(bench):
     assert bought.order_key in {key for key, _ in keys}
 
 
+@pytest.mark.catalogue(1, 3, 6, 13, 18)
 async def test_idempotency_after_restart(bench, dying):
     """Whatever commit the process dies at, the next start makes every order once and loses no money."""
     through = await bench(bars=14).run()
@@ -82,6 +84,7 @@ def check_once(bench, through, rest):
     assert visit(bench.database, verify_journal) == []
 
 
+@pytest.mark.catalogue(3)
 async def test_an_entry_cut_off_before_the_venue_took_it_is_given_up(dying):
     """Its price is gone; the money stays and later entries are made."""
     given_up = 0

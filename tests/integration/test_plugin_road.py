@@ -140,6 +140,7 @@ def test_a_wheel_of_somebody_else_adds_plugins_without_a_change_to_the_kernel(si
     ]
 
 
+@pytest.mark.catalogue(94)
 def test_a_hanging_package_is_quarantined_and_all_others_answer(site: Path):
     done = run(site, "-c", RUN)
     assert done.returncode == 0, done.stderr

@@ -109,6 +109,7 @@ def test_cooldown_delays_next_trade(desk):
     assert desk.ask(now_ms=NOW + 60_000).blocked is None
 
 
+@pytest.mark.catalogue(54)
 def test_spread_blocks_entry_not_exit(desk):
     """The entry waits for a narrower spread; nothing latches that could stand in the way of an exit."""
     found = desk.ask(prices=quote("99.7", "100.3"))

@@ -36,6 +36,7 @@ def rule_of(answer):
     return Mine()
 
 
+@pytest.mark.catalogue(92)
 def test_every_rule_is_asked_every_time_and_a_failing_one_blocks(bind):
     def raises(entry, book):
         raise KeyError(entry)

@@ -121,6 +121,7 @@ class HugeWarmup(Marked):
         return 501
 
 
+@pytest.mark.catalogue(101)
 @pytest.mark.parametrize(
     ("cls", "says"),
     [

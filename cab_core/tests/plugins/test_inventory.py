@@ -32,6 +32,7 @@ def test_a_bad_name_is_invalid(site, name):
     assert repr(name) in record.reason
 
 
+@pytest.mark.catalogue(98)
 def test_both_sides_of_a_duplicate_are_refused_and_named(site):
     site.install(Kind.STRATEGY, "ema_cross", dist="acme-one")
     site.install(Kind.STRATEGY, "good")
@@ -56,6 +57,7 @@ def test_the_same_package_twice_on_the_path_is_no_duplicate(site, tmp_path):
     assert [(record.version, record.status) for record in records] == [("2.0", Status.AVAILABLE)]
 
 
+@pytest.mark.catalogue(100)
 @pytest.mark.parametrize("bounds", [">=0.2,<0.3", "<0.1", ">=99"])
 def test_bounds_that_are_not_met_make_a_package_incompatible(site, bounds):
     site.install(Kind.RISK, "old", requires=[f"cab_core {bounds}"])

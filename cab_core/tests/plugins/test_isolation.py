@@ -41,6 +41,7 @@ def stubborn():
             continue
 
 
+@pytest.mark.catalogue(94)
 @pytest.mark.parametrize("hang", [busy, stubborn])
 def test_code_that_hangs_is_stopped_at_its_budget(hang):
     began = time.perf_counter()
@@ -88,6 +89,7 @@ def test_garbage_is_not_collected_at_a_plugins_expense_and_is_again_afterwards(f
     assert gc.isenabled()
 
 
+@pytest.mark.catalogue(95)
 def test_code_that_sleeps_is_stopped_too():
     began = time.perf_counter()
     assert caller(lambda: time.sleep(60))().reason == "error:PluginTimeout"
@@ -139,6 +141,7 @@ print("alive")
     assert (done.returncode, done.stdout.strip()) == (0, "alive"), done.stderr
 
 
+@pytest.mark.catalogue(92, 93, 97)
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -178,6 +181,7 @@ def test_an_exception_that_cannot_be_printed_does_no_harm():
     assert tried.strikes.last_error == "HostileError"
 
 
+@pytest.mark.catalogue(96)
 @pytest.mark.parametrize(
     "answer",
     [
@@ -216,6 +220,7 @@ def test_a_sound_verdict_is_passed_on_unchanged(verdict):
     assert caller(lambda: verdict)().value is verdict
 
 
+@pytest.mark.catalogue(94)
 def test_three_strikes_within_twenty_calls_mean_quarantine_until_released():
     answers = iter([None, ALLOW, None, ALLOW, None, ALLOW])
     calls = []
@@ -288,6 +293,7 @@ async def test_waiting_calls_run_at_once_each_with_its_own_budget():
     ]
 
 
+@pytest.mark.catalogue(95)
 async def test_a_waiting_hook_that_blocks_the_loop_is_stopped_too():
     def blocks():
         time.sleep(30)
@@ -299,6 +305,7 @@ async def test_a_waiting_hook_that_blocks_the_loop_is_stopped_too():
     await asyncio.sleep(0)  # the loop is alive
 
 
+@pytest.mark.catalogue(93)
 async def test_the_kernels_own_cancelling_is_not_swallowed():
     async def hangs():
         await asyncio.sleep(60)

@@ -18,6 +18,7 @@ def test_only_what_is_named_is_imported_in_the_order_named(site):
     assert "acme_strategy_bb" not in sys.modules
 
 
+@pytest.mark.catalogue(99)
 @pytest.mark.parametrize(
     ("source", "reason"),
     [

@@ -66,6 +66,7 @@ def test_a_plugin_of_each_kind_comes_bound_in_the_order_of_the_settings(site):
     assert plugins.report.versions()["risk:one"] == "acme-risk-one==1.0"
 
 
+@pytest.mark.catalogue(106)
 def test_nothing_installed_gives_clear_words_and_no_crash(site):
     plugins = load_plugins({}, inventory=site.records())
     assert plugins.all() == ()
@@ -115,6 +116,7 @@ def test_broken_plugins_that_nobody_asked_for_hide_none(site):
     assert [s.name for s in plugins.strategies] == ["good"]
 
 
+@pytest.mark.catalogue(99)
 def test_paper_may_skip_broken_strategies_and_live_may_not(site):
     site.install(Kind.STRATEGY, "broken", "raise SystemExit")
     site.install(Kind.STRATEGY, "good")

@@ -118,6 +118,7 @@ JUNK = {
 }
 
 
+@pytest.mark.catalogue(96)
 @pytest.mark.parametrize("answer", JUNK.values(), ids=JUNK.keys())
 def test_junk_holds_with_a_named_reason(caller, answer):
     tried = caller(signals_of(answer))
@@ -229,6 +230,7 @@ def test_a_released_strategy_is_asked_again(caller):
     assert rows(tried.last(BARS))[0][2] == "error:PluginJunk"
 
 
+@pytest.mark.catalogue(94)
 def test_a_hanging_strategy_holds_and_is_quarantined_and_the_others_answer(bind):
     def hangs(bars):
         while True:
@@ -300,6 +302,7 @@ async def test_an_async_strategy_that_waits_is_named_also_inside_a_loop(caller, 
     assert outside == [("hold", 0.0, "error:PluginWaits")]
 
 
+@pytest.mark.catalogue(102)
 def test_bars_cannot_be_changed(caller):
     def cheats(bars):
         bars.close[0] = 1.0

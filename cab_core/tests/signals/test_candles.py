@@ -24,6 +24,7 @@ def stamps_of(missing: list[int], tf_ms: int = TF_MS) -> list[int]:
     return [first + int(row) * tf_ms for row in np.cumsum(steps) - 1]
 
 
+@pytest.mark.catalogue(66)
 @pytest.mark.parametrize(
     ("column", "value"),
     [
@@ -76,6 +77,7 @@ def test_a_short_hole_is_filled_flat_at_the_previous_close() -> None:
     assert (series.segment == 0).all()
 
 
+@pytest.mark.catalogue(65)
 def test_a_longer_hole_starts_a_new_stretch() -> None:
     series = prepare(flat(stamps_of([0, 9, 2, 0])))
     assert not series.bars.synthetic[:3].any()

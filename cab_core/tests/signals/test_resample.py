@@ -38,6 +38,7 @@ def walk(n: int, first_ms: int, tf_ms: int) -> Bars:
     )
 
 
+@pytest.mark.catalogue(69)
 def test_weeks_start_on_monday_and_equal_those_built_from_days() -> None:
     monday = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp() * 1000)
     quarters = walk(96 * 21, monday - 3 * DAY_MS, TF_MS)

@@ -108,6 +108,7 @@ def test_the_rank_counts_smaller_values_and_half_of_equal_ones(values: list[floa
     assert rolling_rank(padded)[-1] == smaller + equal / 2
 
 
+@pytest.mark.catalogue(67)
 def test_the_partial_candle_is_never_used() -> None:
     bars = random_walk("1h", 80)
     columns = {"1h": trend_columns("1h", bars)}

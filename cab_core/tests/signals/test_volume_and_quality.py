@@ -54,6 +54,7 @@ def test_volume_after_silence_is_low_volume_because_there_is_no_mean() -> None:
     assert not found.unavailable[-1]
 
 
+@pytest.mark.catalogue(65)
 def test_a_filled_candle_is_never_confirmed() -> None:
     found = confirm_volume(with_volume([0.0] * 22, [False] * 21 + [True]), 0.0)
     assert found.ok[-2:].tolist() == [True, False]

@@ -51,6 +51,7 @@ def _run_and_kill(path: Path, seconds: float) -> list[int]:
     return [int(line) for line in complete.split()]
 
 
+@pytest.mark.catalogue(2, 16)
 @pytest.mark.timeout(120)
 async def test_a_killed_process_loses_nothing_it_acknowledged(path: Path) -> None:
     rng = random.Random(7)

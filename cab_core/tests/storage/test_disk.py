@@ -107,6 +107,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.catalogue(80)
 def test_after_a_failed_write_the_process_writes_no_more(path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _LIMITED, str(path)], capture_output=True, text=True, check=False, timeout=60
@@ -128,6 +129,7 @@ async def _open_and_write(path: Path) -> None:
         await store.close()
 
 
+@pytest.mark.catalogue(81)
 async def test_a_damaged_page_stops_the_process_from_writing(path: Path) -> None:
     store = await Store.open(path)
     for _ in range(20):

@@ -63,6 +63,7 @@ async def test_an_intent_comes_back_as_it_was_planned(store: Store, entry: Calla
     assert await store.read(lambda c: find_intent(c, "t-cnone-1")) is None
 
 
+@pytest.mark.catalogue(17)
 @pytest.mark.parametrize("state", list(OrderState))
 async def test_a_key_is_used_once(store: Store, entry: Callable[..., Intent], state: OrderState) -> None:
     await store.transact(lambda c: plan_intent(c, entry()))
@@ -73,6 +74,7 @@ async def test_a_key_is_used_once(store: Store, entry: Callable[..., Intent], st
     assert await store.read(lambda c: list(journal_rows(c))) == before
 
 
+@pytest.mark.catalogue(17)
 @pytest.mark.parametrize("state", list(OrderState))
 async def test_a_next_attempt_only_follows_a_failed_one(
     store: Store, entry: Callable[..., Intent], state: OrderState

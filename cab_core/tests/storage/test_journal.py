@@ -46,6 +46,7 @@ _UNGUARDED = (
 )
 
 
+@pytest.mark.catalogue(82)
 @pytest.mark.parametrize(
     ("damage", "finding"),
     [

@@ -51,6 +51,7 @@ async def test_the_write_ahead_log_is_as_private_as_the_database(store: Store, p
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
 
 
+@pytest.mark.catalogue(83)
 async def test_every_connection_is_durable(store: Store, path: Path) -> None:
     durable = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
 
@@ -139,6 +140,7 @@ async def _bytes_after_refusal(path: Path, match: str) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.catalogue(90)
 async def test_a_newer_database_is_refused_unchanged(path: Path) -> None:
     await (await Store.open(path)).close()
     _make_newer(path)
@@ -197,6 +199,7 @@ def unprivileged() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.mark.catalogue(79)
 async def test_a_read_only_folder_is_refused_with_nothing_left(unprivileged: Path) -> None:
     unprivileged.chmod(0o500)
     with pytest.raises(StorageError) as refused:
@@ -205,6 +208,7 @@ async def test_a_read_only_folder_is_refused_with_nothing_left(unprivileged: Pat
     assert list(unprivileged.iterdir()) == []
 
 
+@pytest.mark.catalogue(79)
 @pytest.mark.parametrize("mode", ["file", "folder"])
 async def test_a_read_only_database_is_refused(unprivileged: Path, mode: str) -> None:
     path = unprivileged / "data" / "trader.sqlite3"
@@ -230,6 +234,7 @@ async def test_close_twice_and_use_after_close(path: Path) -> None:
         await store.read(kv_load)
 
 
+@pytest.mark.catalogue(2)
 async def test_a_failed_transaction_leaves_nothing_behind(store: Store) -> None:
     def fails(conn: Connection) -> None:
         kv_save(conn, {"a": "1"})
@@ -244,6 +249,7 @@ async def test_a_failed_transaction_leaves_nothing_behind(store: Store) -> None:
     assert await store.read(verify_journal) == []
 
 
+@pytest.mark.catalogue(2)
 async def test_a_canceled_caller_leaves_a_whole_transaction(store: Store) -> None:
     started = threading.Event()
 
@@ -262,6 +268,7 @@ async def test_a_canceled_caller_leaves_a_whole_transaction(store: Store) -> Non
     assert await store.transact(kv_load) == {"a": "1", "b": "2"}
 
 
+@pytest.mark.catalogue(87)
 async def test_concurrent_callers_are_put_in_a_row(store: Store) -> None:
     callers = [store.transact(lambda c: journal(c, "test", {}, ts_ms=1)) for _ in range(50)]
     assert sorted(await asyncio.gather(*callers)) == list(range(1, 51))

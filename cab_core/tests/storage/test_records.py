@@ -71,6 +71,7 @@ ACCOUNT = AccountRow(
 )
 
 
+@pytest.mark.catalogue(8, 42)
 async def test_a_fill_is_applied_once(store: Store, fill: Callable[..., Fill]) -> None:
     assert await store.transact(lambda c: save_fill(c, "paper", fill()))
     before = await store.read(lambda c: list(journal_rows(c)))
@@ -100,6 +101,7 @@ async def test_fills_come_in_the_order_lots_are_consumed(store: Store, fill: Cal
     assert await store.read(lambda c: load_fills(c, symbol="ETH/USDT")) == []
 
 
+@pytest.mark.catalogue(10)
 async def test_fill_position_and_account_are_one_transaction(store: Store, fill: Callable[..., Fill]) -> None:
     def settle(conn: Connection) -> None:
         save_fill(conn, "paper", fill())
@@ -143,6 +145,7 @@ async def test_the_equity_curve(store: Store) -> None:
     assert await store.read(last_equity) == points[2]
 
 
+@pytest.mark.catalogue(18, 66)
 async def test_a_candle_is_evaluated_once(store: Store) -> None:
     assert await store.transact(lambda c: save_trace(c, _trace(900), 5))
     again = TraceRow(

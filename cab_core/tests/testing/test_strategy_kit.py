@@ -35,6 +35,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
     return verdicts(PLANTED, tmp_path_factory.mktemp("planted"), checks + bent)
 
 
+@pytest.mark.catalogue(102, 103)
 @pytest.mark.parametrize(("fault", "check"), REJECTED.items())
 def test_planted_fault_is_rejected_by_its_check(fault: str, check: str, found: dict[str, Verdict]) -> None:
     verdict = found[f"Test{fault}::{check}"]

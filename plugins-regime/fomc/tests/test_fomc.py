@@ -25,6 +25,7 @@ def read(document):
     return asyncio.run(Fomc().read(CannedHttp(document)))
 
 
+@pytest.mark.catalogue(76)
 def test_a_date_means_the_hour_of_the_statement_in_summer_and_winter():
     if not CALENDAR.exists():
         pytest.skip(f"the calendar is not beside the checkout: {CALENDAR}")

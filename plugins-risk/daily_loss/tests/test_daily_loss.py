@@ -40,6 +40,7 @@ def test_open_losses_count_and_open_gains_do_not(realized, unrealized, kind):
     assert check(realized, unrealized).kind == kind
 
 
+@pytest.mark.catalogue(75)
 def test_it_holds_until_the_next_midnight_utc():
     now_ms = 20_000 * DAY
     assert check("-120", now_ms=now_ms).until_ms == now_ms + DAY

@@ -30,6 +30,7 @@ def test_a_cap_is_exact_even_where_a_float_is_not():
     assert check("99.85", "100.15", max_pct=Decimal("0.3")).kind == "allow"
 
 
+@pytest.mark.catalogue(54)
 @pytest.mark.parametrize(("bid", "ask"), [(None, "100"), ("100", None), (None, None)])
 def test_without_a_quote_nobody_buys(bid, ask):
     verdict = check(bid, ask)

@@ -122,6 +122,7 @@ def test_fees_in_quote_leave_the_cash_on_both_sides() -> None:
     assert book.trades[-1].fees_quote == D("0.21")
 
 
+@pytest.mark.catalogue(10)
 def test_a_tp1_fill_found_after_a_crash_still_moves_the_stop() -> None:
     book = new_book()
     book.apply(bought("1", "100", trade_id="1"), ENTRY)
@@ -134,6 +135,7 @@ def test_a_tp1_fill_found_after_a_crash_still_moves_the_stop() -> None:
     assert (protection.stage, protection.stop) == (1, protection.levels.breakeven)
 
 
+@pytest.mark.catalogue(48)
 def test_dust_stays_with_its_cost_and_goes_with_the_next_sale() -> None:
     book = new_book()
     book.apply(bought("0.50001", "100", trade_id="1"), ENTRY)
@@ -204,6 +206,7 @@ def test_selling_more_than_held_is_flagged_and_never_a_short() -> None:
     assert book.ledger.held(SYMBOL).quantity == 0
 
 
+@pytest.mark.catalogue(45)
 def test_a_fee_in_a_third_currency_costs_no_cash_but_lowers_the_result() -> None:
     book = new_book()
     gt = {"fee": "0.02", "fee_currency": "GT"}
@@ -214,6 +217,7 @@ def test_a_fee_in_a_third_currency_costs_no_cash_but_lowers_the_result() -> None
     assert book.apply(sold("0.5", "100", trade_id="2", **gt), EXIT).fee_unpriced
 
 
+@pytest.mark.catalogue(75)
 def test_realized_pnl_belongs_to_the_utc_day_of_its_sell() -> None:
     book = new_book()
     midnight = START_MS + DAY_MS

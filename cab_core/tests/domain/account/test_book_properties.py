@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import attrs
+import pytest
 from account_stories import BAR_MS, BTC, ENTRY, START_MS, SYMBOL, D, Trading, candle, new_book, paths
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +45,7 @@ def net_base(fills: list[Fill]) -> Decimal:
     return total
 
 
+@pytest.mark.catalogue(44)
 @given(lives())
 def test_quantity_is_the_sum_of_the_fills_and_never_negative(trading: Trading) -> None:
     fills: list[Fill] = []
@@ -117,6 +119,7 @@ def test_risk_figures_are_functions_of_the_journal(trading: Trading) -> None:
     assert abs(sum((trip.pnl for trip in book.round_trips), open_pnl) - book.realized) < TINY
 
 
+@pytest.mark.catalogue(42, 43)
 @given(lives(), st.randoms(use_true_random=False))
 def test_known_fills_again_in_any_order_change_nothing(trading: Trading, random: Random) -> None:
     book = trading.book
@@ -127,6 +130,7 @@ def test_known_fills_again_in_any_order_change_nothing(trading: Trading, random:
     assert to_state(book) == before
 
 
+@pytest.mark.catalogue(43)
 @given(
     st.lists(st.tuples(st.integers(1, 900), st.integers(9_000, 11_000)), min_size=1, max_size=6), st.data()
 )

@@ -154,6 +154,7 @@ def test_breakeven_is_capped_at_tp1_and_may_ignore_fees() -> None:
     assert plain.levels.breakeven == D(100)
 
 
+@pytest.mark.catalogue(48)
 @pytest.mark.parametrize(
     ("quantity", "reason", "amount"),
     [
