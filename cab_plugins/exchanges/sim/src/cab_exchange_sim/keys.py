@@ -25,7 +25,7 @@ def signature(secret: str, method: str, path: str, query: str, body: bytes, time
         secret: the key's secret.
         method: in upper case.
         path: as sent, with the prefix ``/api/v4``.
-        query: as sent, without the question mark.
+        query: before it was percent-encoded, without the question mark.
         body: as sent.
         timestamp: the header ``Timestamp``, unix seconds.
     """

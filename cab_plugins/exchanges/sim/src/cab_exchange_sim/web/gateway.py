@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 import attrs
 from litestar import Request
@@ -94,7 +94,7 @@ class Gateway:
         if key is None:
             raise Refused("INVALID_KEY", "Invalid key provided", 401)
         timestamp = headers["Timestamp"]
-        path, query = raw_path(request), request.scope["query_string"].decode()
+        path, query = raw_path(request), unquote_plus(request.scope["query_string"].decode())
         signed = signature(key.secret, request.method, path, query, body, timestamp)
         if not hmac.compare_digest(signed, headers["SIGN"].lower()):
             raise Refused("INVALID_SIGNATURE", "Signature mismatch", 401)
