@@ -11,8 +11,8 @@ from cab_broker_ccxt.rules import pair_of
 from cab_core.sdk import Quote
 
 DEPTH = 20
-#: A book this much older than the venue's clock is no book of now.
-STALE_MS = 10_000
+#: How old the answer may be, and how long the book may have stood still, on the venue's clock.
+ANSWER_STALE_MS, BOOK_STALE_MS = 10_000, 60_000
 
 Level = tuple[Decimal, Decimal]
 
@@ -32,10 +32,13 @@ async def quote_of(api: Api, symbol: str) -> Quote:
 
 def read_quote(book: dict[str, Any], server_ms: int, offset_ms: int) -> Quote:
     """Read an answer of ``/spot/order_book`` (pure)."""
-    made_ms = maybe(book.get("current"))
+    made_ms, changed_ms = maybe(book.get("current")), maybe(book.get("update"))
     asks, bids = _levels(book.get("asks")), _levels(book.get("bids"))
-    ts_ms = int(made_ms) - offset_ms if made_ms is not None else 0
-    if made_ms is None or server_ms - int(made_ms) > STALE_MS:
+    if made_ms is None:
+        return Quote(None, None, 0)
+    ts_ms = int(made_ms) - offset_ms
+    stale = server_ms - made_ms > ANSWER_STALE_MS
+    if stale or (changed_ms is not None and server_ms - changed_ms > BOOK_STALE_MS):
         return Quote(None, None, ts_ms)
     bid, ask = (bids[0][0] if bids else None), (asks[0][0] if asks else None)
     if bid is not None and ask is not None and bid >= ask:
