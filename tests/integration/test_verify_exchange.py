@@ -143,7 +143,7 @@ def ledger_of(evidence: Evidence) -> list[dict[str, Any]]:
 
 
 def test_a_true_ledger_agrees(evidence: Evidence) -> None:
-    results = check_ledger(evidence, {"entries": ledger_of(evidence)})
+    results = check_ledger(evidence, ledger_of(evidence))
     assert {result.status for result in results} == {Status.OK}
     assert {result.name for result in results} == {"I1", "I2", "I3", "I5", "I7", "I13"}
 

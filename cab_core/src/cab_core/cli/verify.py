@@ -47,14 +47,21 @@ def command(ledger: Path | None, as_json: bool, config: Path | None, overrides: 
     return 1 if broken else 0
 
 
-def _entries(path: Path) -> Any:
+def _entries(path: Path) -> list[dict[str, Any]]:
+    """Read a ledger: its entries, or a mapping with them as ``entries``."""
+    fix = "save the answer of /__sim/ledger"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UsageError(
-            f"no JSON: {error}", where=str(path), fix="save the answer of /__sim/ledger"
-        ) from None
-    return found
+        raise UsageError(f"no JSON: {error}", where=str(path), fix=fix) from None
+    entries = found.get("entries") if isinstance(found, dict) else found
+    if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
+        raise UsageError("this is no ledger of a local exchange", where=str(path), fix=fix)
+    return entries
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, dict) and {"number", "ms", "kind"} <= entry.keys()
 
 
 def _print(results: Sequence[Result]) -> None:

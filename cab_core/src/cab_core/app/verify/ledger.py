@@ -39,14 +39,13 @@ class Truth:
         return {client_id for _, client_id in self.accepted}
 
 
-def check_ledger(evidence: Evidence, ledger: Sequence[Entry] | Mapping[str, Any]) -> list[Result]:
+def check_ledger(evidence: Evidence, entries: Sequence[Entry]) -> list[Result]:
     """Compare the database of a bot at rest with the ledger of the exchange it traded on.
 
     Args:
         evidence: what the database says.
-        ledger: entries as ``/__sim/ledger`` tells them, oldest first, or a mapping with them as ``entries``.
+        entries: the ledger's events as ``/__sim/ledger`` tells them, oldest first.
     """
-    entries = ledger.get("entries", ()) if isinstance(ledger, Mapping) else ledger
     truth = truth_of(entries)
     found = {
         "I1": _one_each(truth),
