@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import aiohttp
@@ -12,10 +12,21 @@ import attrs
 import pytest
 
 from cab_exchange_sim.faults import KINDS, FaultMiddleware, Faults, Rule
+from cab_exchange_sim.keys import signature
+from cab_exchange_sim.testing import RunningExchange, running_exchange
 
 GIVEN_UP = "TimeoutError"
 CUT = "ServerDisconnectedError"
 TORN = "ClientPayloadError"
+
+
+@attrs.frozen
+class Seen:
+    """What a client made of one request: an answer, or the error it ended in."""
+
+    error: str = ""
+    status: int = 0
+    body: str = ""
 
 
 @attrs.frozen
@@ -46,8 +57,8 @@ BEFORE = [
     Row("before_accept", "read_only", status=403, has='"READ_ONLY"'),
     Row("before_accept", "ip_forbidden", status=403, has='"IP_FORBIDDEN"'),
     Row("before_accept", "request_expired", status=403, has='"REQUEST_EXPIRED"'),
-    Row("before_accept", "delay", status=201, has='"t-hit"', seconds=0.1),
-    Row("before_accept", "delay", error=GIVEN_UP, seconds=0.8),
+    Row("before_accept", "delay", status=201, has='"t-hit', seconds=0.1),
+    Row("before_accept", "delay", error=GIVEN_UP, seconds=1.3),
     Row("before_accept", "hang", error=GIVEN_UP),
     Row("before_accept", "late", error=GIVEN_UP, seconds=0),
     Row("before_accept", "cut", error=CUT),
@@ -66,11 +77,11 @@ AFTER = [
     Row("after_accept", "accepted_202", status=202),
     Row("after_accept", "wrong_text", status=201, has='"text": "t-not-this-one"'),
     Row("after_accept", "wrong_id", status=201, has='"id": "1"'),
-    Row("after_accept", "no_id", status=201, has='"t-hit"'),
+    Row("after_accept", "no_id", status=201, has='"t-hit'),
     Row("after_accept", "edit", status=201, has='"left": "9"', fields={"left": "9"}),
     Row("after_accept", "truncated", error=TORN),
-    Row("after_accept", "delay", status=201, has='"t-hit"', seconds=0.1),
-    Row("after_accept", "delay", error=GIVEN_UP, seconds=0.8),
+    Row("after_accept", "delay", status=201, has='"t-hit', seconds=0.1),
+    Row("after_accept", "delay", error=GIVEN_UP, seconds=1.3),
     Row("after_accept", "hang", error=GIVEN_UP),
     Row("after_accept", "cut", error=CUT),
 ]
@@ -89,39 +100,86 @@ async def venue(desk: Any, serve: Any) -> AsyncIterator[tuple[Faults, int]]:
         faults.stop()
 
 
-@pytest.mark.parametrize("row", BEFORE + AFTER, ids=lambda row: f"{row.stage}-{row.kind}-{row.seconds:g}")
-async def test_client_and_exchange_see_what_the_fault_says(
-    row: Row, desk: Any, order: Any, venue: tuple[Faults, int]
+@pytest.fixture(scope="module")
+def running() -> Iterator[RunningExchange]:
+    with running_exchange() as exchange:
+        yield exchange
+
+
+async def _ordered(session: aiohttp.ClientSession, running: RunningExchange, text: str, **more: str) -> Seen:
+    """Buy for 50 USDT, signed by hand."""
+    body = json.dumps(
+        {"currency_pair": "BTC_USDT", "side": "buy", "type": "market", "account": "spot"}
+        | {"amount": "50", "time_in_force": "ioc", "text": text}
+    ).encode()
+    path, stamp = "/api/v4/spot/orders", str(running.exchange.now_ms / 1000)
+    signed = signature(running.secret, "POST", path, "", body, stamp)
+    headers = {"KEY": running.key, "Timestamp": stamp, "SIGN": signed, "Content-Type": "application/json"}
+    headers |= more
+    try:
+        async with session.post(running.origin + path, data=body, headers=headers) as answer:
+            return Seen("", answer.status, await answer.text())
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return Seen(type(error).__name__)
+
+
+@pytest.mark.parametrize(
+    ("number", "row"),
+    list(enumerate(BEFORE + AFTER)),
+    ids=lambda value: f"{value.stage}-{value.kind}-{value.seconds:g}" if isinstance(value, Row) else None,
+)
+async def test_client_and_ledger_see_what_the_fault_says(
+    number: int, row: Row, running: RunningExchange
 ) -> None:
-    faults, port = venue
-    faults.add(Rule(stage=row.stage, kind=row.kind, nth=2, seconds=row.seconds, fields=row.fields))
-    assert (await order(port, "t-before")).status == 201
-    seen = await order(port, "t-hit")
-    assert (seen.error, seen.status) == (row.error, row.status)
-    assert row.has in seen.body
-    if not row.has:
-        assert seen.body == ""
-    if row.kind == "no_id":
-        assert "id" not in json.loads(seen.body)
-    if row.taken:
-        await _settled(faults)
-    assert ("t-hit" in desk.taken) is row.taken
-    assert (await order(port, "t-after")).status == 201
-    assert faults.counts() == {f"{row.stage}:{row.kind}": 1}
-    assert faults.history[0].request.text == "t-hit"
-    assert faults.history[0].status == (201 if row.taken else None)
+    faults, hit = running.faults, f"t-hit-{number}"
+    rule = Rule(stage=row.stage, kind=row.kind, nth=2, seconds=row.seconds, fields=row.fields)
+    running.advance(60_000)
+    running.call(faults.clear)
+    running.call(lambda: faults.add(rule))
+    done = len(faults.history)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as session:
+        assert (await _ordered(session, running, f"t-before-{number}")).status == 201
+        seen = await _ordered(session, running, hit)
+        assert (seen.error, seen.status) == (row.error, row.status)
+        assert row.has in seen.body
+        assert bool(seen.body) is bool(row.has)
+        if row.kind == "no_id":
+            assert "id" not in json.loads(seen.body)
+        if row.taken:
+            await _settled(faults)
+        assert (await _ordered(session, running, f"t-after-{number}")).status == 201
+    [fault] = faults.history[done:]
+    assert (fault.stage, fault.kind, fault.request.text) == (row.stage, row.kind, hit)
+    assert fault.status == (201 if row.taken else None)
+    assert len(running.exchange.ledger.accepted(hit)) == row.taken
+
+
+@pytest.mark.parametrize(("expires_in_ms", "accepted"), [(5_000, 0), (60_000, 1)])
+async def test_the_exchange_refuses_a_late_order_past_its_expiry_only(
+    expires_in_ms: int, accepted: int, running: RunningExchange
+) -> None:
+    running.advance(60_000)
+    running.call(running.faults.clear)
+    running.call(lambda: running.faults.add(Rule(stage="before_accept", kind="late", seconds=30)))
+    text, expiry = f"t-late-{expires_in_ms}", str(running.exchange.now_ms + expires_in_ms)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.6)) as session:
+        assert (await _ordered(session, running, text, **{"X-Gate-Exptime": expiry})).error == GIVEN_UP
+    await _given_up(running.faults)
+    running.advance(31_000)
+    await _settled(running.faults)
+    assert len(running.exchange.ledger.accepted(text)) == accepted
 
 
 async def _given_up(faults: Faults) -> None:
     async with asyncio.timeout(10):
-        while faults.history[0].gave_up_ms is None:
+        while faults.history[-1].gave_up_ms is None:
             await asyncio.sleep(0.02)
 
 
 async def _settled(faults: Faults) -> None:
     """Wait for what the exchange does after the client has gone."""
     async with asyncio.timeout(10):
-        while faults.history[0].status is None:
+        while faults.history[-1].status is None:
             await asyncio.sleep(0.02)
 
 
