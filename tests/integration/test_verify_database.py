@@ -245,8 +245,8 @@ def a_small_daily_loss(conn: Connection) -> None:
 
 
 def two_emergency_exits(conn: Connection) -> None:
-    for ref in (f"{BTC}@1704121203000#0.0", f"{BTC}@1704121203000#0.1"):
-        planned(conn, order(Purpose.DEAD_MAN, Side.SELL, ref), OrderState.ABANDONED)
+    for ref in (f"{BTC}@1704121203000#0", f"{BTC}@1704121203000#1"):
+        planned(conn, order(Purpose.DEAD_MAN, Side.SELL, ref))
 
 
 #: What is written through the storage, so that the chain of the journal stays whole: exactly this is named.

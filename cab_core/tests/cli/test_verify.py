@@ -105,3 +105,8 @@ def test_a_file_that_is_no_ledger_is_refused(
 def test_without_a_database_it_says_what_to_do(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["verify", "--set", "DB_PATH=none.sqlite3"]) == 4
     assert "cab run" in capsys.readouterr().err
+
+
+def test_paper_has_no_exchange_to_ask(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["verify", "--exchange"]) == 2
+    assert "MODE=live" in capsys.readouterr().err

@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 _MARKS = {"ok": "ok", "violated": "VIOLATED", "not_shown": "-"}
 
 
-@cab_command("verify", examples=("cab verify", "cab verify --json --set DB_PATH=backup.sqlite3"))
+@cab_command("verify", examples=("cab verify", "cab verify --exchange --json"))
 @click.option(
     "--ledger",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Compare with the ledger of a local exchange (JSON).",
 )
+@click.option("--exchange", is_flag=True, help="Ask the live account, too; the bot should be at rest.")
 @settings_options
-def command(ledger: Path | None, as_json: bool, config: Path | None, overrides: Sequence[str]) -> int:
+def command(
+    ledger: Path | None, exchange: bool, as_json: bool, config: Path | None, overrides: Sequence[str]
+) -> int:
     """Check the invariants I1 to I26 on the database; nothing is changed, and a bot may be running.
 
     Exit code 1 if one is violated. What a database cannot show is marked with a dash and says what does.
@@ -35,12 +38,16 @@ def command(ledger: Path | None, as_json: bool, config: Path | None, overrides: 
     from cab_core.app.verify import check_evidence, check_ledger, gather, merged, violated
     from cab_core.storage import visit
 
-    settings = load(config, overrides).settings
+    settings = load(config, overrides, require_run=exchange).settings
     entries = None if ledger is None else _entries(ledger)
     evidence = visit(settings.database_url.reveal() or settings.db_path, gather)
     results = check_evidence(evidence)
     if entries is not None:
         results = merged(results, check_ledger(evidence, entries))
+    if exchange:
+        from cab_core.app.verify.venue import ask_exchange
+
+        results = merged(results, ask_exchange(settings, evidence))
     broken = violated(results)
     told = {"ok": not broken, "violated": [result.name for result in broken], "invariants": results}
     emit(told, as_json, lambda: _print(results))

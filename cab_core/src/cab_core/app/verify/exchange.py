@@ -108,8 +108,11 @@ def _one_each(view: VenueView) -> Iterator[str]:
 
 def _all_known(evidence: Evidence, view: VenueView) -> Iterator[str]:
     sent = {row["client_id"] for row in evidence.intents if row["sent_ms"] is not None}
+    dealt_with = {trade.client_id for trade in evidence.trades if trade.trade_id in evidence.adjusted}
+    dealt_with |= {event.ref for event in evidence.of_kind("order.stray.cancel")}
     for order in view.orders:
-        if order.client_id.startswith(PREFIX) and order.client_id not in sent:
+        ours = order.client_id.startswith(PREFIX) and not {order.client_id, order.order_id} & dealt_with
+        if ours and order.client_id not in sent:
             yield f"order {order.order_id} ({order.client_id}) of {order.symbol} was never journalled as sent"
 
 

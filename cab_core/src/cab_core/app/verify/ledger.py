@@ -13,7 +13,7 @@ from cab_core.app.verify.holdings import TOLERANCE
 from cab_core.app.verify.invariants import BY_NAME
 from cab_core.app.verify.oracle import Oracle
 from cab_core.app.verify.results import Found, Result
-from cab_core.domain.orders import OrderState
+from cab_core.domain.orders import OrderState, OrderType
 
 Entry = Mapping[str, Any]
 
@@ -46,7 +46,7 @@ def check_ledger(evidence: Evidence, entries: Sequence[Entry]) -> list[Result]:
         evidence: what the database says.
         entries: the ledger's events as ``/__sim/ledger`` tells them, oldest first.
     """
-    truth = truth_of(entries)
+    truth = truth_of(entries, _stops(evidence))
     found = {
         "I1": _one_each(truth),
         "I2": _journalled(evidence, truth),
@@ -61,15 +61,22 @@ def check_ledger(evidence: Evidence, entries: Sequence[Entry]) -> list[Result]:
     ]
 
 
-def truth_of(entries: Sequence[Entry]) -> Truth:
-    """Pick out what the bot's own orders and stops did."""
+def _stops(evidence: Evidence) -> dict[str, str]:
+    """Return the client id of each stop by its order id: some venues keep no client id of a stop."""
+    return {
+        row["order_id"]: row["client_id"] for row in evidence.intents if row["type"] == OrderType.STOP_LIMIT
+    }
+
+
+def truth_of(entries: Sequence[Entry], stops: Mapping[str, str]) -> Truth:
+    """Pick out what the bot's own orders and stops did; ``stops`` names those by their order id."""
     accepted: Counter[tuple[str, str]] = Counter()
     names: dict[str, str] = {}
     trades: list[Trade] = []
     for entry in entries:
         kind, order_id = entry["kind"], entry.get("order_id", "")
         if kind in {"order", "stop"}:
-            client_id = names.get(entry.get("parent", "")) or entry.get("text", "")
+            client_id = names.get(entry.get("parent", "")) or entry.get("text") or stops.get(order_id, "")
             if entry.get("source") == "phantom" or not client_id.startswith(PREFIX):
                 continue
             names[order_id] = client_id

@@ -198,17 +198,19 @@ def unknown_ends(evidence: Evidence, limit_ms: int = UNKNOWN_LIMIT_MS) -> Found:
 
 
 def dead_man_acts_once(evidence: Evidence) -> Found:
-    """I26: at most one emergency exit per position, and only sells."""
+    """I26: emergency exits only sell, and none of a position begins before the one before it has ended."""
     problems: list[str] = []
-    by_position: dict[str, str] = {}
-    for event in evidence.of_kind("order.planned"):
-        if event.facts.get("purpose") != Purpose.DEAD_MAN:
-            continue
-        key = str(event.facts["key"])
-        position = key.rpartition("|")[2].partition("#")[0]
-        other = by_position.setdefault(position, key)
-        if other != key:
-            problems.append(f"{other} and {key} are two emergency exits of one position")
-        if event.facts.get("side") != Side.SELL:
-            problems.append(f"emergency exit {event.ref} is no sell")
-    return Found(problems, f"{len(by_position)} emergency exits")
+    alive: dict[str, str] = {}
+    keys: dict[str, str] = {}
+    for event in evidence.events:
+        if event.kind == "order.planned" and event.facts.get("purpose") == Purpose.DEAD_MAN:
+            position = str(event.facts["key"]).rpartition("|")[2].partition("#")[0]
+            keys[event.ref] = position
+            other = alive.setdefault(position, event.ref)
+            if other != event.ref:
+                problems.append(f"emergency exits {other} and {event.ref} of {position} are alive together")
+            if event.facts.get("side") != Side.SELL:
+                problems.append(f"emergency exit {event.ref} is no sell")
+        elif _STATES.get(event.kind) in TERMINAL and alive.get(keys.get(event.ref, "")) == event.ref:
+            del alive[keys[event.ref]]
+    return Found(problems, f"{len(keys)} emergency exits")
