@@ -53,7 +53,7 @@ class Records:
 
     async def remember(self) -> Remembered:
         """Return the durable state in one snapshot."""
-        return await self.store.transact(_remembered)
+        return await self.store.transact(remembered)
 
     async def commit(self, changes: Changes) -> bool:
         """Write the changes in one transaction; False, with nothing written, at a duplicate."""
@@ -73,7 +73,7 @@ class Records:
 
     async def halts(self, now_ms: int) -> tuple[Halts, bool]:
         """Return the halts as they stand in the database, and whether the peak is to be reset."""
-        return await self.store.transact(lambda conn: (_halts(conn, now_ms), _peak_reset(conn)))
+        return await self.store.transact(lambda conn: halts_now(conn, now_ms))
 
     async def save_regime(self, regime: Mapping[str, Any]) -> None:
         """Keep the regime and what it was derived from."""
@@ -137,7 +137,8 @@ def utc_date(ts_ms: int) -> str:
     return datetime.fromtimestamp(ts_ms / 1000, UTC).date().isoformat()
 
 
-def _remembered(conn: sa.Connection) -> Remembered:
+def remembered(conn: sa.Connection) -> Remembered:
+    """Return the durable state a start continues from."""
     state = load_state(conn)
     return Remembered(
         account=None if state.account is None else state.account.book,
@@ -153,6 +154,11 @@ def _remembered(conn: sa.Connection) -> Remembered:
         values=kv_load(conn),
         as_of_ms=None if state.account is None else state.account.updated_ms,
     )
+
+
+def halts_now(conn: sa.Connection, now_ms: int) -> tuple[Halts, bool]:
+    """Return the halts as they stand, and whether the peak is to be reset."""
+    return _halts(conn, now_ms), _peak_reset(conn)
 
 
 def _halts(conn: sa.Connection, now_ms: int) -> Halts:

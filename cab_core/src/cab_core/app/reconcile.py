@@ -1,0 +1,265 @@
+"""``cab reconcile``: one comparison of an account with its venue, beside the bot or in its place."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
+
+import attrs
+
+from cab_core.app.bus import event_bus
+from cab_core.app.config import cycle_config, plugins_for
+from cab_core.app.live import open_venue, venue_plugin
+from cab_core.app.run_quoted import account_of
+from cab_core.app.session import SystemIds, open_broker
+from cab_core.bus.memory import MemoryBus
+from cab_core.clock import Clock, SystemClock, VirtualClock
+from cab_core.cycle import context as contexts
+from cab_core.cycle.announce import Announcer
+from cab_core.cycle.config import CycleConfig
+from cab_core.cycle.execute_trade import Execution
+from cab_core.cycle.reconcile import Reconciler, Reconciliation
+from cab_core.cycle.settlement import Settlement
+from cab_core.cycle.standing import Standing
+from cab_core.cycle.trader import Planned, Trader
+from cab_core.domain.bars import Bars
+from cab_core.domain.book import Book
+from cab_core.domain.book_state import from_state
+from cab_core.domain.market import Costs, Quote
+from cab_core.domain.money import fraction
+from cab_core.domain.reconcile import Finding
+from cab_core.errors import CabError, LockedError, NotRunningError, RefusedError
+from cab_core.plugins.kinds import Kind
+from cab_core.ports import EventBus, Remembered, Storage
+from cab_core.safety.instance_lock import instance_lock
+from cab_core.sdk import Broker, BrokerState
+from cab_core.settings import Settings
+from cab_core.storage import Connection, NoDatabaseError, PaperState, Store, load_state, visit
+from cab_core.storage.beside import RecordsBeside
+from cab_core.storage.records import Records
+
+log = logging.getLogger("cab.reconcile")
+
+#: How often a symbol is asked again while an order of it is under way, a second apart.
+PATIENCE = 15
+
+
+@attrs.frozen(kw_only=True)
+class Wish:
+    """What the operator wants done.
+
+    Attributes:
+        fix: make the corrections that need no further look.
+        force: shrink a position at once.
+        adopt: take over base that the bot did not buy.
+    """
+
+    fix: bool = False
+    force: bool = False
+    adopt: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything may be changed."""
+        return self.fix or self.force or self.adopt
+
+
+@attrs.frozen(kw_only=True)
+class Compared:
+    """What came of one symbol.
+
+    Attributes:
+        findings: what differed. ``corrected``: what was done about it.
+        left: mismatches that remain.
+        skipped: why there is no verdict, None if there is one.
+    """
+
+    symbol: str
+    findings: Sequence[Finding]
+    corrected: Sequence[str]
+    left: Sequence[Finding]
+    skipped: str | None
+
+    @property
+    def clean(self) -> bool:
+        """Whether book and venue agree now."""
+        return self.skipped is None and not self.left
+
+
+async def reconcile(settings: Settings, symbols: Sequence[str], wish: Wish) -> list[Compared]:
+    """Compare symbols with the venue, and correct what the operator wants corrected.
+
+    Raises:
+        LockedError: something is to be corrected while a bot runs.
+        CabError: the venue or the database did not answer.
+    """
+    async with _opened(settings, wish) as reconciler:
+        return [await _compared(reconciler, symbol, wish) for symbol in symbols]
+
+
+def require_account(settings: Settings, wish: Wish) -> None:
+    """Refuse to compare what is not there, or the account of another mode.
+
+    Must not be called while an event loop runs.
+
+    Raises:
+        NotRunningError: there is no account yet.
+        RefusedError: it belongs to another mode or venue, or ADOPT_EXTERNAL is off.
+    """
+    where = settings.database_url.reveal() or settings.db_path
+    if wish.adopt and not settings.adopt_external:
+        raise RefusedError(
+            "a balance that the bot did not buy is not taken over",
+            where="ADOPT_EXTERNAL=false",
+            fix="set ADOPT_EXTERNAL=true if the bot shall sell it by its exit rules",
+        )
+    try:
+        found = visit(where, _owner)
+    except NoDatabaseError as error:
+        raise NotRunningError(
+            f"{error.what}: cab has not run here yet", where=error.where, fix="run: cab run (or set DB_PATH)"
+        ) from error
+    owner, started = found
+    if owner is None or not started:
+        raise NotRunningError(
+            "the account has not traded yet: there is nothing to compare",
+            where=str(where),
+            fix="run: cab run",
+        )
+    wanted = account_of(settings) if settings.mode == "live" else "paper:"
+    if not owner.startswith(wanted):
+        raise RefusedError(
+            f"the database belongs to the account {owner!r}",
+            where=f"MODE={settings.mode}",
+            fix="set DB_PATH to the file of this account, or MODE and EXCHANGE to those of the database",
+        )
+
+
+def _owner(conn: Connection) -> tuple[str | None, bool]:
+    state = load_state(conn)
+    return state.account_name, state.account is not None
+
+
+async def _compared(reconciler: Reconciler, symbol: str, wish: Wish) -> Compared:
+    seen = await _patiently(reconciler, symbol, wish)
+    left = seen
+    if wish.writes and seen.skipped is None:
+        left = await _patiently(reconciler, symbol, Wish())
+    return Compared(
+        symbol=symbol,
+        findings=seen.findings,
+        corrected=seen.corrected,
+        left=left.mismatches,
+        skipped=left.skipped,
+    )
+
+
+async def _patiently(reconciler: Reconciler, symbol: str, wish: Wish) -> Reconciliation:
+    """Compare; while an order is under way, wait for its end for a while."""
+    clock = reconciler.clock
+    for _ in range(PATIENCE):
+        seen = await reconciler.run_once(symbol, fix=wish.writes, force=wish.force, adopt=wish.adopt)
+        if seen.skipped is None:
+            break
+        await clock.sleep_until(clock.now_ms() + 1000)
+    return seen
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, wish: Wish) -> AsyncIterator[Reconciler]:
+    async with AsyncExitStack() as stack:
+        bus: EventBus = MemoryBus()
+        where = settings.database_url.reveal() or settings.db_path
+        if wish.writes:
+            _lock(stack, settings)
+            opened = event_bus(settings.event_bus_url, SystemIds().trace_id(), log.critical)
+            bus = (await stack.enter_async_context(opened)).bus
+            store = await Store.open(where)
+            stack.push_async_callback(store.close)
+            storage: Storage = Records(store, settings.exchange if settings.mode == "live" else "paper")
+            state: BrokerState = PaperState(store)
+        else:
+            storage = state = RecordsBeside(where)
+        past = await storage.remember()
+        config = cycle_config(settings, [], settings.symbols)
+        if settings.mode == "live":
+            clock: Clock = SystemClock()
+            broker = open_venue(venue_plugin(settings).broker, settings, config, clock)
+            stack.push_async_callback(broker.close)
+            config = attrs.evolve(config, instruments=await broker.instruments())
+        else:
+            virtual = VirtualClock(past.as_of_ms or SystemClock().now_ms())
+            await stack.enter_async_context(virtual.joined())
+            clock, broker = virtual, _paper(settings, config, past, state, virtual)
+        yield _reconciler(settings, config, past, storage, broker, clock, bus)
+
+
+def _lock(stack: AsyncExitStack, settings: Settings) -> None:
+    try:
+        stack.enter_context(instance_lock(settings.instance_lock_path, SystemClock().now_ms()))
+    except LockedError as error:
+        fix = "a running bot corrects by itself; stop it first to correct by hand, or leave out the options"
+        raise LockedError(error.what, where=error.where, fix=fix) from error
+
+
+def _paper(
+    settings: Settings, config: CycleConfig, past: Remembered, state: BrokerState, clock: Clock
+) -> Broker:
+    """Open the simulated account, at the prices it was last valued at."""
+    bound = plugins_for(settings, {Kind.STRATEGY: (), Kind.BROKER: ["paper"]}).broker
+    marks = {} if past.account is None else past.account["marks"]
+    bids = {symbol: Decimal(text) for symbol, text in marks.items()}
+    return open_broker(bound, config, clock, market=_Marks(bids, config.costs, clock), state=state)
+
+
+def _reconciler(
+    settings: Settings,
+    config: CycleConfig,
+    past: Remembered,
+    storage: Storage,
+    broker: Broker,
+    clock: Clock,
+    bus: EventBus,
+) -> Reconciler:
+    book = Book(config.baseline, config.instruments)
+    if past.account is not None:
+        book = from_state({"account": past.account, "positions": past.positions}, config.instruments)
+    trader = Trader(config, book, lambda *_: [], lambda *_: None, past.halts)
+    settlement = Settlement(trader, broker, storage, clock)
+    for found in past.open_intents:
+        intent = found.intent
+        planned = Planned(intent, contexts.from_json(found.context))
+        settlement.standings.add(Standing(planned, found.state, intent.sent_ms or intent.created_ms))
+    stops = settings.mode == "live" and settings.exits_exchange_stop
+    return Reconciler(
+        trader=trader,
+        broker=broker,
+        execution=Execution(trader, broker, storage, clock, settlement),
+        storage=storage,
+        clock=clock,
+        announcer=Announcer(bus, book),
+        since_ms=clock.now_ms() if past.as_of_ms is None else past.as_of_ms,
+        stop_offset=fraction(settings.exits_stop_limit_offset_pct) if stops else None,
+    )
+
+
+@attrs.frozen
+class _Marks:
+    """A market that stands where the account was last valued."""
+
+    bids: dict[str, Decimal]
+    costs: Costs
+    clock: Clock
+
+    async def quote(self, symbol: str) -> Quote:
+        bid = self.bids.get(symbol)
+        ask = None if bid is None else self.costs.ask_of_bid(bid)
+        return Quote(bid, ask, self.clock.now_ms())
+
+    async def candles(self, symbol: str, timeframe: str, limit: int) -> Bars:
+        raise CabError(f"no candles of {symbol} here", where=f"{timeframe} x {limit}")
+
+
+__all__ = ["Compared", "Wish", "reconcile", "require_account"]
