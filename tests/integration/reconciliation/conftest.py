@@ -282,7 +282,8 @@ class Desk:
         protector = Protector(execution, self.clock, offset or Decimal(0), None, announcer.alert, lambda: "-")
         try:
             async with self.clock.joined():
-                await execution.recover(past.open_intents)
+                execution.take_over(past.open_intents)
+                await execution.recover()
                 yield Bot(store, trader, execution, reconciler, protector, events, bus)
         finally:
             await bus.close()
