@@ -170,3 +170,8 @@ class VirtualClock:
                 self._awake += 1
                 turn.set_result(None)
                 return
+
+
+def turn(clock: Clock) -> AbstractAsyncContextManager[None]:
+    """Join the turnstile of a virtual clock; nothing to join on a real one."""
+    return clock.joined() if isinstance(clock, VirtualClock) else nullcontext()

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from cab_core.app.account import open_account
 from cab_core.app.session import Session
-from cab_core.clock import Clock
+from cab_core.clock import Clock, turn
 from cab_core.cycle.trader import Planned
 from cab_core.domain.booking import AppliedTo
 from cab_core.domain.money import floor_step
@@ -30,7 +30,7 @@ async def flatten(settings: Settings, clock: Clock | None = None) -> FlattenRepo
     Raises:
         CabError: venue or database could not be opened.
     """
-    async with open_account(settings, clock=clock) as session:
+    async with open_account(settings, clock=clock) as session, turn(session.venue.clock):
         await session.orchestrator.execution.recover()
         before = {s: position.quantity for s, position in session.trader.book.positions.items()}
         for symbol in before:

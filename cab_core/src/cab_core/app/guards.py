@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +43,22 @@ log = logging.getLogger("cab.guards")
 #: Time between looks at the files, the watching process and the ballast, milliseconds.
 ROUND_MS = 10_000
 
+#: A call of the exchange that takes longer than this many seconds is slow.
+SLOW_S = 1.0
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Invocation:
+    """How a run was called, for the process that watches over it.
+
+    Attributes:
+        restart: the whole command line. ``config``, ``overrides``: its ``--config`` and ``--set``.
+    """
+
+    restart: Sequence[str] = ()
+    config: Path | None = None
+    overrides: Sequence[str] = ()
+
 
 @attrs.define(eq=False, kw_only=True)
 class Guards:
@@ -61,7 +78,8 @@ class Guards:
     epoch: int
     start: StartVerdict
     watchman: Watchman | None
-    losses: Sequence[str] = ()
+    losses: list[str] = attrs.field(factory=list, init=False)
+    _stopping: asyncio.Future[None] | None = attrs.field(default=None, init=False)
     manager: ServiceManager = attrs.field(factory=lambda: ServiceManager.of(os.environ))
     latency: ApiLatency = attrs.field(factory=ApiLatency)
     reconciled: LastDuration = attrs.field(factory=LastDuration)
@@ -105,14 +123,39 @@ class Guards:
         return next((reason for watch in self._watches if (reason := watch()) is not None), None)
 
     def beat(self) -> None:
-        """Tell the watching process and the service manager that a supervision cycle is complete."""
-        session = self._session
-        if session is None:
-            return
+        """Tell the watching process and the service manager that a supervision cycle is complete.
+
+        While the session is being opened something is taken to be at stake.
+        """
         self.manager.alive()
-        if self.watchman is not None:
-            open_orders = sum(1 for _ in session.orchestrator.execution.standings)
-            self.watchman.beat(self.epoch, open_orders, len(session.trader.book.positions))
+        if self.watchman is None:
+            return
+        if self._session is None:
+            self.watchman.beat(self.epoch, 1, 0)
+            return
+        open_orders = sum(1 for _ in self._session.orchestrator.execution.standings)
+        self.watchman.beat(self.epoch, open_orders, len(self._session.trader.book.positions))
+
+    def observe(self, endpoint: str, seconds: float) -> None:
+        """Take note of a call of the exchange. Waiting for a slow one is no freeze."""
+        self.latency.observe(endpoint, seconds)
+        if self._session is None or seconds > SLOW_S:
+            self.beat()
+
+    def lose(self, reason: str) -> None:
+        """Stop trading because another instance may have taken over."""
+        self.losses.append(reason)
+        if self._session is not None:
+            self._stopping = asyncio.ensure_future(self._session.orchestrator.stop(reason))
+
+    def refuse_if_lost(self) -> None:
+        """Tell a run that ended because it lost its account to another instance.
+
+        Raises:
+            LockedError: it did.
+        """
+        if self.losses:
+            raise LockedError(self.losses[0], where="EVENT_BUS_URL", fix="stop the other instance first")
 
     def watch(self, session: Session, broker: Broker) -> tuple[Loop, ...]:
         """Return the loops that watch a session."""
@@ -151,8 +194,6 @@ class Guards:
     async def _rounds(self) -> None:
         marks = [FileMark.of(path)] if (path := self._file()) is not None else []
         while True:
-            if self.losses:
-                raise LockedError(self.losses[0], where="EVENT_BUS_URL", fix="stop the other instance first")
             if not still_mine(self.holder, *marks):
                 raise LockedError(
                     "the lock file or the database was deleted or replaced while the bot ran",
@@ -178,6 +219,11 @@ class Guards:
             log.error("the dead man's switch had died; it runs again")
 
 
-def spawn_watchman(settings: Settings, restart: Sequence[str] = ()) -> Watchman | None:
+def spawn_watchman(settings: Settings, called: Invocation) -> Watchman | None:
     """Start the process that closes the positions if this one freezes; None where it is not wanted."""
-    return Watchman.spawn(watch_command(settings, restart=restart)) if wanted(settings) else None
+    if not wanted(settings):
+        return None
+    command = watch_command(
+        settings, config=called.config, overrides=called.overrides, restart=called.restart
+    )
+    return Watchman.spawn(command)

@@ -26,7 +26,7 @@ from cab_core.settings.schema import Settings
 log = logging.getLogger("cab.live")
 
 #: Pauses while the venue cannot be reached at the start, seconds; the last one repeats.
-START_PAUSES_S = (1, 2, 5, 10, 30, 60)
+START_PAUSES_S = (1, 2, 5, 10)
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -81,6 +81,8 @@ class QuotedSetup(Parts):
                     "the venue cannot be reached, positions are open: again in %s s: %s", pause_s, error
                 )
                 await self.clock.sleep_until(self.clock.now_ms() + 1000 * pause_s)
+                if self.care is not None:
+                    self.care.beat()
             else:
                 return {symbol: found[symbol] for symbol in self.config.symbols}
         raise CabError("the venue cannot be reached")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import attrs
@@ -11,13 +11,13 @@ import attrs
 from cab_core.app.bus import event_bus
 from cab_core.app.config import RECORDED_BUDGET_S
 from cab_core.app.dead_man import database_file
-from cab_core.app.guards import Guards, spawn_watchman
+from cab_core.app.guards import Guards, Invocation, spawn_watchman
 from cab_core.app.live import QuotedSetup, care_of, open_venue, venue_plugin
 from cab_core.app.regime import regime_watch
 from cab_core.app.run import View, load_run, opened_store, started_plugins, told, until_over
 from cab_core.app.running import Running, Tally
 from cab_core.app.session import SystemIds
-from cab_core.clock import Clock, SystemClock
+from cab_core.clock import Clock, SystemClock, turn
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.probes import timed
 from cab_core.plugins.registry import Plugins
@@ -34,9 +34,11 @@ log = logging.getLogger("cab.run")
 #: Seconds a strategy or rule may take where time is real: the budget of the hook.
 BUDGET_S = 0.2
 
+_CALLED = Invocation()
+
 
 async def run_quoted(
-    settings: Settings, view: View, *, clock: Clock | None = None, restart: Sequence[str] = ()
+    settings: Settings, view: View, *, clock: Clock | None = None, called: Invocation = _CALLED
 ) -> Running:
     """Trade on the venue that EXCHANGE names until stopped.
 
@@ -44,7 +46,7 @@ async def run_quoted(
         settings: checked settings; MODE says whether orders are real.
         view: shows the run while it goes on; cancelled at its end.
         clock: the time of a local exchange that is played step by step; then nothing watches the time.
-        restart: the command line of this run, for the dead man's switch.
+        called: how this run was called, for the dead man's switch.
 
     Raises:
         CabError: it cannot start, or the database failed.
@@ -59,9 +61,9 @@ async def run_quoted(
         refuse_if_latched(database)
         store = await stack.enter_async_context(opened_store(settings, account_of(settings)))
         await stack.enter_async_context(started_plugins(plugins))
-        losses: list[str] = []
+        lost = Lost()
         nonce = SystemIds().trace_id()
-        opened = await stack.enter_async_context(event_bus(settings.event_bus_url, nonce, losses.append))
+        opened = await stack.enter_async_context(event_bus(settings.event_bus_url, nonce, lost))
         clock = clock or SystemClock()
         await stack.enter_async_context(told(opened.bus, clock, plugins, quiet=played))
         guards = Guards(
@@ -72,18 +74,20 @@ async def run_quoted(
             holder=holder,
             epoch=store.epoch,
             start=StartVerdict(()) if played else record_start(database, started_ms),
-            watchman=None if played else spawn_watchman(settings, restart),
-            losses=losses,
+            watchman=None if played else spawn_watchman(settings, called),
         )
+        lost.tell = guards.lose
         setup = _setup(settings, config, plugins, guards, PaperState(store), played=played)
         stack.push_async_callback(setup.venue.close)
-        session = await setup.open()
-        if not played:
-            session.orchestrator.background += guards.watch(session, setup.venue)
-        await session.take_up()
+        async with turn(clock):
+            session = await setup.open()
+            if not played:
+                session.orchestrator.background += guards.watch(session, setup.venue)
+            await session.take_up()
         running = Running(settings=settings, market="exchange", session=session, tally=setup.tally)
         guards.ready(f"{settings.mode} {', '.join(settings.symbols)}")
         await until_over(running, view, guards.stopping)
+        guards.refuse_if_lost()
         record_clean_stop(database, started_ms)
         guards.close()
         return running
@@ -114,10 +118,25 @@ def _setup(
         budget_s=RECORDED_BUDGET_S if played else BUDGET_S,
         settings=settings,
         clock=clock,
-        venue=timed(open_venue(bound, settings, config, clock), clock, guards.latency.observe),
+        venue=timed(open_venue(bound, settings, config, clock), clock, guards.observe),
         care=care if live else None,
         tally=tally,
     )
+
+
+def _log(reason: str) -> None:
+    log.critical("%s", reason)
+
+
+@attrs.define(eq=False)
+class Lost:
+    """Hands on why the instance key was lost; the guards that act on it come after the key."""
+
+    tell: Callable[[str], None] = _log
+
+    def __call__(self, reason: str) -> None:
+        """Hand it on."""
+        self.tell(reason)
 
 
 @attrs.frozen(eq=False, kw_only=True)

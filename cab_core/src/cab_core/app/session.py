@@ -24,6 +24,7 @@ from cab_core.cycle.protect import Protector
 from cab_core.cycle.reconcile import Reconciler
 from cab_core.cycle.records import OrderRecord
 from cab_core.cycle.regime_watch import RegimeWatch
+from cab_core.cycle.rules_watch import RulesWatch
 from cab_core.cycle.settlement import Settlement
 from cab_core.cycle.supervise import Loop, Supervisor
 from cab_core.cycle.trader import Trader
@@ -166,7 +167,9 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
     execution = _execution(parts, venue, trader, announcer, regime_at, care)
     reconciler = None if care is None else _reconciler(execution, announcer, care, past, lock)
     if reconciler is not None:
-        background = (*background, Loop("account", "reconcile", reconciler.run, background=True))
+        rules = RulesWatch(execution, clock, lock, SystemIds().trace_id)
+        loops = {"reconcile": reconciler.run, "rules": rules.run}
+        background += tuple(Loop("account", name, make, background=True) for name, make in loops.items())
     orchestrator = Orchestrator(
         config=config,
         trader=trader,

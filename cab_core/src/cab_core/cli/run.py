@@ -79,10 +79,12 @@ def command(
     watched = sys.stderr.isatty() and not as_json
     view = _view(loaded, watched=watched)
     if choice.kind == "exchange":
+        from cab_core.app.guards import Invocation
         from cab_core.app.run_quoted import run_quoted
 
         again = [sys.executable, *sys.argv, *([] if yes_live else ["--yes-live"])]
-        running = asyncio.run(run_quoted(settings, view, restart=again))
+        called = Invocation(restart=again, config=config, overrides=overrides)
+        running = asyncio.run(run_quoted(settings, view, called=called))
     else:
         from cab_core.app.run import run_paper
 

@@ -42,6 +42,9 @@ RETRY_PAUSES_S = (1, 2, 4)
 #: A refused exit is tried again after this long, doubled each time up to the longest.
 EXIT_PAUSE_MS, LONGEST_EXIT_PAUSE_MS = 5_000, 60_000
 
+#: Refusals that say that the venue's rules are no longer what they were.
+_RULES = frozenset({"bad_precision", "below_min_notional", "not_tradable"})
+
 #: A market order that has not ended after this long is canceled.
 MARKET_TIMEOUT_MS = 120_000
 
@@ -80,6 +83,7 @@ class Execution:
         gate: asked once more about each buy right before the send; a text refuses it.
         stand_at: lets a recorded market stand at the level an exit was decided at.
         jitter: returns a number between -1 and 1 that varies pauses.
+        stale_rules: the venue refused an order's precision or size: its rules have to be read again.
         refused_account: why the venue takes no orders of this account at all, None if it does.
     """
 
@@ -91,6 +95,7 @@ class Execution:
     gate: Callable[[Intent], str | None] = _allow
     stand_at: Callable[[str, Decimal], None] = lambda _, __: None
     jitter: Callable[[], float] = lambda: 0.0
+    stale_rules: bool = attrs.field(default=False, init=False)
     refused_account: str | None = attrs.field(default=None, init=False)
     _pauses: dict[str, tuple[int, int]] = attrs.field(factory=dict, init=False)
 
@@ -307,6 +312,8 @@ class Execution:
         text = f"{outcome.reason}: {outcome.message}"
         await self.settlement.end(standing, OrderState.REJECTED, text)
         self.settlement.record(OrderRecord(plain(intent), ()))
+        if outcome.reason in _RULES:
+            self.stale_rules = True
         if outcome.reason == "credentials" and self.refused_account is None:
             self.refused_account = text
             self.settlement.events.stuck(intent, f"the venue takes no orders of this account: {text}")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from enum import StrEnum
-from typing import Any, TypeAlias
 
 import attrs
 
-from cab_core.clock import Clock, VirtualClock
+from cab_core.clock import Clock, turn
 from cab_core.errors import LockedError, StorageError
 
 log = logging.getLogger("cab.cycle")
@@ -103,7 +101,7 @@ class Supervisor:
             LockedError: another instance may trade this account.
         """
         ready = asyncio.Event()
-        async with _turn(self.clock):  # no virtual time passes before every loop has joined
+        async with turn(self.clock):  # no virtual time passes before every loop has joined
             for loop in loops:
                 task = asyncio.create_task(self._supervised(loop, ready), name=f"{loop.symbol}:{loop.name}")
                 self._tasks[task] = loop
@@ -126,7 +124,7 @@ class Supervisor:
                     raise error
 
     async def _supervised(self, loop: Loop, ready: asyncio.Event) -> None:
-        async with _turn(self.clock):
+        async with turn(self.clock):
             await ready.wait()
             pause_s = 1
             while True:
@@ -151,11 +149,3 @@ class Supervisor:
         for task, loop in self._tasks.items():
             if symbol is None or loop.symbol == symbol:
                 task.cancel()
-
-
-Turn: TypeAlias = AbstractAsyncContextManager[Any]
-
-
-def _turn(clock: Clock) -> Turn:
-    """Join the turnstile of a virtual clock; nothing to join on a real one."""
-    return clock.joined() if isinstance(clock, VirtualClock) else nullcontext()

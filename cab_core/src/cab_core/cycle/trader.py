@@ -5,7 +5,7 @@ Both shells drive this one object. It decides and books; it never sends, waits, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 import attrs
@@ -14,7 +14,7 @@ from cab_core.cycle.config import CycleConfig
 from cab_core.domain.book import Book
 from cab_core.domain.booking import Applied, AppliedTo
 from cab_core.domain.exits import STOP_PURPOSES, ExitSale, Protection, on_candle, on_price
-from cab_core.domain.market import Candle, Quote
+from cab_core.domain.market import Candle, Instrument, Quote
 from cab_core.domain.money import floor_step
 from cab_core.domain.monitoring import ACTIVITY_RULE, Activity, activity_verdict
 from cab_core.domain.orders import Fill, Intent, Purpose, Side, intent_key
@@ -90,6 +90,11 @@ class Trader:
         self.halts = halts or Halts()
         self._judge = judge
         self._hourly_returns = hourly_returns
+
+    def use(self, instruments: Mapping[str, Instrument]) -> None:
+        """Follow the venue's rules as they are now."""
+        self.config = attrs.evolve(self.config, instruments={**self.config.instruments, **instruments})
+        self.book.instruments.update(instruments)
 
     def rule_on_buy(
         self, symbol: str, quote: Quote, regime: RegimeState, now_ms: int, spreads: Sequence[float]
