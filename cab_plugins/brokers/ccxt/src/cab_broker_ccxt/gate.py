@@ -10,7 +10,7 @@ from cab_broker_ccxt.book import quote_of
 from cab_broker_ccxt.canceling import Canceling
 from cab_broker_ccxt.candles import Candles
 from cab_broker_ccxt.config import Config
-from cab_broker_ccxt.listings import Listings
+from cab_broker_ccxt.listings import LOOK_BACK_DAYS, Listings
 from cab_broker_ccxt.memory import Memory
 from cab_broker_ccxt.own import Own
 from cab_broker_ccxt.resolving import Resolving
@@ -69,6 +69,7 @@ class GateBroker:
             stop_locks_funds=False,
             fee_on_buy="base",
             candle_limit=1000,
+            trades_window_days=LOOK_BACK_DAYS,
         )
 
     async def check(self) -> Sequence[str]:

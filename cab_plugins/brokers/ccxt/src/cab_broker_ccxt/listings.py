@@ -17,6 +17,8 @@ TRADES_PAGE = 1000
 MAX_STOP_PAGES = 200
 #: Own trades are listed over at most 30 days at once; a second less keeps both ends inside.
 SLICE_S = 30 * 86_400 - 1
+#: How far back own trades are looked for.
+LOOK_BACK_DAYS = 365
 
 
 @attrs.frozen(eq=False)
@@ -52,12 +54,16 @@ class Listings:
         return await self._orders(params)
 
     async def trades(self, symbol: str, since_ms: int, order_id: str | None = None) -> list[Row]:
-        """Return own trades since ``since_ms`` (the bot's clock), ordered by time and id, each once."""
+        """Return own trades since ``since_ms`` (the bot's clock), ordered by time and id, each once.
+
+        They are looked for over a year at most, in slices: the venue shows seven days unless told otherwise.
+        """
         await self.api.sync()
         filters = {} if order_id is None else {"order_id": order_id}
         now_s = self.api.server.now_ms() // 1000 + 1
+        first_s = max(self._server_s(since_ms), now_s - LOOK_BACK_DAYS * 86_400)
         found: dict[str, Row] = {}
-        for start_s in range(min(self._server_s(since_ms), now_s), now_s + 1, SLICE_S + 1):
+        for start_s in range(min(first_s, now_s), now_s + 1, SLICE_S + 1):
             span = {"from": start_s, "to": min(start_s + SLICE_S, now_s)}
             params = {**self.common(symbol), **filters, **span}
             for row in await self.api.listing("privateSpotGetMyTrades", params, TRADES_PAGE):

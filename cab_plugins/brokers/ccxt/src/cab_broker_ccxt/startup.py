@@ -151,7 +151,7 @@ async def checked(bench: Bench) -> Sequence[str]:
     for check in ONLINE:
         try:
             found += await check(bench)
-        except VenueError as error:
+        except CabError as error:
             found.append(problem(f"{check.__name__}: {error.what}", "is the exchange reachable?"))
     return reported(found, bench.config.where)
 

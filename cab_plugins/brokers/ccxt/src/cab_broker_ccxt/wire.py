@@ -107,7 +107,7 @@ async def watched(call: Awaitable[Any]) -> Reply:
     data, error, sent = None, "", True
     try:
         data = await call
-    except FAILURES as failure:
+    except (*FAILURES, ForbiddenHostError) as failure:
         error = type(failure).__name__
         sent = seen.left and not _never_connected(failure)
     finally:
