@@ -1,4 +1,4 @@
-"""Keeps up with the venue's rules: precision, minimums, what may be traded, and what is about to be delisted."""
+"""Keeps up with the venue's rules: precision, minimums, what may be traded, what is being delisted."""
 
 from __future__ import annotations
 
