@@ -17,7 +17,7 @@ EXECUTION = "cab_core/cycle/execute_trade.py"
 #: What a plugin author's broker is tested with calls the broker itself.
 BROKER_KIT = "cab_core/testing/broker.py"
 #: Simulated venues: they are the other side of the port.
-VENUES = ("cab_core/domain/", "cab_broker_")
+VENUES = ("cab_core/domain/", "cab_broker_", "cab_exchange_sim/")
 #: Where a failure of foreign code or of one of several tasks must not end the others.
 SUPERVISORS = {"cab_core/plugins/isolation.py", "cab_core/cycle/supervise.py", "cab_core/bus/memory.py"}
 
@@ -103,7 +103,8 @@ def test_the_rule_lets_the_rest_pass(code: str) -> None:
 def test_tests_of_plugins_need_only_what_every_author_has() -> None:
     folders = [
         *ROOT.glob("plugins-*/*/tests"),
-        *ROOT.glob("cab_plugins/*/*/tests"),
+        *ROOT.glob("cab_plugins/brokers/*/tests"),
+        *ROOT.glob("cab_plugins/notifiers/*/tests"),
         *ROOT.glob("examples/*/tests"),
     ]
     files = [file for folder in folders for file in folder.rglob("*.py")]

@@ -19,7 +19,7 @@ DEVIATIONS = {
         "plugins-risk/cooldown/pyproject.toml",
         "cooldown = ",
         "cool_down = ",
-        "plugins-risk/cooldown: the one entry point must be cooldown",
+        "plugins-risk/cooldown: there must be an entry point cooldown",
     ),
     "another backend": (
         "plugins-regime/dxy/pyproject.toml",
