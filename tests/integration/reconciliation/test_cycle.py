@@ -186,6 +186,31 @@ async def test_a_trade_that_shows_up_late_shrinks_nothing(desk: Any) -> None:
         assert all(not fill.trade_id.startswith("estimated") for fill in await bot.fills())
 
 
+@pytest.mark.catalogue(41)
+async def test_a_stop_that_sells_while_the_venue_is_read_shrinks_nothing(desk: Any) -> None:
+    async with desk.bot("0.005") as bot:
+        await bot.buy()
+        await bot.settled()
+        await bot.protector.tend(SYMBOL)
+        listed = desk.venue.orders
+
+        async def sold_after_the_listing(symbol: str, since_ms: int) -> Any:
+            found = await listed(symbol, since_ms)
+            desk.venue.hidden = True
+            desk.venue.prices.bid = Decimal("94.9")
+            await desk.venue.quote(symbol)
+            return found
+
+        desk.venue.orders = sold_after_the_listing
+        assert (await bot.cycle(force=True)).corrected == ()
+        assert desk.venue.base() < Decimal("0.0001") < bot.held()
+
+        desk.venue.orders, desk.venue.hidden = listed, False
+        await bot.cycle()
+        assert all(not fill.trade_id.startswith("estimated") for fill in await bot.fills())
+        assert SYMBOL not in bot.trader.book.positions
+
+
 @pytest.mark.catalogue(31)
 @pytest.mark.parametrize("verb", ["orders", "fills_since", "balances"])
 async def test_a_listing_that_fails_is_no_evidence(desk: Any, verb: str) -> None:
