@@ -20,6 +20,7 @@ from cab_core.sdk import (
     Alert,
     BookView,
     Broker,
+    BrokerCaps,
     BrokerPlugin,
     CabError,
     Entry,
@@ -31,7 +32,9 @@ from cab_core.sdk import (
     Reading,
     ReadingKind,
     Rejected,
+    Resolution,
     RiskRule,
+    Undetermined,
     Verdict,
     VerdictKind,
     hookimpl,
@@ -330,6 +333,17 @@ class NeverFinds(Wrapped):
         return Absent()
 
 
+class JumpsToConclusions(Wrapped):
+    def caps(self) -> BrokerCaps:
+        return attrs.evolve(self._broker.caps(), supports_request_expiry=True)
+
+
+class NeverIsSure(Wrapped):
+    async def resolve(self, intent: Intent) -> Resolution:
+        resolution = await self._broker.resolve(intent)
+        return Undetermined("who knows") if isinstance(resolution, Absent) else resolution
+
+
 class CancelsAnything(Wrapped):
     async def cancel(self, intent: Intent) -> Outcome:
         return Ack("0")
@@ -350,6 +364,8 @@ BROKERS: dict[type, str] = {
     broker_with("ThrowsRefusals", Throws): "test_refusals_are_values",
     broker_with("SpendsTwice", SpendsDouble): "test_a_buy_is_sized_in_quote",
     broker_with("NeverFindsOrders", NeverFinds): "test_orders_are_resolved_by_observation",
+    broker_with("ConcludesTooEarly", JumpsToConclusions): "test_orders_are_resolved_by_observation",
+    broker_with("NeverProvesAbsence", NeverIsSure): "test_orders_are_resolved_by_observation",
     broker_with("CancelsWhatIsGone", CancelsAnything): "test_cancelling_what_is_gone_is_a_value",
     broker_with("RepeatsFills", RepeatsItsFills): "test_fills_tell_what_happened",
     broker_with("WhispersItsKey", Whispers): "test_credentials_are_not_in_the_output",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, TypeVar
+from functools import cached_property
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import attrs
 
 from cab_core.plugins.kinds import Kind
 from cab_core.sdk import (
@@ -14,6 +17,7 @@ from cab_core.sdk import (
     Ack,
     Broker,
     BrokerCaps,
+    Clock,
     Costs,
     Fill,
     Found,
@@ -22,8 +26,10 @@ from cab_core.sdk import (
     Outcome,
     Purpose,
     Rejected,
+    Resolution,
     Secret,
     Side,
+    Undetermined,
     Unknown,
 )
 from cab_core.testing.base import Conformance, reject
@@ -35,36 +41,43 @@ SYMBOL = "BTC/USDT"
 API_KEY, API_SECRET = "kit-api-key-0001", "kit-api-secret-0002"
 
 
-def buy(cost: str = "50", ref: str = "1") -> Intent:
-    """Return the intent to spend ``cost`` USDT on BTC; ``ref`` makes it another one."""
-    key = f"{SYMBOL}|buy|entry|{ref}"
-    return Intent(key, SYMBOL, Side.BUY, Purpose.ENTRY, "kit", "0" * 16, START_MS, cost=Decimal(cost))
+#: How long a check lets time pass before it gives up on a proof of absence.
+PATIENCE_MS, STEP_MS = 7_200_000, 6_000
 
 
-def sell(quantity: Decimal, ref: str = "2") -> Intent:
-    """Return the intent to sell ``quantity`` BTC."""
-    key = f"{SYMBOL}|sell|signal_sell|{ref}"
-    return Intent(key, SYMBOL, Side.SELL, Purpose.SIGNAL_SELL, "kit", "0" * 16, START_MS, quantity=quantity)
+class AdvancedClock(Clock, Protocol):
+    """A clock that a check can move."""
+
+    def advance(self, *, ms: int) -> None:
+        """Move the time forward."""
 
 
 class BrokerConformance(Conformance):
-    """Standard checks of a broker. Override `opened` to open yours against a venue that stays here."""
+    """Standard checks of a broker. Override `opened` to open yours against a venue that stays here.
+
+    Such a venue holds 10,000 USDT and trades BTC near 100. Override `clock` too if it has a time of its own:
+    a clock with ``advance(ms=...)``.
+    """
 
     kind: ClassVar[Kind] = Kind.BROKER
     goes_out: ClassVar[bool] = True
 
+    @cached_property
+    def clock(self) -> AdvancedClock:
+        """The clock of the accounts of one check; it moves when the check lets time pass."""
+        return VirtualClock(START_MS + 1000 * TF_MS)
+
     def account(self) -> Account:
         """Return a new account of 10,000 USDT on a still market at 100, with made-up credentials."""
-        clock = VirtualClock(START_MS + 1000 * TF_MS)
         return Account(
             symbols=(SYMBOL, "ETH/USDT"),
             initial_quote=Decimal(10_000),
             costs=Costs(),
             instruments={symbol: Instrument(symbol) for symbol in (SYMBOL, "ETH/USDT")},
-            clock=clock,
+            clock=self.clock,
             api_key=Secret(API_KEY),
             api_secret=Secret(API_SECRET),
-            market=StillMarket(clock),
+            market=StillMarket(self.clock),
         )
 
     def opened(self) -> Broker:
@@ -75,6 +88,17 @@ class BrokerConformance(Conformance):
     def exercise(self, plugin: Any) -> None:
         """Open an account."""
         plugin.open(self.account())
+
+    def buy(self, cost: str = "50", ref: str = "1") -> Intent:
+        """Return the intent, journaled now, to spend ``cost`` USDT on BTC; ``ref`` makes it another one."""
+        key, now_ms = f"{SYMBOL}|buy|entry|{ref}", self.clock.now_ms()
+        intent = Intent(key, SYMBOL, Side.BUY, Purpose.ENTRY, "kit", "0" * 16, now_ms, cost=Decimal(cost))
+        return attrs.evolve(intent, sent_ms=now_ms)
+
+    def sell(self, quantity: Decimal, ref: str = "2") -> Intent:
+        """Return the intent, journaled now, to sell ``quantity`` BTC."""
+        sized = attrs.evolve(self.buy(), cost=None, quantity=quantity, side=Side.SELL)
+        return attrs.evolve(sized, key=f"{SYMBOL}|sell|signal_sell|{ref}", purpose=Purpose.SIGNAL_SELL)
 
     def ask(self, question: Callable[[Broker], Awaitable[T]]) -> T:
         """Open a broker, let the coroutine function work with it, close it."""
@@ -125,7 +149,7 @@ class BrokerConformance(Conformance):
 
         async def talk(broker: Broker) -> None:
             before = await _held(broker)
-            self._expect(await broker.submit(buy("50")), Ack, "a buy for 50 USDT")
+            self._expect(await broker.submit(self.buy("50")), Ack, "a buy for 50 USDT")
             after = await _held(broker)
             spent = before["USDT"] - after["USDT"]
             if not Decimal(45) <= spent <= Decimal(50):
@@ -139,9 +163,9 @@ class BrokerConformance(Conformance):
         """A sell gives exactly the quantity it was told, and brings quote currency."""
 
         async def talk(broker: Broker) -> None:
-            self._expect(await broker.submit(buy("200")), Ack, "a buy for 200 USDT")
+            self._expect(await broker.submit(self.buy("200")), Ack, "a buy for 200 USDT")
             before = await _held(broker)
-            self._expect(await broker.submit(sell(Decimal("1.5"))), Ack, "a sell of 1.5 BTC")
+            self._expect(await broker.submit(self.sell(Decimal("1.5"))), Ack, "a sell of 1.5 BTC")
             after = await _held(broker)
             sold = before["BTC"] - after["BTC"]
             if sold != Decimal("1.5"):
@@ -155,10 +179,10 @@ class BrokerConformance(Conformance):
         """A quantity finer than the venue's step is rejected or rounded down, never up."""
 
         async def talk(broker: Broker) -> None:
-            await broker.submit(buy("200"))
+            await broker.submit(self.buy("200"))
             step = (await broker.instruments())[SYMBOL].amount_step
             before = await _held(broker)
-            self._value(await broker.submit(sell(1 + step * 9 / 10)))
+            self._value(await broker.submit(self.sell(1 + step * 9 / 10)))
             sold = before["BTC"] - (await _held(broker))["BTC"]
             if sold not in (0, 1 - 1 % step):
                 reject(f"a sell of {1 + step * 9 / 10} BTC sold {sold}", f"round down to the step of {step}")
@@ -169,9 +193,10 @@ class BrokerConformance(Conformance):
         """The same intent sent twice is one order, whatever the second send is told."""
 
         async def talk(broker: Broker) -> None:
-            await broker.submit(buy("50"))
+            intent = self.buy("50")
+            await broker.submit(intent)
             once, fills = await _held(broker), await broker.fills_since(SYMBOL, 0)
-            self._value(await broker.submit(buy("50")))
+            self._value(await broker.submit(intent))
             if await _held(broker) != once or list(await broker.fills_since(SYMBOL, 0)) != list(fills):
                 reject("sending an intent twice bought twice", "look the client id up before executing")
 
@@ -183,9 +208,9 @@ class BrokerConformance(Conformance):
         async def talk(broker: Broker) -> None:
             before = await _held(broker)
             hopeless = {
-                "a buy beyond the balance": buy("1000000", "3"),
-                "a buy below the minimum": buy("0.01", "4"),
-                "a sell of what is not there": sell(Decimal(5), "5"),
+                "a buy beyond the balance": self.buy("1000000", "3"),
+                "a buy below the minimum": self.buy("0.01", "4"),
+                "a sell of what is not there": self.sell(Decimal(5), "5"),
             }
             for name, intent in hopeless.items():
                 outcome = await broker.submit(intent)
@@ -202,14 +227,17 @@ class BrokerConformance(Conformance):
 
         async def talk(broker: Broker) -> None:
             before = await _held(broker)
-            await broker.submit(buy("50", "6"))
-            await broker.submit(buy("60", "7"))
+            await broker.submit(self.buy("50", "6"))
+            await broker.submit(self.buy("60", "7"))
             fills = list(await broker.fills_since(SYMBOL, 0))
             if len({fill.trade_id for fill in fills}) != len(fills) or len(fills) < 2:
                 reject(
                     f"two orders gave the trades {[fill.trade_id for fill in fills]}", "give each its own id"
                 )
-            if {fill.client_id for fill in fills} != {buy("50", "6").client_id, buy("60", "7").client_id}:
+            if {fill.client_id for fill in fills} != {
+                self.buy("50", "6").client_id,
+                self.buy("60", "7").client_id,
+            }:
                 reject("the fills do not carry the client ids of the intents", "copy intent.client_id")
             if [fill.ts_ms for fill in fills] != sorted(fill.ts_ms for fill in fills):
                 reject("the fills are not ordered by time", "return them oldest first")
@@ -219,8 +247,8 @@ class BrokerConformance(Conformance):
                     f"fills of {sum(map(_paid, fills))} USDT against {spent} in the balance",
                     "book what was filled",
                 )
-            first = [fill for fill in fills if fill.client_id == buy("50", "6").client_id]
-            if list(await broker.fills_of(buy("50", "6"))) != first:
+            first = [fill for fill in fills if fill.client_id == self.buy("50", "6").client_id]
+            if list(await broker.fills_of(self.buy("50", "6"))) != first:
                 reject("fills_of() does not return the trades of its order", "filter by the client id")
             if await broker.fills_since(SYMBOL, fills[-1].ts_ms + 1):
                 reject("fills_since() returns older fills", "filter by since_ms, inclusive")
@@ -231,14 +259,15 @@ class BrokerConformance(Conformance):
         """What was sent is found, what was never sent is absent, and asking changes nothing."""
 
         async def talk(broker: Broker) -> None:
-            await broker.submit(buy("50", "8"))
+            sent, never = self.buy("50", "8"), self.buy("50", "9")
+            await broker.submit(sent)
             before = await _held(broker)
-            found, absent = await broker.resolve(buy("50", "8")), await broker.resolve(buy("50", "9"))
+            found, absent = await broker.resolve(sent), await self._absence(broker, never)
             if not isinstance(found, Found):
                 reject(
                     f"a sent order is resolved as {found}", "look up open orders, finished ones and trades"
                 )
-            if not isinstance(absent, Absent):
+            if not isinstance(absent, Absent) and _provable(broker.caps()):
                 reject(
                     f"an order that was never sent is resolved as {absent}",
                     "say Absent where the venue proves it",
@@ -252,9 +281,9 @@ class BrokerConformance(Conformance):
         """Cancelling an order that is filled, or never was, is `Rejected`; no order rests unseen."""
 
         async def talk(broker: Broker) -> None:
-            await broker.submit(buy("50", "10"))
-            self._expect(await broker.cancel(buy("50", "10")), Rejected, "cancelling a filled order")
-            self._expect(await broker.cancel(buy("50", "11")), Rejected, "cancelling an unknown order")
+            await broker.submit(self.buy("50", "10"))
+            self._expect(await broker.cancel(self.buy("50", "10")), Rejected, "cancelling a filled order")
+            self._expect(await broker.cancel(self.buy("50", "11")), Rejected, "cancelling an unknown order")
             if [order for order in await broker.orders(SYMBOL, 0) if order.open]:
                 reject("a filled market order is listed as open", "list resting orders only")
 
@@ -280,6 +309,21 @@ class BrokerConformance(Conformance):
                 )
         asyncio.run(broker.close())
 
+    async def _absence(self, broker: Broker, never: Intent) -> Resolution:
+        """Ask for an order that was never sent until the broker is sure; not before it may be."""
+        resolution = await broker.resolve(never)
+        if isinstance(resolution, Absent) and broker.caps().supports_request_expiry:
+            reject(
+                "an order whose request may still arrive is resolved as Absent",
+                "wait until the request has expired, then look again",
+            )
+        for _ in range(PATIENCE_MS // STEP_MS if _provable(broker.caps()) else 3):
+            if not isinstance(resolution, Undetermined):
+                break
+            self.clock.advance(ms=STEP_MS)
+            resolution = await broker.resolve(never)
+        return resolution
+
     def _value(self, outcome: Any) -> None:
         if not isinstance(outcome, Ack | Rejected | Unknown):
             reject(f"submit() returned {outcome!r}", "return Ack, Rejected or Unknown")
@@ -288,6 +332,11 @@ class BrokerConformance(Conformance):
         self._value(outcome)
         if not isinstance(outcome, kind):
             reject(f"{name} gave {outcome!r}, not {kind.__name__}", "outcomes are values of cab_core.sdk")
+
+
+def _provable(caps: BrokerCaps) -> bool:
+    """Say whether the venue can prove that it never took an order: it expires, or is found by client id."""
+    return caps.supports_request_expiry or caps.client_id_lookup == "always"
 
 
 def _paid(fill: Fill) -> Decimal:

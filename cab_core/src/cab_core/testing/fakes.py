@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cab_core.errors import CabError
-from cab_core.sdk import Bars, Quote
+from cab_core.sdk import Bars, Clock, Quote
 from cab_core.testing.series import START_MS, TF_MS, story
 
 
@@ -78,7 +78,7 @@ class CannedHttp:
 class StillMarket:
     """A market whose price moves only when told, for tests of simulated venues."""
 
-    def __init__(self, clock: VirtualClock, price: Decimal = Decimal(100)) -> None:
+    def __init__(self, clock: Clock, price: Decimal = Decimal(100)) -> None:
         self.clock = clock
         self.price = price
         self.half_spread = Decimal("0.01")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from decimal import Decimal
 from typing import Any
 
@@ -48,8 +48,11 @@ class BotClock:
     async def sleep_until(self, ts_ms: int, order: int = 0) -> None:
         self.advance(max(0, ts_ms - self.now_ms()))
 
-    def advance(self, ms: int) -> None:
-        self._venue.advance(ms)
+    def parked(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
+    def advance(self, ms: int = 0, seconds: float = 0.0) -> None:
+        self._venue.advance(ms + round(seconds * 1000))
 
 
 @attrs.define
