@@ -376,6 +376,12 @@ def execute_unguarded(path: Path, statement: str) -> None:
     execute(path, statement)
 
 
+@pytest.mark.catalogue(158)
+def test_risk_counters_reset_behind_the_bots_back_are_named(database: Path) -> None:
+    execute(database, "UPDATE risk_counters SET value = '0' WHERE value != '0'")
+    assert broken(database) == {"I25"}
+
+
 def test_an_earlier_copy_of_the_tables_does_not_pass_for_the_present(database: Path, tmp_path: Path) -> None:
     """Tables of yesterday beside the journal of today."""
     shutil.copy(database, tmp_path / "old.sqlite3")
