@@ -116,3 +116,15 @@ def test_unknown_paths_and_broken_bodies_are_answered_as_the_venue_does(api):
     assert api("GET", "/spot/nothing").json()["label"] == "NOT_FOUND"
     assert api("PUT", "/spot/orders").json()["label"] == "METHOD_NOT_ALLOWED"
     assert api("POST", "/spot/orders", body=[1]).json()["label"] == "INVALID_PARAM_VALUE"
+
+
+def test_a_defect_of_the_exchange_is_answered_and_counted(api, venue, monkeypatch):
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(type(venue.exchange), "book", broken)
+    answer = api("GET", "/spot/order_book", "currency_pair=BTC_USDT")
+    assert (answer.status_code, answer.json()["label"]) == (500, "INTERNAL")
+    control = {"Authorization": f"Bearer {venue.control_token}"}
+    counted = httpx.get(f"{venue.control_url}/counters", headers=control, trust_env=False).json()
+    assert counted["INTERNAL"] == 1

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 EntryKind: TypeAlias = Literal[
-    "order", "amend", "fill", "end", "stop", "fire", "stop_end", "refused", "adjust", "condition"
+    "order", "amend", "fill", "end", "stop", "fire", "stop_end", "refused", "adjust"
 ]
 
 
