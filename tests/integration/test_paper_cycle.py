@@ -157,3 +157,15 @@ async def test_a_position_is_protected_as_soon_as_it_is_on_record(bench):
     protection = book.positions["BTC/USDT"].protection
     assert protection is not None
     assert Decimal(stored["protection"]["stop"]) == protection.stop
+
+
+async def test_a_fill_that_slipped_beyond_the_cap_is_warned_of(bench):
+    """The fill stands as it is; the operator is told, entries and exits alike."""
+    overrides = ("PAPER_SLIPPAGE_PCT=1.5", "RISK_MAX_SLIPPAGE_PCT=1")
+    slipped = await bench(bars=14, overrides=overrides).run()
+    warnings = [e for topic, e in slipped.events if topic == "risk.warning" and e["rule"] == "slippage"]
+    assert len(warnings) == len(slipped.orders) > 1
+    assert all(1.4 < warning["value"] < 1.6 and warning["threshold"] == 1 for warning in warnings)
+    within = await bench(bars=14, overrides=("PAPER_SLIPPAGE_PCT=0.9",)).run()
+    assert len(within.orders) == len(slipped.orders)
+    assert not [e for topic, e in within.events if topic == "risk.warning" and e["rule"] == "slippage"]
