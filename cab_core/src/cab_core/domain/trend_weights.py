@@ -27,20 +27,20 @@ def rolling_rank(values: FloatArray) -> FloatArray:
         ``#less + 0.5 * #equal`` per row, the row itself included; meaningless before row `RANK_LENGTH` - 1.
     """
     before = RANK_LENGTH - 1
-    n = max(len(values) - before, 0)
-    current = values[before:]
-    below, up_to = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
-    holds = np.empty(n, np.bool_)
-    one = holds.view(np.uint8)
-    for start in range(RANK_LENGTH):
-        earlier = values[start : start + n]
-        np.less(earlier, current, out=holds)
-        below += one
-        np.less_equal(earlier, current, out=holds)
-        up_to += one
     counts = np.zeros(len(values))
-    counts[before:] = (below + up_to.astype(np.float64)) / 2
+    if len(values) > before:
+        current = values[before:]
+        # Row s holds, for each value, the one that stands s places after the first of its window.
+        windows = np.lib.stride_tricks.sliding_window_view(values, len(current))
+        below = _count(windows < current)
+        counts[before:] = (below + _count(windows <= current)) / 2
     return counts
+
+
+def _count(holds: npt.NDArray[np.bool_]) -> FloatArray:
+    """Return per column in how many rows it holds; there are few enough for a byte."""
+    count: FloatArray = np.add.reduce(holds.view(np.uint8), axis=0, dtype=np.uint8).astype(np.float64)
+    return count
 
 
 @attrs.frozen(slots=True)
