@@ -29,18 +29,16 @@ def account_state(book: Book) -> dict[str, Any]:
 
     Holds the lots (dust included), the newest trade ids, the last 50 round trips and 40 days of realized PnL.
     """
-    state = _account(book)
-    state["round_trips"] = state["round_trips"][-VIEWED_ROUND_TRIPS:]
-    kept = sorted(book.realized_by_day)[-KEPT_DAYS:]
-    state["realized_by_day"] = {str(day): state["realized_by_day"][str(day)] for day in kept}
-    return state
+    newest = sorted(book.realized_by_day)[-KEPT_DAYS:]
+    days = {day: book.realized_by_day[day] for day in newest}
+    return _account(book, book.round_trips[-VIEWED_ROUND_TRIPS:], days)
 
 
 def to_state(book: Book) -> dict[str, Any]:
     """Return the whole book: ``account``, ``positions`` by symbol, and ``trades``; an exact round trip."""
     convert = money_converter().unstructure
     return {
-        "account": _account(book),
+        "account": _account(book, book.round_trips, book.realized_by_day),
         "positions": {symbol: convert(position) for symbol, position in book.positions.items()},
         "trades": convert(book.trades, list[TradeRecord]),
     }
@@ -73,15 +71,15 @@ def from_state(state: Mapping[str, Any], instruments: Mapping[str, Instrument]) 
     return book
 
 
-def _account(book: Book) -> dict[str, Any]:
+def _account(book: Book, trips: list[RoundTrip], realized_by_day: Mapping[int, Decimal]) -> dict[str, Any]:
     convert = money_converter().unstructure
     return {
         "baseline": str(book.baseline),
         "quote_free": str(book.quote_free),
         "peak": str(book.peak),
         "realized": str(book.realized),
-        "realized_by_day": decimals(book.realized_by_day),
-        "round_trips": convert(book.round_trips, list[RoundTrip]),
+        "realized_by_day": decimals(realized_by_day),
+        "round_trips": convert(trips, list[RoundTrip]),
         "last_fill_ms": dict(book.last_fill_ms),
         "marks": decimals(book.marks),
         "recent": [[ts_ms, client_id, str(value)] for ts_ms, client_id, value in book.recent],
