@@ -19,6 +19,9 @@ from cab_core.domain.fusion import fuse
 from cab_core.domain.quality import BuyBlock, Filtered, filter_buys
 from cab_core.domain.signals import ActionArray, Signals
 
+#: Codes up to this one are `Outcome.ALL_HOLD` and `Outcome.NO_VOTES`; numpy is slow at comparing with enums.
+NO_WISH = Outcome.NO_VOTES.value
+
 
 class Panel(Protocol):
     """The strategies of one symbol in set order."""
@@ -91,5 +94,5 @@ def evaluate(
     fused = fuse(filtered.action, confidence, p_up, config.fusion)
     decided = aggregate(filtered.action, fused, config.aggregation)
     stopped = (filtered.action != action).any(axis=0)
-    quiet = (decided.code == Outcome.ALL_HOLD) | (decided.code == Outcome.NO_VOTES)
+    quiet = decided.code <= NO_WISH
     return Votes(signals, fused, filtered, decided, quiet & stopped)

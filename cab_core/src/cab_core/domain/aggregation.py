@@ -174,9 +174,10 @@ def _vote(action: ActionArray, confidence: FloatArray, settings: AggregationSett
     winning = _sum_in_order(confidence * (cast == chosen))
     sureness = np.zeros(n)
     np.divide(winning, votes, out=sureness, where=chosen != 0)
-    code = Outcome.VOTE | (sells | buys << 12) << 8
-    code = np.where(chosen != 0, code, np.where(votes > 0, Outcome.VOTE_TIE, Outcome.NO_VOTES))
-    return Aggregate(chosen, sureness, code.astype(np.int32), settings.names)
+    code = Outcome.VOTE.value | (sells | buys << 12) << 8
+    code[chosen == 0] = Outcome.VOTE_TIE.value
+    code[votes == 0] = Outcome.NO_VOTES.value
+    return Aggregate(chosen, sureness, code, settings.names)
 
 
 def _sum_in_order(rows: FloatArray) -> FloatArray:

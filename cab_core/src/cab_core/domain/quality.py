@@ -58,10 +58,11 @@ def filter_buys(
         settings: which trend states stop buys.
     """
     block = trend_block(trend_state, settings)
+    free = block == BuyBlock.NONE.value
     if volume_ok is not None:
-        block[(block == BuyBlock.NONE) & ~volume_ok] = BuyBlock.LOW_VOLUME
-    most = (block == BuyBlock.NONE).astype(np.int8)
-    return Filtered(np.minimum(action, most), block)
+        block[free & ~volume_ok] = BuyBlock.LOW_VOLUME.value
+        free &= volume_ok
+    return Filtered(np.minimum(action, free.view(np.int8)), block)
 
 
 def trend_block(trend_state: npt.NDArray[np.int8], settings: TrendSettings) -> BlockArray:

@@ -73,7 +73,7 @@ def check_values(answers: Sequence[Signals]) -> None:
         raise PluginJunk("action has values other than -1, 0 and 1")
     confidence = np.array([answer.confidence for answer in answers])
     _check_confidence(confidence)
-    if np.count_nonzero(confidence * action) != np.count_nonzero(confidence):
+    if ((confidence != 0.0) & (action == 0)).any():
         raise PluginJunk("a hold has a confidence other than 0")
     reason = np.array([answer.reason for answer in answers])
     names = np.array([[len(answer.reasons)] for answer in answers])
