@@ -17,7 +17,7 @@ from cab_core.domain.signals import Action
 from cab_core.domain.timeframes import TF_MS
 
 #: Rows searched at once for the first touch of a level; doubled while nothing is found.
-_STRIDE = 32
+_STRIDE = 256
 _LONGEST_STRIDE = 4096
 
 
