@@ -53,11 +53,13 @@ class Invocation:
 
     Attributes:
         restart: the whole command line. ``config``, ``overrides``: its ``--config`` and ``--set``.
+        secrets: credentials that were taken out of the environment.
     """
 
     restart: Sequence[str] = ()
     config: Path | None = None
     overrides: Sequence[str] = ()
+    secrets: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -226,4 +228,4 @@ def spawn_watchman(settings: Settings, called: Invocation) -> Watchman | None:
     command = watch_command(
         settings, config=called.config, overrides=called.overrides, restart=called.restart
     )
-    return Watchman.spawn(command)
+    return Watchman.spawn(command, called.secrets)

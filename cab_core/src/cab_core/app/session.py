@@ -18,6 +18,7 @@ from cab_core.cycle.announce import Announcer
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.feed import Feed
+from cab_core.cycle.fuse import fused
 from cab_core.cycle.moment import MomentReader
 from cab_core.cycle.orchestrator import Orchestrator
 from cab_core.cycle.protect import Protector
@@ -154,6 +155,7 @@ class Session:
 
 async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | None = None) -> Session:
     """Put a session together over what is remembered, and ask the macro sources. Nothing is sent yet."""
+    parts = attrs.evolve(parts, storage=fused(parts.storage))
     config, clock, feed = parts.config, venue.clock, venue.feed
     panels = panels_of(parts.plugins, parts.budget_s)
     readers = {s: MomentReader(s, venue.market, panels(s), config) for s in config.symbols}

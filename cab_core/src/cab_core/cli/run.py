@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,11 +70,13 @@ def command(
     """
     from cab_core.app.market_choice import parse_market
     from cab_core.app.run import refuse_unusable
+    from cab_core.settings.schema import hide_secrets
 
     choice = parse_market(markets)
     loaded = load(config, overrides, require_run=True)
     settings = loaded.settings
     refuse_unusable(settings)
+    secrets = hide_secrets(os.environ)
     if settings.mode == "live":
         _confirm(settings, choice, yes_live=yes_live)
     watched = sys.stderr.isatty() and not as_json
@@ -83,7 +86,7 @@ def command(
         from cab_core.app.run_quoted import run_quoted
 
         again = [sys.executable, *sys.argv, *([] if yes_live else ["--yes-live"])]
-        called = Invocation(restart=again, config=config, overrides=overrides)
+        called = Invocation(restart=again, config=config, overrides=overrides, secrets=secrets)
         running = asyncio.run(run_quoted(settings, view, called=called))
     else:
         from cab_core.app.run import run_paper

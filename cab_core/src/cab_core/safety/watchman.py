@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -21,23 +21,26 @@ class Watchman:
 
     Args:
         command: its command line; ``--beats-fd N --kernel-fd N`` are added.
+        secrets: what is added to its environment: credentials this process has hidden from its own.
     """
 
     command: Sequence[str]
+    secrets: Mapping[str, str]
     _process: subprocess.Popen[bytes]
     _heartbeat: Heartbeat
 
     @classmethod
-    def spawn(cls, command: Sequence[str]) -> Watchman:
+    def spawn(cls, command: Sequence[str], secrets: Mapping[str, str] | None = None) -> Watchman:
         """Start it.
 
         Args:
             command: its command line, see `cab_core.app.dead_man.watch_command`.
+            secrets: environment variables it gets beside those of this process.
 
         Raises:
             CabError: it cannot be started here.
         """
-        return cls(command, *_started(command))
+        return cls(command, secrets or {}, *_started(command, secrets or {}))
 
     @property
     def pid(self) -> int:
@@ -63,7 +66,7 @@ class Watchman:
             CabError: it cannot be started here.
         """
         self._end()
-        self._process, self._heartbeat = _started(self.command)
+        self._process, self._heartbeat = _started(self.command, self.secrets)
 
     def close(self) -> None:
         """End the watching process: after a goodbye it goes by itself, else it is killed.
@@ -83,7 +86,7 @@ class Watchman:
         self._process.wait()
 
 
-def _started(command: Sequence[str]) -> tuple[subprocess.Popen[bytes], Heartbeat]:
+def _started(command: Sequence[str], secrets: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], Heartbeat]:
     if not hasattr(os, "pidfd_open"):
         raise CabError("the dead man's switch needs Linux 5.3 or newer", fix="set DMS_ENABLED=false")
     reader, writer = make_pipe()
@@ -92,6 +95,7 @@ def _started(command: Sequence[str]) -> tuple[subprocess.Popen[bytes], Heartbeat
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
             [*command, "--beats-fd", str(reader), "--kernel-fd", str(kernel)],
             pass_fds=(reader, kernel),
+            env={**os.environ, **secrets},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,

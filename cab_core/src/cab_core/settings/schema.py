@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -102,6 +102,16 @@ BY_NAME: Mapping[str, Setting] = {
     **{row.name: row for row in SETTINGS},
     **{alias: row for row in SETTINGS for alias in row.aliases},
 }
+
+
+def hide_secrets(environment: MutableMapping[str, str]) -> dict[str, str]:
+    """Take every secret setting out of an environment, before foreign code is loaded, and return them.
+
+    That keeps plugins from reading them by accident or habit; it is no wall against one that means harm.
+    """
+    names = [name for row in SETTINGS if row.secret for name in (row.name, *row.aliases)]
+    return {name: environment.pop(name) for name in names if name in environment}
+
 
 #: What a name of the seed stands for, as options of plugins.
 OPTION_NAMES: Mapping[str, tuple[OptionKey, ...]] = {row.name: row.options for row in SETTINGS if row.options}

@@ -129,7 +129,7 @@ class PaperBroker:
 
     async def cancel(self, intent: Intent) -> Outcome:
         """Cancel a resting stop; `Rejected` if it is no longer there."""
-        return await self._saved((await self._account()).cancel(intent.client_id))
+        return await self._saved((await self._account()).cancel(intent.order_id or intent.client_id))
 
     async def orders(self, symbol: str, since_ms: int) -> Sequence[VenueOrder]:
         """Return resting stops, after showing them the price of now; what ended is not kept as orders."""
