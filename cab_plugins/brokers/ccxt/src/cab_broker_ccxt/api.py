@@ -41,6 +41,8 @@ class Api:
     Attributes:
         server: the venue's clock. ``where``: the broker's id in messages.
         keyed: there are credentials for private endpoints.
+        time_endpoint: where the venue tells its time.
+        public: endpoints that need no key, besides those whose name says so.
     """
 
     client: Client
@@ -49,6 +51,8 @@ class Api:
     limiter: Limiter
     where: str
     keyed: bool
+    time_endpoint: str = "publicSpotGetTime"
+    public: frozenset[str] = frozenset()
 
     def require_keys(self) -> None:
         """Raise `CabError` without credentials."""
@@ -68,11 +72,12 @@ class Api:
         """Measure the venue's clock now; a silent venue is an error only before the first reading."""
         await self.limiter.acquire()
         asked_ms = self.clock.now_ms()
-        reply = await self.client.ask("publicSpotGetTime", {})
-        if reply.answered and isinstance(reply.data, dict) and number(reply.data.get("server_time")) > 0:
-            self.server.measured(int(number(reply.data["server_time"])), asked_ms)
+        reply = await self.client.ask(self.time_endpoint, {})
+        told = reply.data.get("server_time") if isinstance(reply.data, dict) else reply.data
+        if reply.answered and number(told) > 0:
+            self.server.measured(int(number(told)), asked_ms)
         elif not self.server.known:
-            raise self._error("publicSpotGetTime", reply)
+            raise self._error(self.time_endpoint, reply)
 
     async def rows(self, endpoint: str, params: Mapping[str, Any]) -> list[Any]:
         """Ask for a list. Raises `VenueError` without an answer that is one."""
@@ -119,7 +124,7 @@ class Api:
         return reply
 
     async def _get(self, endpoint: str, params: Mapping[str, Any], kind: type[T]) -> T:
-        if endpoint.startswith("private"):
+        if not endpoint.startswith("public") and endpoint not in self.public:
             self.require_keys()
             await self.sync()
         for wait_s in (*RETRY_S, None):

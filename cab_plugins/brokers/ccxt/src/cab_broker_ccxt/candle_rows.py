@@ -32,12 +32,21 @@ def closed_rows(answer: Sequence[Any], length_ms: int, now_ms: int) -> list[Row]
     Raises:
         ValueError: a row is no candle: misaligned, not finite, or with a high below its low.
     """
+    denied = {_row(raw)[0] for raw in answer if len(raw) > 7 and str(raw[7]).lower() == "false"}
+    rows = past_rows([_row(raw) for raw in answer], length_ms, now_ms)
+    return [row for row in rows if row[0] not in denied]
+
+
+def past_rows(rows: Sequence[Row], length_ms: int, now_ms: int) -> list[Row]:
+    """Return the candles whose time is over, oldest first, each once; of two versions the later one.
+
+    Raises:
+        ValueError: a row is no candle.
+    """
     found: dict[int, Row] = {}
-    for raw in answer:
-        row = _row(raw)
+    for row in rows:
         _check(row, length_ms)
-        denied = len(raw) > 7 and str(raw[7]).lower() == "false"
-        if not denied and row[0] + length_ms <= now_ms:
+        if row[0] + length_ms <= now_ms:
             found[row[0]] = row
     return [found[ts_ms] for ts_ms in sorted(found)]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from itertools import pairwise
+from typing import TypeAlias
 
 import attrs
 
@@ -15,6 +17,9 @@ from cab_core.sdk import Bars, CabError
 #: Most candles of one request, and the most the venue looks back, with some left for time passing.
 PAGE = 1000
 HISTORY = 9_990
+
+
+Fetch: TypeAlias = Callable[[str, str, int, int], Awaitable[list[Row]]]
 
 
 @attrs.define(slots=True)
@@ -30,10 +35,15 @@ class Candles:
 
     Args:
         api: the road to the venue.
+        fetch: asks for the closed candles of a symbol and timeframe that open between two times, both
+            included; raises ValueError for what is no candle.
+        page: most candles of one request.
     """
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, fetch: Fetch, page: int = PAGE) -> None:
         self._api = api
+        self._fetch = fetch
+        self._page = page
         self._series: dict[tuple[str, str], _Series] = {}
 
     async def newest(self, symbol: str, timeframe: str, limit: int) -> Bars:
@@ -78,20 +88,23 @@ class Candles:
         """Fetch the candles that open between the two times, both included, in aligned pages."""
         length_ms = TIMEFRAMES_MS[timeframe]
         rows: list[Row] = []
-        for first_ms in range(start_ms, last_ms + 1, PAGE * length_ms):
-            end_ms = min(first_ms + (PAGE - 1) * length_ms, last_ms)
-            answer = await self._api.rows(
-                "publicSpotGetCandlesticks",
-                {
-                    "currency_pair": pair_of(symbol),
-                    "interval": timeframe,
-                    "from": first_ms // 1000,
-                    "to": end_ms // 1000,
-                },
-            )
+        for first_ms in range(start_ms, last_ms + 1, self._page * length_ms):
+            end_ms = min(first_ms + (self._page - 1) * length_ms, last_ms)
             try:
-                page = closed_rows(answer, length_ms, self._api.server.now_ms())
+                page = await self._fetch(symbol, timeframe, first_ms, end_ms)
             except ValueError as error:
                 raise VenueError(f"{symbol} {timeframe}: {error}", where=self._api.where) from error
             rows += [row for row in page if first_ms <= row[0] <= end_ms]
         return rows
+
+
+def gate_candles(api: Api) -> Candles:
+    """Return the candles of Gate's own endpoint."""
+
+    async def fetch(symbol: str, timeframe: str, first_ms: int, end_ms: int) -> list[Row]:
+        span = {"from": first_ms // 1000, "to": end_ms // 1000}
+        params = {"currency_pair": pair_of(symbol), "interval": timeframe, **span}
+        answer = await api.rows("publicSpotGetCandlesticks", params)
+        return closed_rows(answer, TIMEFRAMES_MS[timeframe], api.server.now_ms())
+
+    return Candles(api, fetch)

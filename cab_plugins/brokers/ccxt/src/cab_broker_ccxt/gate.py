@@ -8,7 +8,7 @@ from cab_broker_ccxt.amounts import ZERO, number
 from cab_broker_ccxt.api import Api, objects
 from cab_broker_ccxt.book import quote_of
 from cab_broker_ccxt.canceling import Canceling
-from cab_broker_ccxt.candles import Candles
+from cab_broker_ccxt.candles import gate_candles
 from cab_broker_ccxt.config import Config
 from cab_broker_ccxt.listings import LOOK_BACK_DAYS, Listings
 from cab_broker_ccxt.memory import Memory
@@ -50,7 +50,7 @@ class GateBroker:
         self._config = config
         memory = Memory()
         self._rules = Rules(api, account.symbols, account.instruments)
-        self._candles = Candles(api)
+        self._candles = gate_candles(api)
         listings = Listings(api, config.account_type)
         stops = Stops(listings, self._rules, memory)
         self._own = Own(api, listings, memory, config)

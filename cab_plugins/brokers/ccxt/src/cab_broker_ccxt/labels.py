@@ -1,10 +1,17 @@
-"""Gate's error labels and the kernel's reasons (pure). Only labels are stable; texts merely refine them."""
+"""Error labels of Gate, classes of ccxt for the others, and the kernel's reasons (pure).
+
+Only labels are stable; texts merely refine them.
+"""
 
 from __future__ import annotations
 
-_FUNDS = ("BALANCE_NOT_ENOUGH", "MARGIN_BALANCE_NOT_ENOUGH")
-_PAIR = ("INVALID_CURRENCY_PAIR", "INVALID_CURRENCY", "TRADE_RESTRICTED", "ORDER_BOOK_NOT_FOUND")
+_FUNDS = ("InsufficientFunds", "BALANCE_NOT_ENOUGH", "MARGIN_BALANCE_NOT_ENOUGH")
+_PAIR = ("BadSymbol", "INVALID_CURRENCY_PAIR", "INVALID_CURRENCY", "TRADE_RESTRICTED", "ORDER_BOOK_NOT_FOUND")
 _KEYS = (
+    "AuthenticationError",
+    "PermissionDenied",
+    "AccountSuspended",
+    "AccountNotEnabled",
     "INVALID_KEY",
     "INVALID_CREDENTIALS",
     "INVALID_SIGNATURE",
@@ -16,8 +23,8 @@ _KEYS = (
 )
 
 GONE = frozenset({"ORDER_CLOSED", "ORDER_CANCELLED", "AUTO_ORDER_CLOSED"})
-NOT_FOUND = frozenset({"ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND", "AUTO_ORDER_NOT_FOUND"})
-RATE_LIMITED = frozenset({"TOO_MANY_REQUESTS", "TOO_FAST"})
+NOT_FOUND = frozenset({"OrderNotFound", "ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND", "AUTO_ORDER_NOT_FOUND"})
+RATE_LIMITED = frozenset({"TOO_MANY_REQUESTS", "TOO_FAST", "RateLimitExceeded", "DDoSProtection"})
 REASONS: dict[str, str] = {
     **dict.fromkeys(_FUNDS, "insufficient_funds"),
     **dict.fromkeys(_PAIR, "not_tradable"),
@@ -25,6 +32,7 @@ REASONS: dict[str, str] = {
     **dict.fromkeys(sorted(RATE_LIMITED), "rate_limited"),
     **dict.fromkeys(sorted(GONE | NOT_FOUND), "not_open"),
     "REQUEST_EXPIRED": "clock_skew",
+    "InvalidNonce": "clock_skew",
     "AMOUNT_TOO_LITTLE": "below_min_notional",
     "QUANTITY_NOT_ENOUGH": "below_min_notional",
     "INVALID_PRECISION": "bad_precision",

@@ -153,3 +153,6 @@ OFFLINE: tuple[Callable[[Any, Config], Iterator[Finding]], ...] = (
     check_hosts,
     check_loggers,
 )
+
+#: Those that hold for any venue of ccxt.
+GENERIC = (check_ccxt_version, check_numbers, check_timeouts, check_retries, check_pacing, check_loggers)

@@ -21,6 +21,7 @@ class Reply:
         status: HTTP status, None if no answer arrived.
         label: the venue's name of an error, from a parsed answer only. ``message``: its words.
         reset_ms: when the venue takes requests again, on its clock; None if it did not say.
+        parsed: the answer was a JSON object.
         sent: False only where it is proven that the request never left for the venue.
         error: what the transport complained about, empty if nothing.
     """
@@ -30,6 +31,7 @@ class Reply:
     label: str = ""
     message: str = ""
     reset_ms: int | None = None
+    parsed: bool = False
     sent: bool = True
     error: str = ""
 

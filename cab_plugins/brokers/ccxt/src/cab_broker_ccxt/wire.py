@@ -46,6 +46,7 @@ class _Seen:
     label: str = ""
     message: str = ""
     reset_ms: int | None = None
+    parsed: bool = False
 
 
 _SEEN: ContextVar[_Seen | None] = ContextVar("cab_ccxt_seen", default=None)
@@ -94,6 +95,7 @@ class Guarded(Exchange):  # type: ignore[misc]  # ccxt ships no types
         if seen is not None:
             seen.status = code
             seen.reset_ms = _reset_ms(headers)
+            seen.parsed = isinstance(response, dict)
             if isinstance(response, dict):
                 seen.label = str(response.get("label") or "")
                 seen.message = str(response.get("message") or response.get("detail") or "")[:200]
@@ -118,6 +120,7 @@ async def watched(call: Awaitable[Any]) -> Reply:
         label=seen.label,
         message=seen.message,
         reset_ms=seen.reset_ms,
+        parsed=seen.parsed,
         sent=sent,
         error=error,
     )
