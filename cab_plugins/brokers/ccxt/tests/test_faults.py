@@ -359,7 +359,6 @@ async def test_one_pair_that_cannot_be_traded_leaves_the_others_alone(world: Wor
         assert isinstance(await broker.submit(other), Ack)
 
 
-@pytest.mark.catalogue(52)
 async def test_an_hour_of_maintenance_loses_nothing_and_doubles_nothing(world: World) -> None:
     def maintain(on: bool) -> None:
         world.venue.exchange.conditions.maintenance = on

@@ -102,7 +102,7 @@ async def test_a_decision_costs_one_small_request(world: World) -> None:
     assert [list(row) for row in bars] == truth(world, "15m", 500)
 
 
-@pytest.mark.catalogue(64, 67)
+@pytest.mark.catalogue(67)
 async def test_a_candle_that_is_late_or_unfinished_is_not_served(world: World) -> None:
     world.change(lambda: setattr(world.pair.candles, "late_ms", 30_000))
     world.clock.advance(TF_MS // 2 - world.clock.now_ms() % TF_MS % (TF_MS // 2))
@@ -142,7 +142,6 @@ async def test_gaps_are_asked_for_again_and_doubles_vanish(world: World) -> None
         assert bars.ts_ms.tolist()[-2:] == [new_ms - TF_MS, new_ms + TF_MS]
 
 
-@pytest.mark.catalogue(68)
 async def test_a_revised_candle_is_fetched_anew(world: World) -> None:
     async with world.opened() as broker:
         await broker.candles(SYMBOL, "15m", 50)
@@ -171,7 +170,6 @@ async def test_a_quote_has_the_depth_of_the_book_for_slippage(world: World) -> N
     assert abs(quote.ts_ms - world.clock.now_ms()) < 1_000
 
 
-@pytest.mark.catalogue(53)
 async def test_a_book_that_stands_still_gives_no_price(world: World) -> None:
     world.change(lambda: setattr(world.pair, "stale_ms", 120_000))
     async with world.opened() as broker:

@@ -166,7 +166,7 @@ def test_a_book_has_its_best_prices_and_its_depth() -> None:
     assert quote.asks == ((D(101), D(2)), (D(102), D(1)))
 
 
-@pytest.mark.catalogue(53, 54)
+@pytest.mark.catalogue(54)
 @pytest.mark.parametrize(
     ("changes", "server_ms"),
     [
@@ -202,7 +202,6 @@ def test_candles_are_closed_ordered_and_each_once() -> None:
     assert found[1] == (1_800_000, 1.5, 3.0, 1.0, 2.5, 7.0)
 
 
-@pytest.mark.catalogue(53)
 @pytest.mark.parametrize(
     "row",
     [
@@ -347,7 +346,6 @@ class Settable(VirtualClock):
         return super().now_ms() + self.set_ms
 
 
-@pytest.mark.catalogue(71)
 @pytest.mark.parametrize("step_ms", [-3_600_000, 3_600_000])
 def test_a_clock_that_was_set_is_measured_again(step_ms: int) -> None:
     clock = Settable(1_000_000)

@@ -139,7 +139,9 @@ async def test_a_stop_is_canceled_once_and_confirmed(world: World) -> None:
         stop = world.stop("0.5")
         ack = await broker.submit(stop)
         assert isinstance(ack, Ack)
-        assert await broker.cancel(stop) == Ack(ack.order_id)
+        done = await broker.cancel(stop)
+        assert isinstance(done, Ack)
+        assert (done.order_id, done.final, done.filled) == (ack.order_id, True, D(0))
         assert world.venue.exchange.waiting_stops("main") == []
         again = await broker.cancel(stop)
         assert isinstance(again, Rejected)
@@ -150,7 +152,6 @@ async def test_a_stop_is_canceled_once_and_confirmed(world: World) -> None:
     assert ended.ack.ended.startswith("cancel")
 
 
-@pytest.mark.catalogue(57)
 async def test_canceling_a_fired_stop_cancels_the_order_it_became(world: World) -> None:
     async with world.opened() as broker:
         stop = world.stop("0.5")
@@ -164,11 +165,40 @@ async def test_canceling_a_fired_stop_cancels_the_order_it_became(world: World) 
         assert isinstance(resting, Found)
         assert not resting.ack.final
         assert resting.ack.fired_ms is not None
-        assert await broker.cancel(stop) == Ack(ack.order_id)
+        done = await broker.cancel(stop)
+        assert isinstance(done, Ack)
+        assert (done.order_id, done.final, done.filled) == (ack.order_id, True, D(0))
         assert world.venue.exchange.open_now("main") == []
         gone = await broker.cancel(stop)
         assert isinstance(gone, Rejected)
         assert gone.reason == "not_open"
+
+
+async def test_what_a_fired_stop_sold_before_it_was_canceled_is_told(world: World) -> None:
+    async with world.opened() as broker:
+        stop = world.stop("0.5")
+        assert isinstance(await broker.submit(stop), Ack)
+        world.change(lambda: setattr(world.pair, "limit_part", D("0.4")))
+        world.change(lambda: setattr(world.pair, "limit_rest_ms", 10**10))
+        assert stop.trigger is not None
+        world.wait_for_price(stop.trigger)
+        done = await broker.cancel(stop)
+        assert isinstance(done, Ack)
+        assert (done.final, done.filled) == (True, D("0.2"))
+        assert sum(fill.quantity for fill in await broker.fills_of(stop)) == D("0.2")
+
+
+async def test_a_stray_order_is_canceled_by_its_id_and_keeps_its_text(world: World) -> None:
+    request = OrderRequest(
+        pair=PAIR, side=Side.BUY, type="limit", amount=D("0.1"), price=D("1000"), tif="gtc", text="t-cstray-1"
+    )
+    world.change(lambda: world.venue.exchange.phantom("main", request))
+    async with world.opened() as broker:
+        (order,) = await broker.orders(SYMBOL, 0)
+        stray = attrs.evolve(world.buy(), order_id=order.order_id)
+        assert isinstance(await broker.cancel(stray), Ack)
+        (ended,) = await broker.orders(SYMBOL, 0)
+    assert (ended.client_id, ended.open) == ("t-cstray-1", False)
 
 
 @pytest.mark.catalogue(55)
@@ -219,7 +249,6 @@ async def test_canceling_what_is_filled_or_unknown_is_rejected(world: World) -> 
             assert outcome.reason == "not_open"
 
 
-@pytest.mark.catalogue(38)
 async def test_foreign_orders_are_listed_as_such(world: World) -> None:
     request = OrderRequest(
         pair=PAIR, side=Side.BUY, type="limit", amount=D("0.1"), price=D("1000"), tif="gtc", text=""

@@ -9,7 +9,7 @@ from cab_broker_ccxt.errors import VenueError
 from cab_broker_ccxt.labels import GONE, NOT_FOUND
 from cab_broker_ccxt.listings import Listings
 from cab_broker_ccxt.memory import Memory, is_stop
-from cab_broker_ccxt.order_rows import Row, fired_order, id_of, is_open, stop_waits, text_of
+from cab_broker_ccxt.order_rows import Row, ack_of, fired_order, id_of, stop_waits, text_of
 from cab_broker_ccxt.reply import Reply, failed_send
 from cab_broker_ccxt.stops import Stops
 from cab_core.sdk import Ack, Intent, Outcome, Rejected, Unknown
@@ -17,7 +17,7 @@ from cab_core.sdk import Ack, Intent, Outcome, Rejected, Unknown
 
 @attrs.frozen(eq=False)
 class Canceling:
-    """Cancels, then looks: `Ack` only after the venue showed that nothing rests.
+    """Cancels, then looks: `Ack` only after the venue showed that nothing rests, with what was filled.
 
     ccxt's cancel by client id sends an empty order id to Gate, which may be read as "cancel all".
     """
@@ -32,7 +32,8 @@ class Canceling:
         self.api.require_keys()
         try:
             await self.api.sync()
-            order_id = self.memory.order_id(intent) or await self._open_id(intent)
+            known = intent.order_id or self.memory.order_ids.get(intent.client_id)
+            order_id = known or await self._open_id(intent)
             if order_id is None:
                 return Rejected("not_open", f"no order of {intent.client_id} is open")
             if is_stop(intent):
@@ -54,9 +55,10 @@ class Canceling:
         reply = await self.api.delete("privateSpotDeleteOrdersOrderId", params)
         if not _judged(reply):
             return failed_send(reply)
-        if is_open(await self.listings.order(symbol, order_id)):
+        ack = ack_of(await self.listings.order(symbol, order_id))
+        if not ack.final:
             return Unknown(f"order {order_id} is still open")
-        return Ack(order_id) if reply.answered else Rejected("not_open", reply.text())
+        return ack if reply.answered else Rejected("not_open", reply.text())
 
     async def _cancel_stop(self, intent: Intent, order_id: str) -> Outcome:
         """Cancel a stop; if it has fired meanwhile, the order it has become."""
@@ -68,10 +70,9 @@ class Canceling:
         if stop_waits(row):
             return Unknown(f"stop {order_id} still waits")
         if fired is not None:
-            self.memory.owners[fired] = intent.client_id
             outcome = await self._cancel_order(intent.symbol, fired)
-            return Ack(order_id) if isinstance(outcome, Ack) else outcome
-        return Ack(order_id) if reply.answered else Rejected("not_open", reply.text())
+            return await self.stops.ack(row, intent) if isinstance(outcome, Ack) else outcome
+        return await self.stops.ack(row, intent) if reply.answered else Rejected("not_open", reply.text())
 
 
 def _judged(reply: Reply) -> bool:

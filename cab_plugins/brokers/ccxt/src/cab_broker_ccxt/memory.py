@@ -31,6 +31,11 @@ class Memory:
         self.owners[order_id] = client_id
         self.misses.pop(client_id, None)
 
+    def inherit(self, stop_id: str, order_id: str) -> None:
+        """Give the order that a stop has become to whom the stop belongs, if that is known."""
+        if stop_id in self.owners:
+            self.owners[order_id] = self.owners[stop_id]
+
     def order_id(self, intent: Intent) -> str | None:
         """Return the venue's id of an intent's order, None if it is not known."""
         if intent.order_id is not None:

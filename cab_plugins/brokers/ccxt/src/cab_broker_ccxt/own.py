@@ -62,10 +62,11 @@ class Own:
         if is_stop(intent):
             if order_id is None:
                 return []
-            order_id = fired_order(await self.listings.stop(order_id))
-            if order_id is None:
+            fired = fired_order(await self.listings.stop(order_id))
+            if fired is None:
                 return []
-            self.memory.owners[order_id] = intent.client_id
+            self.memory.inherit(order_id, fired)
+            order_id = fired
         rows = [] if order_id is None else await self.listings.trades(intent.symbol, since_ms, order_id)
         if not rows and not is_stop(intent):
             rows = await self.listings.trades(intent.symbol, since_ms)
@@ -87,8 +88,8 @@ class Own:
 
     def _stop(self, row: Row, child: Row | None, symbol: str) -> VenueOrder:
         client_id = self.memory.owners.get(id_of(row), "")
-        if child is not None and client_id:
-            self.memory.owners[id_of(child)] = client_id
+        if child is not None:
+            self.memory.inherit(id_of(row), id_of(child))
         return venue_stop(row, child, symbol, client_id, self.api.server.offset_ms)
 
     def _ended_ms(self, row: Row) -> int:

@@ -30,7 +30,7 @@ class Stops:
             return Ack(order_id, final=False)
         if fired is None:
             return Ack(order_id, final=True, filled=ZERO, ended=stop_ended(row))
-        self.memory.owners[fired] = intent.client_id
+        self.memory.inherit(order_id, fired)
         child = ack_of(await self.listings.order(intent.symbol, fired))
         server = self.listings.api.server
         fired_ms = server.to_bot(millis(row, "ftime") or server.now_ms())
