@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,23 @@ class Guards:
         self.manager.stopping()
         if self.watchman is not None:
             self.watchman.goodbye()
+
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """Let nobody close positions because a start was refused or stopped: that is no freeze.
+
+        Raises:
+            KeyboardInterrupt: SIGINT or SIGTERM came before the bot was ready.
+        """
+        ready = False
+        try:
+            with _cancelled_by_signals():
+                yield
+            ready = True
+        finally:
+            if not ready:
+                self.stopping()
+                self.close()
 
     def close(self) -> None:
         """End the watching process after a clean stop; one that fails leaves it to do its work."""
@@ -219,6 +238,30 @@ class Guards:
             log.critical("nobody watches over this bot: %s", error)
         else:
             log.error("the dead man's switch had died; it runs again")
+
+
+@contextmanager
+def _cancelled_by_signals() -> Iterator[None]:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    names = ("SIGINT", "SIGTERM")
+    came: list[str] = []
+
+    def on_signal(name: str) -> None:
+        came.append(name)
+        if task is not None:
+            task.cancel()
+
+    for name in names:
+        loop.add_signal_handler(signal.Signals[name], on_signal, name)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if came:
+            raise KeyboardInterrupt(came[0]) from None
+        raise
+    finally:
+        for name in names:
+            loop.remove_signal_handler(signal.Signals[name])
 
 
 def spawn_watchman(settings: Settings, called: Invocation) -> Watchman | None:

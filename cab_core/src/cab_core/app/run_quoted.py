@@ -79,11 +79,12 @@ async def run_quoted(
         lost.tell = guards.lose
         setup = _setup(settings, config, plugins, guards, PaperState(store), played=played)
         stack.push_async_callback(setup.venue.close)
-        async with turn(clock):
-            session = await setup.open()
-            if not played:
-                session.orchestrator.background += guards.watch(session, setup.venue)
-            await session.take_up()
+        with guards.opening():
+            async with turn(clock):
+                session = await setup.open()
+                if not played:
+                    session.orchestrator.background += guards.watch(session, setup.venue)
+                await session.take_up()
         running = Running(settings=settings, market="exchange", session=session, tally=setup.tally)
         guards.ready(f"{settings.mode} {', '.join(settings.symbols)}")
         await until_over(running, view, guards.stopping)

@@ -85,7 +85,7 @@ class Settlement:
         moved = [] if standing.state is OrderState.ACKED else [change(intent, OrderState.ACKED, ack.order_id)]
         trades = await self._trades(standing)
         filled = sum((trade.quantity for trade in trades or ()), ZERO)
-        ended = trades is not None and ack.final and (ack.filled is None or filled >= ack.filled)
+        ended = trades is not None and ack.final and _complete(standing, ack, filled)
         fresh = await self._book(standing.planned, trades or (), filled, ended=ended)
         if ended:
             moved.append(change(intent, OrderState.DONE, message=ack.ended or None))
@@ -217,6 +217,11 @@ def rest_of(intent: Intent, fills: Sequence[Fill]) -> Decimal:
     if intent.side is not Side.SELL or intent.quantity is None or not fills:
         return ZERO
     return intent.quantity - sum((fill.quantity for fill in fills), ZERO)
+
+
+def _complete(standing: Standing, ack: Ack, filled: Decimal) -> bool:
+    """Say whether all trades of a final order are seen. Where the venue names no sum, one must be there."""
+    return filled >= ack.filled if ack.filled is not None else bool(filled) or standing.is_stop
 
 
 def _quiet(ack: Ack) -> bool:
