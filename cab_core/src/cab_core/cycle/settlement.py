@@ -117,7 +117,7 @@ class Settlement:
             await self.settle(standing, resolution.ack)
         elif standing.state is OrderState.SENT:
             await self.move(standing, OrderState.UNKNOWN)
-        if isinstance(resolution, Absent) and standing.unknown:
+        if isinstance(resolution, Absent) and standing.unknown and await self._still_held(standing.intent):
             await self.end(standing, OrderState.ABANDONED, "the venue never took it")
             return True
         standing.looked(now_ms, self.resting_ms)
@@ -146,6 +146,19 @@ class Settlement:
         book = self.trader.book
         positions: Mapping[str, Mapping[str, Any] | None] = {symbol: position_state(book, symbol)}
         return {"positions": positions, "account": account_state(book)}
+
+    async def _still_held(self, intent: Intent) -> bool:
+        """Say whether what a sell would have sold is still there: lists may lag behind balances."""
+        position = self.trader.book.positions.get(intent.symbol)
+        if intent.side is Side.BUY or position is None:
+            return True
+        instrument = self.trader.config.instruments[intent.symbol]
+        try:
+            balances = await self.broker.balances()
+        except CabError:
+            return False
+        held = balances[instrument.base].total if instrument.base in balances else ZERO
+        return held > position.quantity - instrument.amount_step
 
     async def _trades(self, standing: Standing) -> tuple[Fill, ...] | None:
         """Return the order's own trades, None if they cannot be had now."""
