@@ -84,6 +84,7 @@ class Execution:
         stand_at: lets a recorded market stand at the level an exit was decided at.
         jitter: returns a number between -1 and 1 that varies pauses.
         stale_rules: the venue refused an order's precision or size: its rules have to be read again.
+        misfits: exits refused for their precision; they are sent again by the new rules.
         refused_account: why the venue takes no orders of this account at all, None if it does.
     """
 
@@ -96,6 +97,7 @@ class Execution:
     stand_at: Callable[[str, Decimal], None] = lambda _, __: None
     jitter: Callable[[], float] = lambda: 0.0
     stale_rules: bool = attrs.field(default=False, init=False)
+    misfits: list[Planned] = attrs.field(factory=list, init=False)
     refused_account: str | None = attrs.field(default=None, init=False)
     _pauses: dict[str, tuple[int, int]] = attrs.field(factory=dict, init=False)
 
@@ -314,6 +316,8 @@ class Execution:
         self.settlement.record(OrderRecord(plain(intent), ()))
         if outcome.reason in _RULES:
             self.stale_rules = True
+            if outcome.reason == "bad_precision" and intent.side is Side.SELL and not standing.is_stop:
+                self.misfits.append(standing.planned)
         if outcome.reason == "credentials" and self.refused_account is None:
             self.refused_account = text
             self.settlement.events.stuck(intent, f"the venue takes no orders of this account: {text}")

@@ -13,7 +13,8 @@ from cab_broker_ccxt.api import Api
 from cab_broker_ccxt.errors import VenueError
 from cab_core.sdk import Instrument
 
-RELOAD_S = 4 * 3600.0
+#: Age at which rules are read again; less than the hour after which the kernel asks for them.
+RELOAD_S = 1800.0
 CENT = Decimal("0.01")
 
 
