@@ -148,10 +148,13 @@ async def test_a_refusal_for_too_many_requests_is_waited_out(world: World) -> No
 
 
 @pytest.mark.catalogue(27)
-async def test_a_request_that_is_delivered_minutes_later_is_refused_by_its_expiry(world: World) -> None:
+@pytest.mark.parametrize(
+    "seconds", [30.0, 180.0]
+)  # 30 s: only the expiry refuses it, its signature is still good
+async def test_a_request_that_is_delivered_late_is_refused(world: World, seconds: float) -> None:
     async with world.opened() as broker:
         await broker.instruments()
-        world.fault("late", "before_accept", seconds=180.0)
+        world.fault("late", "before_accept", seconds=seconds)
         intent = world.buy()
         assert isinstance(await broker.submit(intent), Unknown)
         assert await resolved(world, broker, intent) == Absent()
@@ -162,6 +165,19 @@ async def test_a_request_that_is_delivered_minutes_later_is_refused_by_its_expir
             await broker.server_time_ms()
     assert world.venue.faults.history[-1].status in (400, 401, 403)
     assert world.orders(intent) == []
+
+
+@pytest.mark.catalogue(41)
+async def test_an_order_is_found_before_its_trades_are(world: World) -> None:
+    world.change(lambda: setattr(world.pair, "trade_delay_ms", 60_000))
+    async with world.opened() as broker:
+        world.fault("cut")
+        intent = world.buy()
+        assert isinstance(await broker.submit(intent), Unknown)
+        found = await broker.resolve(intent)
+        assert isinstance(found, Found)
+        assert found.ack.filled == world.orders(intent)[0].filled
+        assert await broker.fills_of(intent) == []
 
 
 @pytest.mark.catalogue(40)
