@@ -147,16 +147,22 @@ class VirtualClock:
             return
         ahead_ms = self._sleepers[0][0] - self._now_ms
         if ahead_ms > 0 and (self._speed or self._lead is not None):
-            self._pacing = asyncio.get_running_loop().create_task(self._paced(ahead_ms))
+            self._pacing = asyncio.get_running_loop().create_task(self._paced())
         else:
             self._turn()
 
-    async def _paced(self, ahead_ms: int) -> None:
+    async def _paced(self) -> None:
         try:
-            if self._lead is not None:
-                await self._lead(self._now_ms + ahead_ms)
-            if self._speed:
-                await asyncio.sleep(ahead_ms / 1000 / self._speed)
+            # Whoever was given a lock meanwhile has come back by now, and sleeps until now: no time passes.
+            next_ms = self._sleepers[0][0] if self._sleepers else self._now_ms
+            ahead_ms = next_ms - self._now_ms
+            if ahead_ms > 0 and not self._awake:
+                if self._lead is not None:
+                    await self._lead(next_ms)
+                if self._speed:
+                    await asyncio.sleep(ahead_ms / 1000 / self._speed)
+                if self._lead is not None:
+                    self._now_ms = max(self._now_ms, next_ms)  # the other process is there already
         finally:
             self._pacing = None
         if not self._awake:
