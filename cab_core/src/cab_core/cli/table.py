@@ -47,6 +47,7 @@ JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Run",
         (
             Entry("run", "command", "Trade until stopped; simulated money unless MODE=live."),
+            Entry("rehearse", "command", "Rehearse live trading on a local exchange, with faults and kills."),
             Entry("perf", "command", "Report profit and loss of a period."),
             Entry("risk", "group", "Show and reset the risk limits."),
             Entry("reconcile", "command", "Compare the book with the exchange, and correct it."),

@@ -80,6 +80,7 @@ async def rehearse(plan: Plan, watch: Watch) -> Report:
         stage.say("checking", "")
         await bots.start("check")
         await bots.wait(CHECK_S)
+        stage.say("done", "")
     checked, wrong = judged(folder)
     return _report(
         plan, folder, stage, faults, checked, [*stage.violations, *wrong], time.monotonic() - began

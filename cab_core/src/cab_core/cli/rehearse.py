@@ -1,0 +1,144 @@
+"""``cab rehearse``: live trading without risk, with everything going wrong on purpose."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cab_core.cli.base import cab_command
+from cab_core.cli.many import ManyValues
+from cab_core.cli.output import emit, table
+
+if TYPE_CHECKING:
+    from cab_core.app.rehearsal import Level, Report, Watch
+
+_DAY = "%Y-%m-%d"
+
+
+@cab_command(
+    "rehearse",
+    cls=ManyValues,
+    examples=(
+        "cab rehearse",
+        "cab rehearse --data BTC-USDT_15m.csv.gz --from 2024-08-04 --days 3 --faults heavy --kills 20",
+        "cab rehearse --seed 11 --days 1 --headless --json",
+    ),
+)
+@click.option(
+    "--seed", default=7, show_default=True, type=click.IntRange(0), help="Of market, faults and kills."
+)
+@click.option("--days", default=3, show_default=True, type=click.IntRange(1, 365), help="How long.")
+@click.option(
+    "--data",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE…",
+    help="15m candle files to trade on; without any, a market is made up from the seed.",
+)
+@click.option("--symbols", metavar="A/B,…", help="What to trade.  [default: all of --data, or BTC and ETH]")
+@click.option(
+    "--from",
+    "start",
+    type=click.DateTime([_DAY]),
+    metavar="YYYY-MM-DD",
+    help="Day of the candles to start on; those before are history.  [default: after a third of them]",
+)
+@click.option(
+    "--kills", default=5, show_default=True, type=click.IntRange(0, 10_000), help="How many SIGKILLs."
+)
+@click.option(
+    "--faults",
+    default="light",
+    show_default=True,
+    type=click.Choice(["none", "light", "heavy"]),
+    help="How much else goes wrong.",
+)
+@click.option(
+    "--tick",
+    default=60,
+    show_default=True,
+    type=click.IntRange(1, 300),
+    metavar="SECONDS",
+    help="Market time between the bot's looks at its exits.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="New folder for database, ledger and logs.  [default: a temporary one, kept]",
+)
+@click.option("--headless", is_flag=True, help="Plain lines, no live view.")
+def command(
+    seed: int,
+    days: int,
+    data: Sequence[Path],
+    symbols: str | None,
+    start: datetime | None,
+    kills: int,
+    faults: Level,
+    tick: int,
+    folder: Path | None,
+    headless: bool,
+    as_json: bool,
+) -> int:
+    """Let the live bot trade on an exchange of this machine while connections, answers and processes fail.
+
+    It is the bot of MODE=live with your strategies and risk settings, if there are any here; keys, connection,
+    database and notifiers are the rehearsal's own. At the end every order is compared with what the exchange
+    really did. Exit code 1 if anything that must hold did not.
+
+    The same seed plans the same market, faults and kills; at which instruction a kill strikes is never the
+    same.
+    """
+    import asyncio
+
+    from cab_core.app.rehearsal import Plan, rehearse
+
+    plan = Plan(
+        seed=seed,
+        days=days,
+        files=tuple(data),
+        symbols=tuple(name.strip().upper() for name in (symbols or "").split(",") if name.strip()),
+        opens=start.strftime(_DAY) if start is not None else "",
+        kills=kills,
+        faults=faults,
+        tick_s=tick,
+        folder=folder,
+        home=Path.cwd(),
+    )
+    with_view = sys.stderr.isatty() and not (headless or as_json)
+    report = asyncio.run(rehearse(plan, _watch(plan.seed, with_view=with_view)))
+    emit(report, as_json, lambda: _print(report))
+    return 0 if report.verdict == "clean" else 1
+
+
+def _watch(seed: int, *, with_view: bool) -> Watch:
+    from cab_core.cli import rehearse_view
+
+    return rehearse_view.live(seed) if with_view else rehearse_view.lines()
+
+
+def _print(report: Report) -> None:
+    rows = [
+        ("Verdict", report.verdict),
+        ("Orders", f"{report.orders:,}, {report.fills:,} fills, {report.exits_refused:,} exits refused"),
+        ("Restarts", f"{report.restarts:,}, after {report.kills:,} kills"),
+        *((f"Fault: {kind.replace('_', ' ')}", count) for kind, count in report.faults.items()),
+        ("Invariants", f"{len(report.invariants_checked)} checked: {' '.join(report.invariants_checked)}"),
+        ("Took", f"{report.elapsed_s:,.0f} s for {report.days} days, seed {report.seed}"),
+        ("Folder", report.folder),
+    ]
+    table(("", "cab rehearse"), rows)
+    for violation in report.violations:
+        click.echo(f"violated: {violation}")
+    database = report.folder / "trader.sqlite3"
+    click.echo("next:")
+    for line, why in (
+        (f"cab verify --ledger {report.folder / 'ledger.json'} --set DB_PATH={database}", "each invariant"),
+        (f"cab rehearse --seed {report.seed + 1} --faults heavy --kills 50", "harder"),
+    ):
+        click.echo(f"  {line}  ({why})")
