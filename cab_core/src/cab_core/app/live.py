@@ -20,7 +20,7 @@ from cab_core.plugins.bound import Bound
 from cab_core.plugins.kinds import Kind
 from cab_core.plugins.registry import Plugins
 from cab_core.ports import Remembered
-from cab_core.sdk import Broker
+from cab_core.sdk import Broker, Checked
 from cab_core.settings.schema import Settings
 
 log = logging.getLogger("cab.live")
@@ -113,6 +113,17 @@ def venue_plugin(settings: Settings) -> Plugins:
         ConfigError: it is not installed, or its options are wrong.
     """
     return plugins_for(settings, {Kind.STRATEGY: (), Kind.BROKER: [settings.exchange]})
+
+
+async def check_venue(venue: Broker) -> None:
+    """Let a venue that knows how check itself before money is at stake.
+
+    Raises:
+        ConfigError: everything that must be mended first.
+    """
+    if isinstance(venue, Checked):
+        for warning in await venue.check():
+            log.warning("%s", warning)
 
 
 def open_venue(bound: Bound | None, settings: Settings, config: CycleConfig, clock: Clock) -> Broker:

@@ -12,7 +12,7 @@ from cab_core.app.bus import event_bus
 from cab_core.app.config import RECORDED_BUDGET_S
 from cab_core.app.dead_man import database_file
 from cab_core.app.guards import Guards, Invocation, spawn_watchman
-from cab_core.app.live import QuotedSetup, care_of, open_venue, venue_plugin
+from cab_core.app.live import QuotedSetup, care_of, check_venue, open_venue, venue_plugin
 from cab_core.app.regime import regime_watch
 from cab_core.app.run import View, load_run, opened_store, started_plugins, told, until_over
 from cab_core.app.running import Running, Tally
@@ -25,6 +25,7 @@ from cab_core.ports import Cycle
 from cab_core.safety.instance_lock import instance_lock
 from cab_core.safety.latch import refuse_if_latched
 from cab_core.safety.starts import StartVerdict, record_clean_stop, record_start
+from cab_core.sdk import Broker
 from cab_core.settings.schema import Settings
 from cab_core.storage import PaperState
 from cab_core.storage.records import Records
@@ -82,6 +83,8 @@ async def run_quoted(
         with guards.opening():
             async with turn(clock):
                 session = await setup.open()
+                if live:
+                    await check_venue(setup.source)
                 if not played:
                     session.orchestrator.background += guards.watch(session, setup.venue)
                 await session.take_up()
@@ -105,6 +108,7 @@ def _setup(
 ) -> _Counted:
     live, clock, tally = settings.mode == "live", guards.clock, Tally()
     bound = plugins.broker if live else venue_plugin(settings).broker
+    source = open_venue(bound, settings, config, clock)
     care = attrs.evolve(care_of(settings), no_entry=(guards.no_entry,), beat=guards.beat)
     return _Counted(
         config=config,
@@ -119,9 +123,10 @@ def _setup(
         budget_s=RECORDED_BUDGET_S if played else BUDGET_S,
         settings=settings,
         clock=clock,
-        venue=timed(open_venue(bound, settings, config, clock), clock, guards.observe),
+        venue=timed(source, clock, guards.observe),
         care=care if live else None,
         tally=tally,
+        source=source,
     )
 
 
@@ -143,6 +148,7 @@ class Lost:
 @attrs.frozen(eq=False, kw_only=True)
 class _Counted(QuotedSetup):
     tally: Tally
+    source: Broker
 
 
 def _both(first: Callable[[Cycle], None], second: Callable[[Cycle], None]) -> Callable[[Cycle], None]:

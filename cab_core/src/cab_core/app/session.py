@@ -306,6 +306,7 @@ def open_broker(bound: Bound | None, config: CycleConfig, clock: Clock, **given:
         instruments=config.instruments,
         clock=clock,
         seed=config.fill_seed,
+        fixed_amount=config.fixed_amount,
         **given,
     )
     opened: Broker = bound.call(account)

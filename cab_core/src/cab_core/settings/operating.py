@@ -109,8 +109,18 @@ class OperationSettings:
         parse.boolean(),
         "Whether the watching process starts the bot again, once; otherwise a service manager does.",
     )
-    broker_rate_rps: float = setting("8", parse.real(gt=0), "Requests per second to the exchange.")
-    broker_rate_burst: int = setting("16", parse.whole(1), "Requests that may go out at once.")
+    broker_rate_rps: float = setting(
+        "8",
+        parse.real(gt=0, le=15),
+        "Requests per second to the exchange.",
+        options=(("brokers", "gateio", "rate_rps"), ("brokers", "ccxt", "rate_rps")),
+    )
+    broker_rate_burst: int = setting(
+        "16",
+        parse.whole(1, 50),
+        "Requests that may go out at once.",
+        options=(("brokers", "gateio", "rate_burst"), ("brokers", "ccxt", "rate_burst")),
+    )
     host: str = setting("127.0.0.1", parse.text("a host name or address"), "Address the HTTP server binds.")
     port: int = setting("8000", parse.whole(1, 65535), "Port of the HTTP server.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = setting(
