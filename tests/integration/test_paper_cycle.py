@@ -159,6 +159,7 @@ async def test_a_position_is_protected_as_soon_as_it_is_on_record(bench):
     assert Decimal(stored["protection"]["stop"]) == protection.stop
 
 
+@pytest.mark.catalogue(61)
 async def test_a_fill_that_slipped_beyond_the_cap_is_warned_of(bench):
     """The fill stands as it is; the operator is told, entries and exits alike."""
     overrides = ("PAPER_SLIPPAGE_PCT=1.5", "RISK_MAX_SLIPPAGE_PCT=1")

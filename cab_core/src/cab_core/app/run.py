@@ -18,7 +18,7 @@ from cab_core.app.running import Running, Tally
 from cab_core.bus.memory import MemoryBus
 from cab_core.clock import Clock, SystemClock
 from cab_core.cycle.config import CycleConfig
-from cab_core.errors import CabError, ConfigError, ExitCode, RefusedError
+from cab_core.errors import CabError, ConfigError, ExitCode, RefusedError, StorageError
 from cab_core.plugins.bound import Bound
 from cab_core.plugins.kinds import Kind
 from cab_core.plugins.lifecycle import start_all, stop_all
@@ -27,7 +27,7 @@ from cab_core.plugins.registry import Plugins
 from cab_core.ports import EventBus
 from cab_core.safety.instance_lock import instance_lock
 from cab_core.settings.schema import Settings
-from cab_core.storage import PaperState, Store, bind_account
+from cab_core.storage import PaperState, Store, bind_account, damage
 from cab_core.storage.records import Records
 
 log = logging.getLogger("cab.run")
@@ -167,9 +167,19 @@ def _stopped_by_signals(running: Running, stopping: Callable[[], None]) -> Itera
 
 @asynccontextmanager
 async def opened_store(settings: Settings, account: str) -> AsyncIterator[Store]:
-    """Open the database for the length of the block; it belongs to one account."""
+    """Open the database for the length of the block; it belongs to one account.
+
+    Raises:
+        StorageError: it cannot be opened, or it is damaged.
+    """
     store = await Store.open(settings.database_url.reveal() or settings.db_path)
     try:
+        if found := await store.transact(damage):
+            raise StorageError(
+                f"the database is damaged: {'; '.join(found[:3])}",
+                where=store.label,
+                fix="see all of it: cab verify; then put a backup in its place, and run: cab reconcile",
+            )
         await store.transact(lambda conn: bind_account(conn, account))
         yield store
     finally:

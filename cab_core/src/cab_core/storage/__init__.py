@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from cab_core.storage.audit import stored_epoch, stored_rows
 from cab_core.storage.fills import load_fills, save_fill
+from cab_core.storage.health import damage
 from cab_core.storage.intents import (
     StoredIntent,
     attempts_of,
@@ -100,6 +101,7 @@ __all__ = [
     "attempts_of",
     "bind_account",
     "bump_counter",
+    "damage",
     "find_intent",
     "find_trace",
     "get_trace",
