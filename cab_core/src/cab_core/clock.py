@@ -37,13 +37,28 @@ class TurnLock:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._waiting = 0
 
     async def __aenter__(self) -> None:
-        if not self._lock.locked():
+        # A lock that was just released belongs to its first waiter already, though it is not locked yet.
+        if not self._waiting and not self._lock.locked():
             await self._lock.acquire()
             return
-        async with self._clock.parked():
-            await self._lock.acquire()
+        held = False
+        try:
+            async with self._clock.parked():
+                held = await self._handed()
+        except asyncio.CancelledError:
+            if held:
+                self._lock.release()
+            raise
+
+    async def _handed(self) -> bool:
+        self._waiting += 1
+        try:
+            return await self._lock.acquire()
+        finally:
+            self._waiting -= 1
 
     async def __aexit__(self, *_: object) -> None:
         self._lock.release()
