@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -48,6 +49,7 @@ async def _trade(settings: Settings, brief: Brief) -> int:
             sys.stderr.write(f"{error}\n")
             os._exit(1)  # without the exchange there is no time: nothing would ever wake up again
 
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _tell_tasks)
     try:
         clock = VirtualClock(await plane.now_ms(), lead=lead)
         await run_quoted(settings, view, clock=clock)
@@ -57,6 +59,13 @@ async def _trade(settings: Settings, brief: Brief) -> int:
     finally:
         await plane.close()
     return 0
+
+
+def _tell_tasks() -> None:
+    """Write where every task is, for a bot that hangs."""
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

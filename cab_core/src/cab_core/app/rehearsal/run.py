@@ -116,6 +116,8 @@ class Stage:
             self._moved = now_ms, time.monotonic()
         elif time.monotonic() - self._moved[1] > STALL_S:
             self.violations.append(f"the bot hung at {second(now_ms)} for {STALL_S:.0f} s and was killed")
+            self.bots.signal(signal.SIGUSR1)
+            await asyncio.sleep(END_S / 10)  # it writes to its log where its tasks are
             self.bots.signal(signal.SIGKILL)
             await self.bots.wait(END_S)
             await self._start_again(0, now_ms)
