@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 
 from cab_core.clock import TurnLock, VirtualClock
+
+
+async def together(clock: VirtualClock, *work: Coroutine[None, None, None]) -> list[object]:
+    """Run tasks that all join before time passes; return what became of them."""
+    async with clock.joined():
+        tasks = [asyncio.create_task(each) for each in work]
+        await asyncio.sleep(0)
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    for each in done:
+        if isinstance(each, Exception):
+            raise each
+    return list(done)
 
 
 async def test_the_other_process_is_never_ahead_of_who_was_handed_the_lock() -> None:
@@ -26,7 +39,7 @@ async def test_the_other_process_is_never_ahead_of_who_was_handed_the_lock() -> 
                     seen.append((clock.now_ms(), led[-1] if led else 0))
                 await clock.sleep_until(clock.now_ms() + 1000 * name)
 
-    await asyncio.wait_for(asyncio.gather(work(1), work(2), work(3)), 5)
+    await asyncio.wait_for(together(clock, work(1), work(2), work(3)), 5)
     assert len(seen) == 15
     assert all(ours == theirs for ours, theirs in seen)
     assert led == sorted(led)
@@ -50,7 +63,7 @@ async def test_a_task_that_takes_the_lock_again_at_once_waits_its_turn() -> None
             async with lock:
                 order.append("patient")
 
-    await asyncio.wait_for(asyncio.gather(greedy(), patient()), 5)
+    await asyncio.wait_for(together(clock, greedy(), patient()), 5)
     assert sorted(order) == ["greedy", "greedy", "greedy", "patient"]
     assert order.index("patient") < 3
 
@@ -58,24 +71,27 @@ async def test_a_task_that_takes_the_lock_again_at_once_waits_its_turn() -> None
 async def test_who_is_cancelled_while_waiting_for_a_turn_leaves_the_lock_free() -> None:
     clock = VirtualClock(0)
     lock = TurnLock(clock)
+    waiters: list[asyncio.Task[None] | None] = []
 
-    async def holder() -> None:
+    async def hold() -> None:
         async with clock.joined():
             async with lock:
                 await clock.sleep_until(10)
-            waiter.cancel()
-            await asyncio.sleep(0)
+            for _ in range(3):
+                await asyncio.sleep(0)  # the waiter has the lock by now and waits for its turn
+            assert waiters[0] is not None
+            waiters[0].cancel()
             await clock.sleep_until(20)
             async with lock:
                 return
 
     async def wait() -> None:
+        waiters.append(asyncio.current_task())
         async with clock.joined():
+            await clock.sleep_until(5)
             async with lock:
                 raise AssertionError("cancelled before its turn")
 
-    held = asyncio.create_task(holder())
-    await asyncio.sleep(0)
-    waiter = asyncio.create_task(wait())
-    await asyncio.wait_for(held, 5)
-    assert waiter.cancelled()
+    held, waited = await asyncio.wait_for(together(clock, hold(), wait()), 5)
+    assert held is None
+    assert isinstance(waited, asyncio.CancelledError)
