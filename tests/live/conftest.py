@@ -14,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from live_bench import FLAT, RULES, START_MS, SYMBOL, D, LiveBench, install_strategy, market
 
+from cab_core.domain.bars import Bars
 from cab_exchange_sim.engine import Exchange, VenueSettings
 from cab_exchange_sim.testing import running_exchange
 
@@ -37,7 +38,7 @@ def bench(tmp_path: Path, site: Path) -> Iterator[Callable[..., LiveBench]]:
 
         def make(candles: Any = (FLAT,), venue: VenueSettings | None = None, **settings: str) -> LiveBench:
             exchange = Exchange(
-                {SYMBOL: market(candles)},
+                {SYMBOL: candles if isinstance(candles, Bars) else market(candles)},
                 settings=venue,
                 instruments={SYMBOL: RULES},
                 balances={"main": {"USDT": D(10_000)}},

@@ -15,6 +15,7 @@ import numpy as np
 
 from cab_core.app.run_quoted import run_quoted
 from cab_core.app.running import Running
+from cab_core.app.session import Session
 from cab_core.app.verify import Evidence, check_evidence, check_ledger, gather, violated
 from cab_core.clock import VirtualClock
 from cab_core.domain.bars import Bars
@@ -79,7 +80,8 @@ def install_strategy(site: Path) -> None:
     info = site / "cab_strategy_scripted-0.1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: cab-strategy-scripted\nVersion: 0.1\nRequires-Dist: cab-core>=0.1,<0.2\n"
+        "Metadata-Version: 2.1\nName: cab-strategy-scripted\nVersion: 0.1\n"
+        "Requires-Dist: cab-core>=0.1,<0.2\n"
     )
     (info / "entry_points.txt").write_text("[cab.strategies]\nscripted = cab_strategy_scripted:Scripted\n")
 
@@ -118,9 +120,9 @@ class LiveBench:
     folder: Path
     venue: RunningExchange
     base_url: str
-    settings: Mapping[str, str] = attrs.field(factory=dict)
+    settings: dict[str, str] = attrs.field(factory=dict)
     options: Mapping[str, str] = attrs.field(factory=dict)
-    planned: list[tuple[int, Callable[[], object]]] = attrs.field(factory=list)
+    planned: list[tuple[int, Callable[[], object], bool]] = attrs.field(factory=list)
     alerts: list[Mapping[str, Any]] = attrs.field(factory=list)
     away: bool = False
     running: Running | None = None
@@ -128,9 +130,9 @@ class LiveBench:
 
     # What happens meanwhile.
 
-    def at(self, minutes: float, what: Callable[[], object]) -> None:
-        """Do something at the exchange that long after the first start of the bot."""
-        self.planned.append((START_MS + round(minutes * MINUTE), what))
+    def at(self, minutes: float, what: Callable[[], object], *, in_bot: bool = False) -> None:
+        """Do something at the exchange, or in the bot, that long after the first start of the bot."""
+        self.planned.append((START_MS + round(minutes * MINUTE), what, in_bot))
         self.planned.sort(key=lambda each: each[0])
 
     def fault(self, kind: str, *, after: bool = False, path: str = "/spot/orders$", **more: Any) -> None:
@@ -163,6 +165,13 @@ class LiveBench:
         pair.instrument = attrs.evolve(pair.instrument, **changes)
 
     # The bot.
+
+    @property
+    def session(self) -> Session:
+        """The session of the bot that runs."""
+        if self.running is None:
+            raise ValueError("it does not run")
+        return self.running.session
 
     @property
     def database(self) -> Path:
@@ -212,9 +221,9 @@ class LiveBench:
 
         async def lead(to_ms: int) -> None:
             while self.planned and self.planned[0][0] <= to_ms:
-                at_ms, what = self.planned.pop(0)
+                at_ms, what, in_bot = self.planned.pop(0)
                 self._play(at_ms)
-                await self._do(what)
+                await (_do_here(what) if in_bot else self._do(what))
             self._play(to_ms)
             stopper.look(to_ms, self.running)
 
@@ -301,6 +310,12 @@ class LiveBench:
         step = self.venue.exchange.market(PAIR).instrument.amount_step
         wanted = [floor_step(self.held, step)] if self.held else []
         assert [stop.request.amount for stop in self.stops()] == wanted
+
+
+async def _do_here(what: Callable[[], object]) -> None:
+    done = what()
+    if asyncio.iscoroutine(done):
+        await done
 
 
 def _ours(bench: LiveBench, entry: Any) -> bool:

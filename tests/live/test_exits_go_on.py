@@ -1,0 +1,107 @@
+"""Nothing that stops entries stops an exit: each blocker against each kind of exit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+from live_bench import FLAT, PAIR, START_MS, D, LiveBench
+
+from cab_core.cycle.supervise import State
+from cab_core.domain.money import floor_step
+from cab_core.domain.orders import Purpose, Side, client_order_id
+from cab_core.domain.risk import Halt
+from cab_core.domain.timeframes import TF_MS
+from cab_core.ports import Changes
+from cab_exchange_sim.engine.values import OrderRequest
+
+Bench = Callable[..., LiveBench]
+Block = Callable[[LiveBench], Awaitable[str]]
+
+#: What the watchers of a run say through the one way that reaches entries.
+WATCHERS = ("safe_mode", "dms_down", "auto_paused", "clock_skew", "disk_full")
+
+#: Two quiet candles after a position has ended, on the second of which a buy is tried.
+EXITS = {
+    "signal": ([FLAT, FLAT], (Purpose.SIGNAL_SELL,)),
+    "stop": ([(100, 100, 93, 93), FLAT], (Purpose.STOP_LOSS,)),
+    "targets": ([(100, 107, 100, 107), FLAT], (Purpose.TAKE_PROFIT_1, Purpose.TAKE_PROFIT_2)),
+    "trail": ([(100, 104.5, 100, 104.5), (104.5, 104.5, 99, 99)], (Purpose.TAKE_PROFIT_1, Purpose.TRAIL)),
+}
+
+
+async def pause(live: LiveBench) -> str:
+    live.session.orchestrator.supervisor.set_state("BTC/USDT", State.PAUSED, "by hand")
+    return "paused"
+
+
+async def risk_off(live: LiveBench) -> str:
+    for name in ("dxy", "dominance"):
+        (live.folder / f"{name}.json").write_text(json.dumps({"change_pct": 9}))
+    return "regime_risk_off"
+
+
+async def halt(live: LiveBench) -> str:
+    trader, tripped = live.session.trader, Halt("max_drawdown", live.venue.exchange.now_ms)
+    trader.halts = trader.halts.trip(tripped)
+    await live.session.orchestrator.storage.commit(Changes(ts_ms=tripped.since_ms, halts=(tripped,)))
+    return "risk_max_drawdown"
+
+
+async def mismatch(live: LiveBench) -> str:
+    text = client_order_id("of another database", 1)
+    stray = OrderRequest(
+        pair=PAIR, side=Side.BUY, type="limit", amount=D("0.1"), price=D(50), tif="gtc", text=text
+    )
+    live.venue.call(lambda: live.venue.exchange.phantom("main", stray))
+    return "reconcile_mismatch"
+
+
+def watcher(reason: str) -> Block:
+    async def block(live: LiveBench) -> str:
+        before = live.session.orchestrator.no_entry
+        live.session.orchestrator.no_entry = lambda symbol: before(symbol) or reason
+        return reason
+
+    block.__name__ = reason
+    return block
+
+
+BLOCKERS = [pause, risk_off, halt, mismatch, *map(watcher, WATCHERS)]
+
+
+@pytest.mark.catalogue(24, 50, 52)
+@pytest.mark.parametrize("exits", EXITS)
+@pytest.mark.parametrize("block", BLOCKERS, ids=lambda block: block.__name__)
+async def test_exits_are_made_while_entries_are_blocked(bench: Bench, block: Block, exits: str) -> None:
+    candles, purposes = EXITS[exits]
+    live = bench(candles, EXITS_EXCHANGE_STOP="false", REGIME_INTERVAL_SEC="60")
+    for name in ("dxy", "dominance"):
+        (live.folder / f"{name}.json").write_text(json.dumps({"change_pct": 0}))
+    live.settings |= {
+        "REGIME_DXY_URL": f"file://{live.folder}/dxy.json",
+        "REGIME_DXY_KIND": "change",
+        "REGIME_BTC_DOM_URL": f"file://{live.folder}/dominance.json",
+        "REGIME_BTC_DOM_KIND": "change",
+    }
+    if block is mismatch:
+        live.fault("page_503", method="DELETE", path="/spot/orders/", times=None)
+    said: list[str] = []
+
+    async def blocked() -> None:
+        said.append(await block(live))
+
+    live.at(1, blocked, in_bot=True)
+    sells = [0] if exits == "signal" else []
+    await live.run(36, buys=[-1, 1], sells=sells)
+    assert live.held == 0
+    assert live.sold() == floor_step(live.bought(), D("0.0001"))
+    assert {order["purpose"] for order in live.orders(*purposes, state="done")} == {*map(str, purposes)}
+    assert reason_at(live, 1) == said[0]
+    live.assert_sound()
+
+
+def reason_at(live: LiveBench, candle: int) -> str:
+    rows = live.evidence.tables["decision_trace"]
+    return next(str(row["reason"]) for row in rows if row["candle_ts_ms"] == START_MS + candle * TF_MS)
