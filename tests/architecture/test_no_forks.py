@@ -8,6 +8,9 @@ from collections.abc import Iterator
 import pytest
 from repository import SOURCES, name_of, parsed
 
+#: Copies bots for a rehearsal; without a database, lock, loop or second thread, which it checks before.
+_ALLOWED = {"cab_core/app/rehearsal/zygote.py"}
+
 _FORKING = {"fork", "forkpty", "ForkProcess", "ProcessPoolExecutor", "preexec_fn"}
 
 

@@ -10,11 +10,14 @@ from cab_core.settings import Loaded, load_settings
 
 KEY, SECRET = "rehearsal-key-0001", "rehearsal-secret-0001"
 
-#: What a rehearsal trades with unless the user's settings say otherwise.
+#: What a rehearsal trades with unless the user's settings say otherwise: often, so that much is rehearsed.
 DEFAULTS = {
     "STRATEGY_SET": "ema_atr,ema_cross,rsi_momentum,bollinger_bands,donchian_breakout,supertrend,"
     "stochastic_adx,keltner_squeeze,vwap_reversion",
     "STRATEGY_MODE": "first",
+    "TREND_DEADBAND": "1",
+    "TREND_UNKNOWN_POLICY": "allow",
+    "VOLUME_FILTER_ENABLED": "false",
     "RISK_LOSS_STREAK_COUNT": "50",
     "STOP_LOSS_PCT": "1.5",
     "TAKE_PROFIT_1_PCT": "0.8",

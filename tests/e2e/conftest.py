@@ -1,0 +1,37 @@
+"""Fixtures: a live bot as a process of its own, on real time, beside an exchange that tests look into."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "live")]
+from live_bench import install_strategy
+from live_desk import LiveDesk, exchange_of_now
+
+from cab_exchange_sim.testing import running_exchange
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Callable[..., LiveDesk]]:
+    """Make a desk: ``desk(DMS_RESTART_SEC="1")``; its processes end with the test."""
+    install_strategy(tmp_path / "site")
+    made: list[LiveDesk] = []
+    with ExitStack() as stack:
+
+        def make(**settings: str) -> LiveDesk:
+            served = stack.enter_context(
+                running_exchange(exchange_of_now(), rate=1.0, key="k83hf93hf03k", secret="s93hf93hf93hf0")
+            )
+            folder = tmp_path / f"desk-{len(made)}"
+            folder.mkdir()
+            made.append(LiveDesk(folder, tmp_path / "site", served, settings))
+            return made[-1]
+
+        yield make
+        for each in made:
+            each.clean_up()
