@@ -230,6 +230,8 @@ class Orchestrator:
             return attrs.evolve(cycle, action="hold", reason="duplicate", order_key=None)
         self._observe(symbol, quote)
         done = await self.execution.execute_trade(planned)
+        if self.protector is not None:
+            await self.protector.tend(symbol)
         if done.refused is None:
             return cycle
         refused = attrs.evolve(cycle, action="hold", reason=done.refused)
