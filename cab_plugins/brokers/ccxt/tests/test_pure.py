@@ -107,6 +107,18 @@ def test_a_buy_is_quote_and_a_sell_is_base_and_neither_grows(value: Decimal) -> 
         assert body["side"] == intent.side.value
 
 
+@pytest.mark.catalogue(60)
+@pytest.mark.parametrize(
+    "intent",
+    [attrs.evolve(BUY, cost=None, quantity=D(10)), attrs.evolve(SELL, quantity=None, cost=D(10))],
+    ids=["a buy in base", "a sell in quote"],
+)
+def test_an_amount_in_the_wrong_currency_is_not_sent(intent: Intent) -> None:
+    body = order_body(intent, RULES, "spot", 3600)
+    assert isinstance(body, Rejected)
+    assert body.reason == "bad_order"
+
+
 @pytest.mark.parametrize(
     "intent", [attrs.evolve(BUY, cost=D("2.99")), attrs.evolve(SELL, quantity=D("0.00009"))]
 )
