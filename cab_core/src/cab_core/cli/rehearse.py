@@ -87,9 +87,9 @@ def command(
 ) -> int:
     """Let the live bot trade on an exchange of this machine while connections, answers and processes fail.
 
-    It is the bot of MODE=live with your strategies and risk settings, if there are any here; keys, connection,
-    database and notifiers are the rehearsal's own. At the end every order is compared with what the exchange
-    really did. Exit code 1 if anything that must hold did not.
+    It is the bot of MODE=live with your strategies and risk settings, if there are any here; keys,
+    connection, database and notifiers are the rehearsal's own. At the end every order is compared with what
+    the exchange really did. Exit code 1 if anything that must hold did not.
 
     The same seed plans the same market, faults and kills; at which instruction a kill strikes is never the
     same.
@@ -135,6 +135,8 @@ def _print(report: Report) -> None:
     table(("", "cab rehearse"), rows)
     for violation in report.violations:
         click.echo(f"violated: {violation}")
+    if not report.orders:
+        click.echo("nothing was traded, so little was shown: choose other days, or settings that trade")
     database = report.folder / "trader.sqlite3"
     click.echo("next:")
     for line, why in (
