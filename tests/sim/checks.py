@@ -1,0 +1,143 @@
+"""What must hold after every crash, and what must hold once everything has calmed down."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from tests.sim.memory import InlineWriter
+from tests.sim.world import ACCOUNT, World
+
+from cab_core.app.verify import Evidence, check_evidence, check_ledger, gather, violated
+from cab_core.app.verify.evidence import PREFIX, amount
+from cab_core.app.verify.ledger import Truth, truth_of
+from cab_core.app.verify.oracle import Oracle
+from cab_core.domain.money import ZERO, floor_step
+from cab_core.domain.orders import OrderState, Side
+from cab_exchange_sim.engine import pair_of
+
+#: Worth less than this in quote may be left unprotected or be held beside a new entry: dust.
+DUST_QUOTE = Decimal("3.2")
+
+_REFUSED = frozenset({OrderState.REJECTED, OrderState.ABANDONED})
+
+
+def after_a_crash(world: World, writer: InlineWriter) -> list[str]:
+    """Return what is broken although nothing has been recovered yet."""
+    evidence = writer.read(gather)
+    truth = truth_of(ledger_of(world), {})
+    return [*_database(evidence), *_at_any_time(evidence, truth)]
+
+
+def at_rest(world: World, writer: InlineWriter) -> list[str]:
+    """Return what is broken once nothing is under way any more."""
+    evidence = writer.read(gather)
+    entries = ledger_of(world)
+    found = [f"{r.name} (ledger): {p}" for r in violated(check_ledger(evidence, entries)) for p in r.problems]
+    found += _database(evidence)
+    found += _at_any_time(evidence, truth_of(entries, {}))
+    found += [f"I8: order {row['client_id']} is {row['state']} at rest" for row in _unresolved(evidence)]
+    for symbol in world.plan.symbols:
+        found += _holdings(world, evidence, symbol)
+        found += _protection(world, evidence, symbol)
+    return found
+
+
+def ledger_of(world: World) -> list[dict[str, Any]]:
+    """Return the exchange's ledger; what it never shows of stops, whose they are, it tells us."""
+    entries: list[dict[str, Any]] = []
+    for entry in world.exchange.ledger:
+        told: dict[str, Any] = dict(entry.as_json())
+        if entry.kind == "stop":
+            told["text"] = entry.request_id
+        entries.append(told)
+    return entries
+
+
+def _database(evidence: Evidence) -> list[str]:
+    return [f"{r.name} (database): {p}" for r in violated(check_evidence(evidence)) for p in r.problems]
+
+
+def _at_any_time(evidence: Evidence, truth: Truth) -> Iterator[str]:
+    for (kind, client_id), count in truth.accepted.items():
+        if count > 1:
+            yield f"I1: the exchange took {client_id} {count} times ({kind})"
+    sent = {row["client_id"] for row in evidence.intents if row["sent_ms"] is not None}
+    for client_id in sorted(truth.client_ids - sent):
+        yield f"I2: the exchange took {client_id}, which was never journalled as sent"
+    for row in evidence.intents:
+        if row["state"] in _REFUSED and row["client_id"] in truth.client_ids:
+            yield f"I7: order {row['client_id']} is {row['state']}, but the exchange took it"
+    oracle = Oracle()
+    for trade in truth.trades:
+        held = oracle.held(trade.symbol)
+        oracle.take(trade)
+        if trade.side == Side.BUY and held * trade.price > DUST_QUOTE and not _same_order(trade, truth):
+            yield f"I6: {trade.client_id} bought while {held} of {trade.symbol} were held"
+    for problem in oracle.oversold:
+        yield f"I5: {problem}"
+
+
+def _same_order(trade: Any, truth: Truth) -> bool:
+    """Say whether a purchase is a further part of the order before it."""
+    of_order = [t for t in truth.trades if t.client_id == trade.client_id]
+    return trade is not of_order[0]
+
+
+def _unresolved(evidence: Evidence) -> Iterator[Any]:
+    waiting = {OrderState.SENT, OrderState.UNKNOWN, OrderState.PLANNED}
+    return (row for row in evidence.intents if row["state"] in waiting)
+
+
+def _holdings(world: World, evidence: Evidence, symbol: str) -> Iterator[str]:
+    """I4: what the bot thinks it has is there."""
+    market = world.exchange.market(pair_of(symbol))
+    holding = world.exchange.accounts.of(ACCOUNT, market.base)
+    total = holding.available + holding.locked
+    managed = _managed(evidence, symbol)
+    slack = max(market.instrument.amount_step, managed / 1000)
+    if total < managed - slack:
+        yield f"I4: {managed} of {symbol} are managed, the exchange has {total}"
+    resting = sum(
+        (s.request.amount for s in world.exchange.waiting_stops(ACCOUNT) if s.pair == market.pair), ZERO
+    )
+    if resting > max(total, managed):
+        yield f"I5: stops of {resting} {symbol} wait, the exchange has {total}"
+
+
+def _managed(evidence: Evidence, symbol: str) -> Decimal:
+    book = evidence.book or {}
+    return sum((amount(quantity) for quantity, _ in book.get("lots", {}).get(symbol, ())), ZERO)
+
+
+def _protection(world: World, evidence: Evidence, symbol: str) -> Iterator[str]:
+    """I11: one stop rests for the whole position, at its level; nothing rests without one."""
+    market = world.exchange.market(pair_of(symbol))
+    stops = [s for s in world.exchange.waiting_stops(ACCOUNT) if s.pair == market.pair]
+    ours = [s for s in stops if s.request.request_id.startswith(PREFIX)]
+    state = evidence.positions.get(symbol)
+    if state is None:
+        for stop in ours:
+            yield f"I11: the stop {stop.stop_id} of {symbol} waits without a position"
+        return
+    step = market.instrument.amount_step
+    quantity = floor_step(amount(state["quantity"]), step)
+    price = market.last(world.now_ms)
+    if quantity * price * Decimal("0.9") < DUST_QUOTE:
+        return
+    if len(ours) != 1:
+        yield f"I11: {len(ours)} stops wait for the position of {quantity} {symbol} at {price}"
+        return
+    request = ours[0].request
+    if abs(request.amount - quantity) > step:
+        yield f"I11: a stop of {request.amount} waits for {quantity} {symbol}"
+    wanted = amount(state["protection"]["stop"])
+    if abs(request.trigger - wanted) > wanted * Decimal("0.0011") + market.instrument.price_tick:
+        yield f"I11: the stop of {symbol} waits at {request.trigger} instead of {wanted}"
+
+
+def kinds_of(violations: list[str]) -> Counter[str]:
+    """Return how often each invariant is among them."""
+    return Counter(text.partition(" ")[0].rstrip(":") for text in violations)
