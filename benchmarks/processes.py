@@ -53,10 +53,8 @@ def idle(folder: Path, seconds: float = 20.0) -> list[Figure]:
         child = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
         try:
             time.sleep(8.0)
-            before = _ticks(child.pid)
-            time.sleep(seconds)
-            used = (_ticks(child.pid) - before) / _TICKS / seconds
-            rss = _rss_mib(child.pid)
+            used = core_share(child.pid, seconds)
+            rss = rss_mib(child.pid)
         finally:
             child.send_signal(signal.SIGTERM)
             child.wait(30)
@@ -73,12 +71,20 @@ def _process(name: str, done: list[Process], cpu_s: float, rss_mib: float) -> li
     ]
 
 
+def core_share(pid: int, seconds: float) -> float:
+    """Watch a process for so long and return the share of one core that it used."""
+    before = _ticks(pid)
+    time.sleep(seconds)
+    return (_ticks(pid) - before) / _TICKS / seconds
+
+
 def _ticks(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
 
 
-def _rss_mib(pid: int) -> float:
+def rss_mib(pid: int) -> float:
+    """Return the resident memory of a process."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1024

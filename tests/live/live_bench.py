@@ -86,12 +86,14 @@ def install_strategy(site: Path) -> None:
     (info / "entry_points.txt").write_text("[cab.strategies]\nscripted = cab_strategy_scripted:Scripted\n")
 
 
-def market(candles: Sequence[tuple[float, float, float, float]], after: int = 400) -> Bars:
+def market(
+    candles: Sequence[tuple[float, float, float, float]], after: int = 400, first_ms: int = FIRST_MS
+) -> Bars:
     """Return a market that rests at 100, plays the candles, and rests at the last price."""
     rows = [FLAT] * WARMUP_BARS + [*candles]
     rows += [(rows[-1][3],) * 4] * after
     columns = np.array(rows).T
-    stamps = FIRST_MS + TF_MS * np.arange(len(rows))
+    stamps = first_ms + TF_MS * np.arange(len(rows))
     return Bars.of(stamps, *columns, np.full(len(rows), 10.0))
 
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+import attrs
 import pytest
 from live_bench import FLAT, MINUTE, START_MS, D, LiveBench
 
 from cab_core.domain.money import floor_step
 from cab_core.domain.orders import Purpose, Side
 from cab_core.domain.timeframes import HOUR_MS
+from cab_core.ports import Changes
 
 Bench = Callable[..., LiveBench]
 STEP = D("0.0001")
@@ -36,6 +38,43 @@ async def test_after_take_profit_1_the_rest_is_guarded_at_break_even(bench: Benc
     assert stop.request.amount < entry.quantity * D("0.51")
     assert stop.request.trigger > entry.price * D("1.003")  # both fees are earned
     assert live.orders(Purpose.TAKE_PROFIT_1, state="done")
+    live.assert_sound()
+
+
+@attrs.define
+class Watched:
+    """A storage that keeps what is written together with trades."""
+
+    inner: Any
+    seen: list[Changes] = attrs.field(factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def commit(self, changes: Changes) -> bool:
+        if changes.fills:
+            self.seen.append(changes)
+        return bool(await self.inner.commit(changes))
+
+
+@pytest.mark.catalogue(10)
+async def test_a_fill_and_the_stop_it_moves_are_written_together(bench: Bench) -> None:
+    live = bench([FLAT, (100, 103, 100, 103)])
+    watched = []
+
+    def watch() -> None:
+        settlement = live.session.orchestrator.execution.settlement
+        settlement.storage = Watched(settlement.storage)
+        watched.append(settlement.storage)
+
+    live.at(1, watch, in_bot=True)
+    await live.run(31, buys=[0])
+    bought, taken = watched[0].seen
+    stages = [written.positions["BTC/USDT"]["protection"]["stage"] for written in (bought, taken)]
+    assert stages == [0, 1]
+    quantities = [D(written.positions["BTC/USDT"]["quantity"]) for written in (bought, taken)]
+    assert quantities == [live.bought(), live.held]
+    assert None not in (bought.account, taken.account)
     live.assert_sound()
 
 

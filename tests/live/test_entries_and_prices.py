@@ -1,0 +1,42 @@
+"""What must not be acted on: a symbol whose last order is a riddle, and a price that nobody has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from live_bench import MINUTE, START_MS, LiveBench
+
+from cab_core.domain.orders import Purpose
+from cab_core.domain.timeframes import TF_MS
+
+Bench = Callable[..., LiveBench]
+
+
+@pytest.mark.catalogue(19, 20)
+async def test_a_symbol_is_not_entered_while_the_outcome_of_its_order_is_unknown(bench: Bench) -> None:
+    live = bench()
+    live.fault("cut", since=14.9)
+    more = {"since": 14.9, "until_ms": START_MS + 55 * MINUTE, "times": None}
+    live.fault("page_503", method="GET", path="/spot/(orders|my_trades)", **more)
+    await live.run(60, buys=[0, 1])
+    (entry,) = live.orders(Purpose.ENTRY)
+    assert entry["state"] == "abandoned"
+    rows = {row["candle_ts_ms"]: row["reason"] for row in live.evidence.tables["decision_trace"]}
+    assert rows[START_MS + TF_MS] == "broker_error"
+    assert any(alert["severity"] == "critical" for alert in live.alerts)
+    live.assert_sound()
+
+
+@pytest.mark.catalogue(53)
+@pytest.mark.parametrize("bid", ["0.1", "100000", "0", "-5", ""], ids=lambda bid: bid or "none")
+async def test_one_odd_look_at_the_price_sells_nothing(bench: Bench, bid: str) -> None:
+    live = bench(EXITS_EXCHANGE_STOP="false", EXITS_INTERVAL_SEC="20")
+    levels = {"bids": [[bid, "50"]] if bid else [], "asks": [["100001", "50"]]}
+    until_ms = START_MS + 5 * MINUTE + 15_000
+    more = {"since": 5, "until_ms": until_ms, "times": None, "fields": levels}
+    live.fault("edit", after=True, method="GET", path="/order_book", **more)
+    await live.run(10, buys=[-1])
+    assert live.held == live.bought() > 0
+    assert live.sold() == 0
+    live.assert_sound(guarded=False)
