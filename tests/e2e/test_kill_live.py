@@ -18,7 +18,7 @@ KILLS = int(os.environ.get("CAB_KILLS", "25"))
 @pytest.mark.catalogue(3, 4, 5, 14, 119)
 @pytest.mark.timeout(120 + 6 * KILLS)
 def test_no_kill_costs_or_doubles_an_order(tmp_path: Path) -> None:
-    days = max(1, round(KILLS / 20))
+    days = max(1, round(KILLS / 40))
     rehearsal = start(tmp_path, "--kills", str(KILLS), "--faults", "none", "--days", str(days), "--seed", "1")
     out, _ = rehearsal.process.communicate(timeout=100 + 6 * KILLS)
     assert '"verdict": "clean"' in out, out

@@ -16,11 +16,10 @@ from cab_core.app.live import QuotedSetup, care_of, check_venue, open_venue, ven
 from cab_core.app.regime import regime_watch
 from cab_core.app.run import View, load_run, opened_store, started_plugins, told, until_over
 from cab_core.app.running import Running, Tally
-from cab_core.app.session import Session, SystemIds
+from cab_core.app.session import SystemIds
 from cab_core.clock import Clock, SystemClock, turn
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.probes import timed
-from cab_core.errors import CabError, StorageError
 from cab_core.plugins.registry import Plugins
 from cab_core.ports import Cycle
 from cab_core.safety.instance_lock import instance_lock
@@ -93,25 +92,9 @@ async def run_quoted(
         guards.ready(f"{settings.mode} {', '.join(settings.symbols)}")
         await until_over(running, view, guards.stopping)
         guards.refuse_if_lost()
-        await _leave_protected(session)
         record_clean_stop(database, started_ms)
         guards.close()
         return running
-
-
-async def _leave_protected(session: Session) -> None:
-    """Let a stop rest at the venue for whatever stays open: nobody looks after it from now on."""
-    protector = session.orchestrator.protector
-    if protector is None:
-        return
-    async with turn(session.venue.clock), session.orchestrator.lock:
-        for symbol in [*session.trader.book.positions]:
-            try:
-                await protector.tend(symbol)
-            except StorageError:
-                raise
-            except CabError as error:
-                log.error("%s may be left without a stop at the exchange: %s", symbol, error)
 
 
 def _setup(
