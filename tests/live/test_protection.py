@@ -103,7 +103,7 @@ async def test_a_stop_is_renewed_at_half_its_life(bench: Bench) -> None:
     live.assert_sound()
 
 
-@pytest.mark.catalogue(9, 56)
+@pytest.mark.catalogue(56)
 async def test_a_stop_that_expired_while_the_bot_was_down_is_placed_before_anything_else(
     bench: Bench,
 ) -> None:

@@ -74,6 +74,7 @@ async def test_refusals_name_their_reason(world: World) -> None:
         }.items():
             outcome = await broker.submit(intent)
             assert isinstance(outcome, Rejected), outcome
+            assert not outcome.transient  # it is not sent again by itself
             reasons[name] = outcome.reason
     assert reasons == {
         "funds": "insufficient_funds",
