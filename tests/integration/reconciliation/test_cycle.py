@@ -130,6 +130,7 @@ async def test_an_order_of_our_prefix_that_no_record_knows_is_canceled(desk: Any
         result = await bot.cycle()
 
         assert kinds(result) == [Kind.STRAY_ORDER]
+        assert result.findings[0].severity == "critical"
         assert desk.venue.canceled == ["o1"]
         assert [severity for severity, _ in await bot.alerts()] == ["critical"]
         assert ("order.stray.cancel", "o1") in await rows(bot)

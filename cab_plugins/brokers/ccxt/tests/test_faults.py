@@ -180,6 +180,19 @@ async def test_an_order_is_found_before_its_trades_are(world: World) -> None:
         assert await broker.fills_of(intent) == []
 
 
+@pytest.mark.catalogue(5, 41)
+async def test_an_order_is_found_by_its_trades_before_it_is_listed(world: World) -> None:
+    world.change(lambda: setattr(world.pair, "order_delay_ms", 60_000))
+    async with world.opened() as broker:
+        world.fault("cut")
+        intent = world.buy()
+        assert isinstance(await broker.submit(intent), Unknown)
+        found = await broker.resolve(intent)
+    (order,) = world.orders(intent)
+    assert isinstance(found, Found)
+    assert (found.ack.order_id, found.ack.final, found.ack.filled) == (order.order_id, True, order.filled)
+
+
 @pytest.mark.catalogue(40)
 async def test_an_order_that_cannot_be_seen_yet_is_not_absent(world: World) -> None:
     world.change(lambda: setattr(world.pair, "order_delay_ms", 50_000))
