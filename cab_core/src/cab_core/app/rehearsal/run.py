@@ -63,6 +63,8 @@ class Stage:
     score: Score
     violations: list[str] = attrs.field(factory=list)
     _held: tuple[Kill, int, int] | None = attrs.field(default=None, init=False)
+    _coming: deque[Kill] = attrs.field(factory=deque, init=False)
+    _given_up: bool = attrs.field(default=False, init=False)
     _deaths: int = attrs.field(default=0, init=False)
     _scored_s: float = attrs.field(default=0.0, init=False)
     _moved: tuple[int, float] = attrs.field(default=(0, 0.0), init=False)
@@ -71,27 +73,25 @@ class Stage:
         """Run from the first start of the bot to its clean stop."""
         self.say("trading", "the bot starts")
         await self.bots.start()
-        coming = deque(self.kills)
-        while (now_ms := await self._look()) < self.end_ms:
+        self._coming = deque(self.kills)
+        while (now_ms := await self._look()) < self.end_ms or self._coming or self._held is not None:
             await self.injector.look(now_ms)
             if self._held is not None:
                 await self._wait_for_order(now_ms)
-            elif coming and coming[0].at_ms <= now_ms:
-                await self._aim(coming.popleft(), now_ms)
-        await self._quiet()
+            elif self._coming and self._coming[0].at_ms <= now_ms:
+                await self._aim(self._coming.popleft(), now_ms)
+        await self._quiet(now_ms)
 
     def say(self, phase: str, event: str) -> None:
         """Tell what goes on."""
         self.progress.phase, self.progress.event = phase, event
         self.watch(self.progress)
 
-    async def _quiet(self) -> None:
-        if self._held is not None:
-            await self.injector.forget(self._held[1])
+    async def _quiet(self, from_ms: int) -> None:
         self.progress.faults = sum((await self.injector.counts()).values())
         await self.injector.lift()
         self.say("quiet", "all faults are lifted; everything must settle")
-        while await self._look() < self.end_ms + QUIET_MS:
+        while not self._given_up and await self._look() < from_ms + QUIET_MS:
             pass
         self.bots.signal(signal.SIGTERM)
         code = await self.bots.wait(2 * END_S)
@@ -141,7 +141,8 @@ class Stage:
         self.violations.append(f"the bot ended by itself with exit code {code} at {second(now_ms)}")
         if self._deaths >= MAX_DEATHS:
             self.violations.append("it was given up")
-            self.end_ms = -QUIET_MS  # nothing more can be learnt
+            self._given_up, self.end_ms, self._held = True, now_ms, None
+            self._coming.clear()
             return None
         return await self._start_again(0, now_ms)
 
@@ -159,7 +160,8 @@ class Stage:
         if held is None:
             return await self._strike(kill)
         rule = {**held, "method": "POST", "path": ORDERS, "times": 1}
-        self._held = kill, await self.injector.hold(rule), now_ms + HOLD_MS
+        share_ms = 2 * (self.end_ms - now_ms) // (len(self._coming) + 1)  # so that every kill finds time
+        self._held = kill, await self.injector.hold(rule), now_ms + max(0, min(HOLD_MS, share_ms))
         return None
 
     async def _wait_for_order(self, now_ms: int) -> None:
