@@ -148,7 +148,7 @@ class LiveDesk:
 
     def until_running(self) -> None:
         """Wait until the bot that was started last has taken up its work."""
-        self.until(lambda: self.log(None).count("idle -> running") == len(self.started))
+        self.until(lambda: self.log(None).count('"BTC/USDT idle -> running') == len(self.started))
 
     def until(self, holds: Callable[[], object], seconds: float = 60.0) -> None:
         end = time.monotonic() + seconds

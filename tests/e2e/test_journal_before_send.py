@@ -115,7 +115,7 @@ def traced(live: LiveDesk, program: str | None = None) -> dict[str, int]:
     return sent_orders(trace)
 
 
-@pytest.mark.catalogue(3, 39)
+@pytest.mark.catalogue(83)
 def test_an_order_is_on_disk_before_it_is_sent(desk: Callable[..., LiveDesk]) -> None:
     live = desk(DMS_ENABLED="false")
     sent = traced(live)

@@ -69,7 +69,7 @@ def test_a_second_one_is_refused(desk: Desk) -> None:
     live.assert_sound()
 
 
-@pytest.mark.catalogue(4, 5, 6, 16)
+@pytest.mark.catalogue(5, 16)
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("kind", ["", "delay", "hang"])
@@ -98,6 +98,7 @@ MISSING: dict[str, dict[str, str]] = {
 }
 
 
+@pytest.mark.catalogue(107)
 @pytest.mark.parametrize("name", MISSING)
 def test_without_keys_or_token_it_does_not_start(desk: Desk, name: str) -> None:
     live = desk()

@@ -71,7 +71,6 @@ def watcher(reason: str) -> Block:
 BLOCKERS = [pause, risk_off, halt, mismatch, *map(watcher, WATCHERS)]
 
 
-@pytest.mark.catalogue(24, 50, 52)
 @pytest.mark.parametrize("exits", EXITS)
 @pytest.mark.parametrize("block", BLOCKERS, ids=lambda block: block.__name__)
 async def test_exits_are_made_while_entries_are_blocked(bench: Bench, block: Block, exits: str) -> None:

@@ -170,7 +170,7 @@ async def test_a_torn_connection(wired: Wired, fault: NetFault, taken: bool, exi
     live.assert_sound()
 
 
-@pytest.mark.catalogue(21, 22)
+@pytest.mark.catalogue(22)
 async def test_refused_connections_for_an_hour_with_a_position_open(wired: Wired) -> None:
     live = wired.live
     live.away = True

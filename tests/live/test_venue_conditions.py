@@ -104,15 +104,16 @@ async def test_foreign_orders_are_left_alone(bench: Bench) -> None:
 
 
 @pytest.mark.catalogue(39)
-async def test_an_unknown_order_of_our_prefix_stops_entries_and_calls_a_person(bench: Bench) -> None:
+async def test_an_unknown_order_of_our_prefix_is_cancelled_and_calls_a_person(bench: Bench) -> None:
     live = bench()
     text = client_order_id("of another database", 1)
     stray = OrderRequest(
         pair=PAIR, side=Side.BUY, type="limit", amount=D("0.1"), price=D(50), tif="gtc", text=text
     )
-    live.venue.call(lambda: live.venue.exchange.phantom("main", stray))
+    live.at(2, lambda: live.venue.exchange.phantom("main", stray))
     await live.run(5, buys=[-1])
     assert live.venue.exchange.open_orders("main", PAIR) == []
+    assert any(alert["severity"] == "critical" for alert in live.alerts)
     assert any(event.ref for event in live.evidence.of_kind("order.stray.cancel"))
     assert live.held == live.bought()
     live.assert_sound()
@@ -142,7 +143,7 @@ async def test_base_sold_by_hand_shrinks_the_position_and_its_stop(bench: Bench)
     live.assert_guarded()
 
 
-@pytest.mark.catalogue(47)
+@pytest.mark.catalogue(44, 47)
 async def test_foreign_base_is_never_sold(bench: Bench) -> None:
     live = bench()
     live.at(3, lambda: live.venue.exchange.adjust("main", "BTC", D(5)))
@@ -152,7 +153,7 @@ async def test_foreign_base_is_never_sold(bench: Bench) -> None:
     live.assert_sound()
 
 
-@pytest.mark.catalogue(44, 45)
+@pytest.mark.catalogue(45)
 @pytest.mark.parametrize("mode", ["gt", "point"])
 async def test_fees_in_a_third_coin_leave_the_base_whole(bench: Bench, mode: Any) -> None:
     live = bench(venue=VenueSettings(fee_mode=mode))
@@ -210,7 +211,7 @@ async def test_maintenance_for_an_hour(bench: Bench, since: float) -> None:
     live.assert_sound()
 
 
-@pytest.mark.catalogue(52, 58)
+@pytest.mark.catalogue(52)
 async def test_the_stop_at_the_exchange_works_while_it_cannot_be_reached(bench: Bench) -> None:
     live = bench([(100, 100, 100, 100), (100, 100, 90, 92)])
     live.away = True
