@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -31,7 +31,7 @@ from cab_core.cycle.probes import (
 from cab_core.cycle.supervise import Loop
 from cab_core.cycle.watchdog import Watchdog
 from cab_core.errors import CabError, LockedError
-from cab_core.ports import Storage
+from cab_core.ports import Changes, Storage
 from cab_core.safety.ballast import Ballast, provident
 from cab_core.safety.instance_lock import FileMark, Holder, still_mine
 from cab_core.safety.notify import ServiceManager
@@ -100,8 +100,8 @@ class Guards:
 
     @property
     def provident(self) -> Storage:
-        """The storage, with room kept for exits when the disk is full."""
-        return provident(self.storage, self.ballast)
+        """The storage: it keeps room for exits when the disk is full, and the watching process informed."""
+        return cast(Storage, _Told(provident(self.storage, self.ballast), self.beat))
 
     def ready(self, status: str) -> None:
         """Say that what was left open is settled, compared and protected."""
@@ -262,6 +262,23 @@ def _cancelled_by_signals() -> Iterator[None]:
     finally:
         for name in names:
             loop.remove_signal_handler(signal.Signals[name])
+
+
+@attrs.frozen(eq=False)
+class _Told:
+    """Says what is at stake before it leaves the house: a bot that dies with its first order is not flat."""
+
+    inner: Storage
+    tell: Callable[[], None]
+
+    async def commit(self, changes: Changes) -> bool:
+        written = await self.inner.commit(changes)
+        if changes.moved or changes.fills:
+            self.tell()
+        return written
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
 
 
 def spawn_watchman(settings: Settings, called: Invocation) -> Watchman | None:
