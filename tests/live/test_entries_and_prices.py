@@ -1,11 +1,12 @@
-"""What must not be acted on: a symbol whose last order is a riddle, and a price that nobody has seen."""
+"""What waits: entries after a riddle or a refusal, a refused exit, and a price that nobody has seen twice."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
-from live_bench import MINUTE, START_MS, LiveBench
+from live_bench import FLAT, MINUTE, START_MS, LiveBench
 
 from cab_core.domain.orders import Purpose
 from cab_core.domain.timeframes import TF_MS
@@ -25,6 +26,33 @@ async def test_a_symbol_is_not_entered_while_the_outcome_of_its_order_is_unknown
     rows = {row["candle_ts_ms"]: row["reason"] for row in live.evidence.tables["decision_trace"]}
     assert rows[START_MS + TF_MS] == "broker_error"
     assert any(alert["severity"] == "critical" for alert in live.alerts)
+    live.assert_sound()
+
+
+@pytest.mark.catalogue(30)
+async def test_an_account_whose_orders_are_refused_is_not_tried_for_entries(bench: Bench) -> None:
+    live = bench()
+    live.at(14, lambda: setattr(live.venue.exchange.conditions, "read_only", True))
+    await live.run(35, buys=[0, 1])
+    assert [order["state"] for order in live.orders(Purpose.ENTRY)] == ["rejected"]
+    rows = {row["candle_ts_ms"]: row["reason"] for row in live.evidence.tables["decision_trace"]}
+    assert rows[START_MS] == "credentials"
+    assert rows[START_MS + TF_MS] == "broker_error"
+    assert [alert["severity"] for alert in live.alerts].count("critical") == 1
+
+
+@pytest.mark.catalogue(30, 37)
+async def test_a_refused_exit_is_tried_again_after_pauses_that_grow(bench: Bench) -> None:
+    live = bench([FLAT, (93, 93, 93, 93)], EXITS_EXCHANGE_STOP="false", EXITS_INTERVAL_SEC="1")
+    conditions = live.venue.exchange.conditions
+    live.at(14, lambda: setattr(conditions, "read_only", True))
+    live.at(22, lambda: setattr(conditions, "read_only", False))
+    await live.run(25, buys=[-1])
+    sent = [order["sent_ms"] for order in live.orders(Purpose.STOP_LOSS)]
+    pauses = [round((later - one) / 1000) for one, later in pairwise(sent)]
+    assert len(pauses) > 5
+    assert all(abs(pause - due) <= 3 for pause, due in zip(pauses, [5, 10, 20, 40, *[60] * 20], strict=False))
+    assert live.held == 0
     live.assert_sound()
 
 

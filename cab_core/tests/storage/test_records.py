@@ -4,10 +4,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 
+import attrs
 import pytest
 
 from cab_core.domain.orders import Fill, Intent
 from cab_core.domain.regime import Reading, ReadingKind
+from cab_core.ports import Changes, Cycle
 from cab_core.storage import (
     AccountRow,
     Connection,
@@ -20,6 +22,7 @@ from cab_core.storage import (
     bump_counter,
     find_trace,
     get_trace,
+    intents_open,
     journal_rows,
     last_candles,
     last_equity,
@@ -45,6 +48,7 @@ from cab_core.storage import (
     update_trace,
     verify_journal,
 )
+from cab_core.storage.records import Records
 
 DAY_MS = 86_400_000
 
@@ -162,6 +166,21 @@ async def test_a_candle_is_evaluated_once(store: Store) -> None:
 
     assert await store.read(lambda c: get_trace(c, "BTC/USDT900")) == _trace(900)
     assert await store.read(lambda c: get_trace(c, "other")) is None
+
+
+@pytest.mark.catalogue(18)
+async def test_an_order_of_a_candle_that_was_decided_is_not_planned(
+    store: Store, entry: Callable[..., Intent]
+) -> None:
+    records = Records(store, "paper")
+    decided = Cycle(
+        trace_id="first", symbol="BTC/USDT", candle_ts_ms=900, close=None, action="hold", reason="no_signal",
+        order_key=None, trace={},
+    )  # fmt: skip
+    assert await records.commit(Changes(ts_ms=5, cycle=decided))
+    again = attrs.evolve(decided, trace_id="second", action="buy", order_key=entry().key)
+    assert not await records.commit(Changes(ts_ms=6, cycle=again, planned=((entry(), {}),)))
+    assert await store.read(intents_open) == []
 
 
 async def test_traces_are_found_by_symbol_and_time(store: Store) -> None:
