@@ -47,6 +47,26 @@ async def test_an_order_whose_trades_were_not_read_yet_is_settled_by_the_next_ru
     live.assert_sound()
 
 
+@pytest.mark.catalogue(9)
+async def test_a_position_whose_stop_was_not_placed_is_protected_before_anything_else(bench: Bench) -> None:
+    live = bench()
+
+    def break_down() -> None:
+        settlement = live.session.orchestrator.execution.settlement
+        settlement.storage = Failing(settlement.storage, Purpose.STOP_LOSS)
+
+    live.at(14, break_down, in_bot=True)
+    with pytest.raises(StorageError, match="the disk broke"):
+        await live.run(20, buys=[0])
+    assert live.stops() == []
+    assert live.held == live.bought() > 0
+    started_ms = live.venue.exchange.now_ms
+    await live.run(25, buys=[0])
+    placed = live.venue.exchange.ledger.of_kind("stop")[0]
+    assert placed.ms - started_ms < 2_000  # not at the first look at the price, 20 s later
+    live.assert_sound()
+
+
 @pytest.mark.catalogue(12)
 async def test_an_exit_whose_stop_was_already_lifted_is_made_by_the_next_run(bench: Bench) -> None:
     live = bench()

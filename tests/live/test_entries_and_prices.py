@@ -56,6 +56,16 @@ async def test_a_refused_exit_is_tried_again_after_pauses_that_grow(bench: Bench
     live.assert_sound()
 
 
+@pytest.mark.catalogue(51)
+async def test_a_pair_that_can_only_be_sold_is_not_tried_for_entries(bench: Bench) -> None:
+    live = bench()
+    live.at(5, lambda: setattr(live.pair, "trade_status", "sellable"))
+    await live.run(80, buys=[4])  # the rules are read every hour
+    rows = {row["candle_ts_ms"]: row["reason"] for row in live.evidence.tables["decision_trace"]}
+    assert rows[START_MS + 4 * TF_MS] == "not_tradable"
+    assert live.orders(Purpose.ENTRY) == []
+
+
 @pytest.mark.catalogue(53)
 @pytest.mark.parametrize("bid", ["0.1", "100000", "0", "-5", ""], ids=lambda bid: bid or "none")
 async def test_one_odd_look_at_the_price_sells_nothing(bench: Bench, bid: str) -> None:
