@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,14 +11,15 @@ from tests.sim.memory import InlineWriter
 from tests.sim.world import ACCOUNT, World
 
 from cab_core.app.verify import Evidence, check_evidence, check_ledger, gather, violated
-from cab_core.app.verify.evidence import PREFIX, amount
+from cab_core.app.verify import holdings
+from cab_core.app.verify.evidence import PREFIX, Trade, amount
 from cab_core.app.verify.ledger import Truth, truth_of
 from cab_core.app.verify.oracle import Oracle
 from cab_core.domain.money import ZERO, floor_step
 from cab_core.domain.orders import OrderState, Side
 from cab_exchange_sim.engine import pair_of
 
-#: Worth less than this in quote may be left unprotected or be held beside a new entry: dust.
+#: Worth less than this in quote may be left unprotected: no venue sells it.
 DUST_QUOTE = Decimal("3.2")
 
 _REFUSED = frozenset({OrderState.REJECTED, OrderState.ABANDONED})
@@ -27,8 +28,7 @@ _REFUSED = frozenset({OrderState.REJECTED, OrderState.ABANDONED})
 def after_a_crash(world: World, writer: InlineWriter) -> list[str]:
     """Return what is broken although nothing has been recovered yet."""
     evidence = writer.read(gather)
-    truth = truth_of(ledger_of(world), {})
-    return [*_database(evidence), *_at_any_time(evidence, truth)]
+    return [*_database(evidence), *_at_any_time(evidence, ledger_of(world))]
 
 
 def at_rest(world: World, writer: InlineWriter) -> list[str]:
@@ -37,7 +37,7 @@ def at_rest(world: World, writer: InlineWriter) -> list[str]:
     entries = ledger_of(world)
     found = [f"{r.name} (ledger): {p}" for r in violated(check_ledger(evidence, entries)) for p in r.problems]
     found += _database(evidence)
-    found += _at_any_time(evidence, truth_of(entries, {}))
+    found += _at_any_time(evidence, entries)
     found += [f"I8: order {row['client_id']} is {row['state']} at rest" for row in _unresolved(evidence)]
     for symbol in world.plan.symbols:
         found += _holdings(world, evidence, symbol)
@@ -60,7 +60,9 @@ def _database(evidence: Evidence) -> list[str]:
     return [f"{r.name} (database): {p}" for r in violated(check_evidence(evidence)) for p in r.problems]
 
 
-def _at_any_time(evidence: Evidence, truth: Truth) -> Iterator[str]:
+def _at_any_time(evidence: Evidence, entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    truth = truth_of(entries, {})
+    yield from _stacked(truth, _by_hand(entries))
     for (kind, client_id), count in truth.accepted.items():
         if count > 1:
             yield f"I1: the exchange took {client_id} {count} times ({kind})"
@@ -72,18 +74,33 @@ def _at_any_time(evidence: Evidence, truth: Truth) -> Iterator[str]:
             yield f"I7: order {row['client_id']} is {row['state']}, but the exchange took it"
     oracle = Oracle()
     for trade in truth.trades:
-        held = oracle.held(trade.symbol)
         oracle.take(trade)
-        if trade.side == Side.BUY and held * trade.price > DUST_QUOTE and not _same_order(trade, truth):
-            yield f"I6: {trade.client_id} bought while {held} of {trade.symbol} were held"
     for problem in oracle.oversold:
         yield f"I5: {problem}"
 
 
-def _same_order(trade: Any, truth: Truth) -> bool:
-    """Say whether a purchase is a further part of the order before it."""
-    of_order = [t for t in truth.trades if t.client_id == trade.client_id]
-    return trade is not of_order[0]
+def _stacked(truth: Truth, by_hand: Sequence[Trade]) -> Iterator[str]:
+    """I6: at the exchange, an entry never comes on top of a position that the bot itself has bought."""
+    held: dict[str, Decimal] = {}
+    known: set[str] = set()
+    for trade in sorted((*truth.trades, *by_hand), key=lambda trade: int(trade.trade_id)):
+        before = held.get(trade.symbol, ZERO)
+        if trade.side == Side.BUY and before * trade.price > holdings.DUST_QUOTE and trade.client_id not in known:
+            yield f"I6: {trade.client_id} bought while {before} of {trade.symbol} were held"
+        known.add(trade.client_id)
+        fee = trade.fee if trade.side == Side.BUY else ZERO
+        delta = trade.quantity - fee if trade.side == Side.BUY else -trade.quantity
+        held[trade.symbol] = max(ZERO, before + delta)
+
+
+def _by_hand(entries: Sequence[Mapping[str, Any]]) -> list[Trade]:
+    """Return what others sold on the account."""
+    sold = truth_of([{**e, "source": "", "text": f"{PREFIX}hand"} for e in entries if _is_hand(e)], {})
+    return [*sold.trades]
+
+
+def _is_hand(entry: Mapping[str, Any]) -> bool:
+    return entry.get("source") == "phantom" and entry.get("side") == Side.SELL
 
 
 def _unresolved(evidence: Evidence) -> Iterator[Any]:

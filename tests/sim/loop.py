@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -40,7 +41,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         del events
 
     def _write_to_self(self) -> None:
-        raise RuntimeError("a thread has no place in a simulation")
+        """Refuse a call from another thread; finalizers of generators call from this one."""
+        if threading.get_ident() != self._thread_id:
+            raise RuntimeError("a thread has no place in a simulation")
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

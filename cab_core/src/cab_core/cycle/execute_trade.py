@@ -152,7 +152,7 @@ class Execution:
     async def tend(self, symbol: str) -> None:
         """Look after the symbol's orders that have not ended: settle, resolve, send waiting exits."""
         now_ms = self.clock.now_ms()
-        for standing in self.standings.of(symbol):
+        for standing in self.standings.each(symbol):
             if standing.state is OrderState.PLANNED:
                 if standing.intent.side is Side.SELL and not standing.is_stop:
                     await self.execute_trade(standing.planned)
@@ -161,7 +161,7 @@ class Execution:
 
     async def settle(self, symbol: str) -> None:
         """Look at every order of the symbol that has been sent, due or not."""
-        for standing in self.standings.of(symbol):
+        for standing in self.standings.each(symbol):
             if standing.state is not OrderState.PLANNED:
                 await self._look(standing)
 
@@ -178,10 +178,10 @@ class Execution:
         What may have been sent is resolved by observation. What was only planned is sent now if it is an exit
         and abandoned if it is an entry or a stop: its price is gone.
         """
-        for standing in self.standings:
+        for standing in self.standings.each():
             if standing.state is not OrderState.PLANNED:
                 await self._look(standing)
-        for standing in self.standings:
+        for standing in self.standings.each():
             if standing.state is not OrderState.PLANNED:
                 continue
             if standing.intent.side is Side.SELL and not standing.is_stop:

@@ -89,6 +89,12 @@ class Standings:
         """Return the symbol's orders, oldest first."""
         return [standing for standing in self._by_id.values() if standing.intent.symbol == symbol]
 
+    def each(self, symbol: str | None = None) -> Iterator[Standing]:
+        """Yield the orders of a symbol, or all, that are there now; none that ends in the course of it."""
+        for standing in [*self._by_id.values()] if symbol is None else self.of(symbol):
+            if self._by_id.get(standing.intent.client_id) is standing:
+                yield standing
+
     def __iter__(self) -> Iterator[Standing]:
         return iter([*self._by_id.values()])
 
