@@ -87,11 +87,24 @@ def test_every_missing_setting_is_named_at_once(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.usefixtures("paper")
-def test_the_exchange_needs_a_plugin_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_exchange_needs_a_plugin_that_is_not_there(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXCHANGE", "nowhere")
     assert invoke(["run"]) == 78
     err = capsys.readouterr().err
-    assert "cab-broker-ccxt" in err
-    assert "cab run --market sample" in err
+    assert "'nowhere' is not installed" in err
+    assert "gateio" in err
+
+
+@pytest.mark.usefixtures("paper")
+def test_an_exchange_that_cannot_be_reached_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("cab.toml").write_text('[brokers.gateio]\nbase_url = "http://127.0.0.1:9/api/v4"\n')
+    assert invoke(["run"]) == 1
+    err = capsys.readouterr().err
+    assert "broker:gateio" in err
+    assert "--market sample" in err
+    assert "Traceback" not in err
 
 
 @pytest.mark.usefixtures("paper")

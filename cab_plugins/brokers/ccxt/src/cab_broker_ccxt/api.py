@@ -150,9 +150,11 @@ class Api:
         return reply
 
     def _error(self, endpoint: str, reply: Reply) -> VenueError:
-        return VenueError(
-            f"{endpoint}: {reply.text() or 'an odd answer'}", label=reply.label, where=self.where
-        )
+        fix = ""
+        if reply.status is None:
+            fix = "look at the network and at the broker's base_url; without an exchange: --market sample"
+        what = f"{endpoint}: {reply.text() or 'an odd answer'}"
+        return VenueError(what, label=reply.label, where=self.where, fix=fix)
 
 
 def _passing(reply: Reply) -> bool:
