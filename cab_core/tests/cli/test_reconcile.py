@@ -155,6 +155,10 @@ def test_a_position_is_reduced_by_force_only(capsys: pytest.CaptureFixture[str])
     assert forced["left"] == []
     assert held() == there
     assert visit(DATABASE, load_fills)[-1].trade_id.startswith("estimated:")
+    recorded = visit(
+        DATABASE, lambda conn: [row.payload for row in journal_rows(conn) if row.kind == "position.adjusted"]
+    )
+    assert [json.loads(payload)["reason"] for payload in recorded] == ["external_sell"]
     assert visit(DATABASE, verify_journal) == []
     assert told(capsys, 0)["clean"]
     assert invoke(["verify"]) == 0
