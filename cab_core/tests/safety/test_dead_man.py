@@ -73,6 +73,18 @@ def test_a_silent_kernel_is_killed_after_t1_and_two_rechecks() -> None:
     assert len(it.did) == 2
 
 
+@pytest.mark.catalogue(162)
+def test_a_beat_of_a_condemned_kernel_saves_nobody() -> None:
+    it = watched()
+    it.quiet(36)
+    it.beat()
+    assert it.machine.state is State.FENCING
+    it.die()
+    it.beat()
+    it.quiet(100)
+    assert it.actions == [Action.KILL, Action.FLATTEN]
+
+
 @pytest.mark.catalogue(167)
 @pytest.mark.parametrize("silence", [3, 15, 29, 33, 35])
 def test_a_pause_that_ends_before_the_second_recheck_is_forgotten(silence: int) -> None:

@@ -79,6 +79,8 @@ async def test_retries_of_ccxt_are_seen_globally_and_per_path(world: World, path
         options = client.options.setdefault(path, {}) if path else client.options
         options["maxRetriesOnFailure"] = 3
         assert "send orders again" in findings(offline_checks.check_retries, broker)[0]
+        with pytest.raises(ConfigError, match="send orders again"):
+            await broker.check()
 
 
 @pytest.mark.parametrize(
