@@ -71,6 +71,7 @@ async def test_damage_is_found(path: Path, damage: str, finding: str) -> None:
         assert any(finding in problem for problem in verify_journal(conn))
 
 
+@pytest.mark.catalogue(82)
 async def test_a_row_that_was_replaced_and_resealed_breaks_the_chain(path: Path) -> None:
     await _filled(path)
     with open_sync(path) as conn:
