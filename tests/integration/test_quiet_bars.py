@@ -193,12 +193,12 @@ class EveryBar:
         self.book.mark(symbol, quote.bid)
         refused = None
         for intent, fills, refusal in fill_orders(planned.intent, quote, self.config, now_ms):
-            refused = refusal
+            refused, left = refusal, intent.quantity
             self.seen.orders.append(OrderRecord(intent, fills))
             for fill in fills:
                 self.trader.settle(fill, planned.context, final=is_last(intent, fill.quantity))
-        if refused and planned.intent.quantity is not None and symbol in self.book.positions:
-            self.book.leave_dust(symbol, now_ms)
+        if refused and left is not None:
+            self.trader.leave_refused(symbol, left, now_ms)
         return refused
 
     def trace_id(self, index, row):

@@ -45,6 +45,9 @@ EXIT_PAUSE_MS, LONGEST_EXIT_PAUSE_MS = 5_000, 60_000
 #: Refusals that say that the venue's rules are no longer what they were.
 _RULES = frozenset({"bad_precision", "below_min_notional", "not_tradable"})
 
+#: After this long an account that was refused is tried again with the next entry.
+REFUSED_PAUSE_MS = 10 * 60_000
+
 #: A market order that has not ended after this long is canceled.
 MARKET_TIMEOUT_MS = 120_000
 
@@ -58,12 +61,14 @@ class Executed:
         fills: what was filled, the rest of a partial exit included.
         unknown: whether the venue has it is not known yet; it will be found out.
         transient: the refusal may pass: the same order may be sent again.
+        left: base that a refused sell was to sell.
     """
 
     refused: str | None
     fills: tuple[Fill, ...] = ()
     unknown: bool = False
     transient: bool = False
+    left: Decimal = Decimal(0)
 
 
 def _allow(_: Intent) -> str | None:
@@ -99,6 +104,7 @@ class Execution:
     stale_rules: bool = attrs.field(default=False, init=False)
     misfits: list[Planned] = attrs.field(factory=list, init=False)
     refused_account: str | None = attrs.field(default=None, init=False)
+    _refused_ms: int = attrs.field(default=0, init=False)
     _pauses: dict[str, tuple[int, int]] = attrs.field(factory=dict, init=False)
 
     @property
@@ -256,6 +262,9 @@ class Execution:
 
     def no_entry(self, symbol: str) -> str | None:
         """Say why orders of the past forbid an entry of the symbol now, None if they do not."""
+        now_ms = self.clock.now_ms()
+        if now_ms - self._refused_ms >= REFUSED_PAUSE_MS:
+            self.refused_account = None
         if self.refused_account is not None or self.standings.unknown(symbol):
             return "broker_error"
         stuck = any(standing.reported for standing in self.standings)
@@ -319,11 +328,11 @@ class Execution:
             if outcome.reason == "bad_precision" and intent.side is Side.SELL and not standing.is_stop:
                 self.misfits.append(standing.planned)
         if outcome.reason == "credentials" and self.refused_account is None:
-            self.refused_account = text
+            self.refused_account, self._refused_ms = text, self.clock.now_ms()
             self.settlement.events.stuck(intent, f"the venue takes no orders of this account: {text}")
         if intent.side is Side.SELL:
             self._pause(intent)
-        return Executed(outcome.reason, transient=outcome.transient)
+        return Executed(outcome.reason, transient=outcome.transient, left=intent.quantity or Decimal(0))
 
     def _pause(self, intent: Intent) -> None:
         """Let a refused exit wait, twice as long each time; it is never given up."""

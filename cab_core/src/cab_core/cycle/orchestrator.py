@@ -6,6 +6,7 @@ turns on a lock, so a decision always sees a settled book.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -33,7 +34,10 @@ from cab_core.domain.orders import Purpose
 from cab_core.domain.regime import RegimeState
 from cab_core.domain.signals import Action
 from cab_core.domain.timeframes import TF_MS
+from cab_core.errors import CabError, LockedError, StorageError
 from cab_core.ports import Changes, Cycle, Ids, Storage
+
+log = logging.getLogger("cab.cycle")
 
 #: Spread observations kept per symbol.
 SPREADS = 100
@@ -155,11 +159,11 @@ class Orchestrator:
         book.mark(symbol, last)
 
     async def _sold(self, symbol: str, done: Sequence[Executed]) -> None:
-        """Close a position whose rest the venue refuses to sell; it stays in the ledger as dust."""
-        small = any(each.refused == "below_min_notional" for each in done)
-        if small and symbol in self.trader.book.positions:
-            self.trader.book.leave_dust(symbol, self.clock.now_ms())
-            await self.storage.commit(Changes(ts_ms=self.clock.now_ms(), **self.execution.booked(symbol)))
+        """Close a position whose whole rest the venue refuses to sell; it stays in the ledger as dust."""
+        now_ms = self.clock.now_ms()
+        small = [each.left for each in done if each.refused == "below_min_notional"]
+        if small and self.trader.leave_refused(symbol, small[-1], now_ms):
+            await self.storage.commit(Changes(ts_ms=now_ms, **self.execution.booked(symbol)))
 
     # Decisions.
 
@@ -168,16 +172,25 @@ class Orchestrator:
         began, due_ms = perf_counter(), self.clock.now_ms()
         ends_ms = candle_ts_ms + TF_MS + self.config.ttl_ms
         while True:
+            last_try = due_ms + self.config.retry_ms >= ends_ms
             async with self.lock:
-                cycle = await self._decide(
-                    symbol, candle_ts_ms, last_try=due_ms + self.config.retry_ms >= ends_ms
-                )
+                cycle = await self._decide_or_wait(symbol, candle_ts_ms, last_try=last_try)
             if cycle is not None:
                 self.on_cycle(cycle)
                 self.announcer.cycle(cycle, 1000 * (perf_counter() - began))
                 return
             due_ms += self.config.retry_ms
             await self.clock.sleep_until(due_ms, order)
+
+    async def _decide_or_wait(self, symbol: str, candle_ts_ms: int, *, last_try: bool) -> Cycle | None:
+        """Decide; a venue that does not answer is asked again while the signal lives."""
+        try:
+            return await self._decide(symbol, candle_ts_ms, last_try=last_try)
+        except (StorageError, LockedError):
+            raise
+        except CabError as error:
+            log.warning("no decision on %s: %s", symbol, error)
+            return await self._missed(symbol, candle_ts_ms) if last_try else None
 
     async def _decide(self, symbol: str, candle_ts_ms: int, *, last_try: bool) -> Cycle | None:
         """Take one candle through all stages. Returns None if the entry is delayed and may be tried again."""

@@ -198,17 +198,16 @@ class Replay:
         book = self._trader.book
         if quote.bid is not None:
             book.mark(tape.symbol, quote.bid)
-        refused = None
+        refused, left = None, None
         for intent, fills, refusal in fill_orders(planned.intent, quote, self._config, now_ms):
             self.orders.append(OrderRecord(intent, fills))
-            refused = refusal
+            refused, left = refusal, intent.quantity
             for fill in fills:
                 self._trader.settle(fill, planned.context, final=is_last(intent, fill.quantity))
                 position = book.positions.get(tape.symbol)
                 quantity, cost = (position.quantity, position.cost) if position else (Decimal(0), Decimal(0))
                 self.holdings.append(Holding(now_ms, tape.index, quantity, cost, book.realized))
-        if refused is not None and tape.symbol in book.positions and planned.intent.quantity is not None:
-            book.leave_dust(tape.symbol, now_ms)
+        if refused is not None and left and self._trader.leave_refused(tape.symbol, left, now_ms):
             self.holdings.append(Holding(now_ms, tape.index, Decimal(0), Decimal(0), book.realized))
         return refused
 

@@ -204,6 +204,19 @@ class Trader:
             self.book.raise_peak()
         return applied
 
+    def leave_refused(self, symbol: str, quantity: Decimal, now_ms: int) -> bool:
+        """Close a position of which the venue refused to sell ``quantity`` as too small; it stays as dust.
+
+        Returns:
+            False, with nothing changed, if more than that is held: the rest of a take profit is no dust.
+        """
+        position = self.book.positions.get(symbol)
+        step = self.config.instruments[symbol].amount_step
+        if position is None or floor_step(position.quantity, step) > quantity:
+            return False
+        self.book.leave_dust(symbol, now_ms)
+        return True
+
     def tidy(self, symbol: str, now_ms: int) -> None:
         """Close the position of a symbol if what is left of it cannot be sold; it stays as dust."""
         position = self.book.positions.get(symbol)
