@@ -33,6 +33,12 @@ log = logging.getLogger("cab.reconcile")
 #: How far listings reach back behind the last verdict: trades and balances may show up late.
 OVERLAP_MS = 15 * MINUTE_MS
 
+#: Balances may lag behind own trades by this much: before that they prove no shortfall.
+BALANCE_LAG_MS = 100_000
+
+#: Two looks that confirm each other lie at least this far apart.
+APART_MS = 30_000
+
 #: A comparison that takes longer is worth a warning.
 SLOW_MS = 10_000
 
@@ -92,7 +98,7 @@ class Reconciler:
     _seen: Observer = attrs.field(init=False)
     _covered_ms: dict[str, int] = attrs.field(factory=dict, init=False)
     _agreed: dict[str, bool] = attrs.field(factory=dict, init=False)
-    _short: dict[str, Finding] = attrs.field(factory=dict, init=False)
+    _short: dict[str, tuple[Finding, int]] = attrs.field(factory=dict, init=False)
     _streaks: dict[str, dict[Kind, Streak]] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -144,7 +150,7 @@ class Reconciler:
         open_question = undecided(local, venue)
         corrected: tuple[str, ...] = ()
         if fix:
-            allowed = Allowed(shrink=force or self._confirmed(symbol, found), take_over=adopt)
+            allowed = Allowed(shrink=force or self._confirmed(symbol, found, started_ms), take_over=adopt)
             corrected = await self._correct(symbol, found, local, venue, allowed)
         result = Reconciliation(
             symbol=symbol,
@@ -160,10 +166,12 @@ class Reconciler:
 
     # What is done about it.
 
-    def _confirmed(self, symbol: str, found: Sequence[Finding]) -> bool:
-        """Say whether the very same shortfall was there the last time."""
-        short = _shortfall(found)
-        return short is not None and self._short.get(symbol) == short
+    def _confirmed(self, symbol: str, found: Sequence[Finding], now_ms: int) -> bool:
+        """Say whether the very same shortfall was there before, and balances show the last trade by now."""
+        before, first_ms = self._short.get(symbol, (None, now_ms))
+        traded_ms = self.trader.book.last_fill_ms.get(symbol, 0)
+        settled = now_ms - first_ms >= APART_MS and now_ms - traded_ms >= BALANCE_LAG_MS
+        return settled and before is not None and before == _shortfall(found)
 
     async def _correct(
         self, symbol: str, found: Sequence[Finding], local: LocalView, venue: VenueView, allowed: Allowed
@@ -185,8 +193,8 @@ class Reconciler:
         short = _shortfall(result.findings)
         if short is None:
             self._short.pop(symbol, None)
-        else:
-            self._short[symbol] = short
+        elif symbol not in self._short or self._short[symbol][0] != short:
+            self._short[symbol] = short, result.ts_ms
         kinds = {finding.kind for finding in result.mismatches}
         undecided_kinds = {Kind.POSITION_SHORT} if open_question else set()
         streaks, due = follow(self._streaks.get(symbol, {}), kinds, undecided_kinds, result.ts_ms)
