@@ -117,7 +117,7 @@ class Settlement:
             await self.settle(standing, resolution.ack)
         elif standing.state is OrderState.SENT:
             await self.move(standing, OrderState.UNKNOWN)
-        if isinstance(resolution, Absent) and standing.unknown and await self._still_held(standing.intent):
+        if isinstance(resolution, Absent) and standing.unknown and await self._unsold(standing, now_ms):
             await self.end(standing, OrderState.ABANDONED, "the venue never took it")
             return True
         standing.looked(now_ms, self.resting_ms)
@@ -147,10 +147,16 @@ class Settlement:
         positions: Mapping[str, Mapping[str, Any] | None] = {symbol: position_state(book, symbol)}
         return {"positions": positions, "account": account_state(book)}
 
-    async def _still_held(self, intent: Intent) -> bool:
-        """Say whether what a sell would have sold is still there: lists may lag behind balances."""
+    async def _unsold(self, standing: Standing, now_ms: int) -> bool:
+        """Say whether what a sell would have sold is still there: lists may lag behind balances.
+
+        They do not lag for long: what is missing later was taken by somebody else.
+        """
+        intent = standing.intent
         position = self.trader.book.positions.get(intent.symbol)
         if intent.side is Side.BUY or position is None:
+            return True
+        if now_ms - (intent.sent_ms or standing.since_ms) > STUCK_MS:
             return True
         instrument = self.trader.config.instruments[intent.symbol]
         try:
