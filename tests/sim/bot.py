@@ -113,9 +113,7 @@ class Life:
             settings=settings(world.plan.seed),
             clock=clock,
             venue=MortalBroker(self.broker(Wire(world, clock)), reaper),
-            care=Care(
-                stop_offset=STOP_OFFSET, resting_ms=1000 * LOOK_S, reconcile_ms=1000 * RECONCILE_S
-            ),
+            care=Care(stop_offset=STOP_OFFSET, resting_ms=1000 * LOOK_S, reconcile_ms=1000 * RECONCILE_S),
             max_lag_ms=120_000,
         )
         async with turn(clock):

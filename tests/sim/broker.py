@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 from tests.sim.absence import Absences
@@ -30,7 +30,7 @@ from cab_core.domain.orders import (
     VenueOrder,
 )
 from cab_core.errors import CabError
-from cab_exchange_sim.engine import Exchange, Order, pair_of
+from cab_exchange_sim.engine import Exchange, Order, Stop, pair_of
 
 #: How long a stop may rest before the exchange ends it, seconds; the kernel renews it at half of that.
 STOP_TTL_S = 8 * 3600
@@ -120,7 +120,7 @@ class SimBroker:
         if self.wire.clock.now_ms() + self._offset_ms > expires_ms:
             return Rejected("not_sent", "its time was over", transient=True)
         self._sent.add(intent.client_id)
-        placed = placing(self.exchange, intent, self._rules[intent.symbol], expires_ms)
+        placed = self.placing(intent, expires_ms)
         if isinstance(placed, Rejected):
             return placed
         try:
@@ -134,6 +134,10 @@ class SimBroker:
         ack = ack_of(done) if isinstance(done, Order) else Ack(done.stop_id, final=False)
         self.listings.learn(intent.client_id, ack.order_id)
         return ack
+
+    def placing(self, intent: Intent, expires_ms: int) -> Callable[[], Order | Stop] | Rejected:
+        """Return what places the order once it arrives."""
+        return placing(self.exchange, intent, self._rules[intent.symbol], expires_ms)
 
     def lost(self, fault: str) -> Outcome:
         """Return what a send without a good answer means."""
@@ -192,7 +196,8 @@ class SimBroker:
         """Return how the order stands, None if complete listings do not show it."""
         order_id = self.listings.id_of(intent)
         if intent.trigger is not None:
-            return await self.listings.stop_ack(intent, order_id)
+            rules = self._rules or await self.instruments()
+            return await self.listings.stop_ack(intent, order_id, rules[intent.symbol])
         if order_id is not None:
             try:
                 return ack_of(await self.listings.order(intent.symbol, order_id))

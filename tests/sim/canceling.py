@@ -45,9 +45,7 @@ class Canceling:
         return ack if canceled else Rejected("not_open")
 
     async def _stop(self, intent: Intent, stop_id: str) -> Outcome:
-        canceled = await self._send(
-            stop_id, lambda: self.wire.world.exchange.cancel_stop(ACCOUNT, stop_id)
-        )
+        canceled = await self._send(stop_id, lambda: self.wire.world.exchange.cancel_stop(ACCOUNT, stop_id))
         stop = await self.listings.stop(stop_id)
         if stop.status == "open":
             return Unknown(f"stop {stop_id} is still shown as waiting")

@@ -10,8 +10,7 @@ from typing import Any
 from tests.sim.memory import InlineWriter
 from tests.sim.world import ACCOUNT, World
 
-from cab_core.app.verify import Evidence, check_evidence, check_ledger, gather, violated
-from cab_core.app.verify import holdings
+from cab_core.app.verify import Evidence, check_evidence, check_ledger, gather, holdings, violated
 from cab_core.app.verify.evidence import PREFIX, Trade, amount
 from cab_core.app.verify.ledger import Truth, truth_of
 from cab_core.app.verify.oracle import Oracle
@@ -85,7 +84,11 @@ def _stacked(truth: Truth, by_hand: Sequence[Trade]) -> Iterator[str]:
     known: set[str] = set()
     for trade in sorted((*truth.trades, *by_hand), key=lambda trade: int(trade.trade_id)):
         before = held.get(trade.symbol, ZERO)
-        if trade.side == Side.BUY and before * trade.price > holdings.DUST_QUOTE and trade.client_id not in known:
+        if (
+            trade.side == Side.BUY
+            and before * trade.price > holdings.DUST_QUOTE
+            and trade.client_id not in known
+        ):
             yield f"I6: {trade.client_id} bought while {before} of {trade.symbol} were held"
         known.add(trade.client_id)
         fee = trade.fee if trade.side == Side.BUY else ZERO

@@ -9,6 +9,7 @@ from tests.sim.reading import ack_of, venue_order, venue_stop
 from tests.sim.wire import Wire
 from tests.sim.world import ACCOUNT
 
+from cab_core.domain.market import Instrument
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Ack, Intent, VenueOrder
 from cab_core.domain.timeframes import DAY_MS
@@ -62,10 +63,13 @@ class Listings:
             self._owners[found.fired_order_id] = self._owners[stop_id]
         return found
 
-    async def stop_ack(self, intent: Intent, stop_id: str | None) -> Ack | None:
+    async def stop_ack(
+        self, intent: Intent, stop_id: str | None, rules: Instrument | None = None
+    ) -> Ack | None:
         """Return how a stop stands, the order it has become included; None if no listing shows it."""
         if stop_id is None:
-            match = next((s for s in await self._stops(intent.symbol) if self._is_of(s, intent)), None)
+            found = await self._stops(intent.symbol)
+            match = next((stop for stop in found if self._is_of(stop, intent, rules)), None)
             if match is None:
                 return None
             self.learn(intent.client_id, match.stop_id)
@@ -140,12 +144,13 @@ class Listings:
 
         return await self.wire.read("stops", symbol, ask, listing=True)
 
-    def _is_of(self, stop: Stop, intent: Intent) -> bool:
+    def _is_of(self, stop: Stop, intent: Intent, rules: Instrument | None) -> bool:
         """Recognize a stop whose answer was lost by what it says; no other intent may claim it."""
+        step = ZERO if rules is None else rules.amount_step
         late_ms = stop.created_ms - (intent.sent_ms or intent.created_ms)
         return (
             stop.request.trigger == intent.trigger
-            and stop.request.amount == intent.quantity
+            and abs(stop.request.amount - (intent.quantity or ZERO)) <= step
             and -BEFORE_MS <= late_ms <= AFTER_MS
             and self._owners.get(stop.stop_id, intent.client_id) == intent.client_id
         )

@@ -57,6 +57,6 @@ class InlineWriter:
 async def open_store(writer: InlineWriter) -> Store:
     """Open the database as a start of the bot does: schema, then a new epoch."""
     store = Store(SqliteFile(Path("/simulated.sqlite3")))
-    store._writer = writer  # noqa: SLF001 - the seam that `Store` has for PostgreSQL, taken by a third writer
-    await store._start()  # noqa: SLF001 - likewise: `Store.open` would claim a file
+    store._writer = writer
+    await store._start()
     return store

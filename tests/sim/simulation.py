@@ -183,8 +183,12 @@ def _undisturbed(seed: int, sabotage: Sabotage) -> Iterator[None]:
     ids = stream("ids", seed)
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
+
+    def trace_id(_: object) -> str:
+        return f"{ids.getrandbits(64):016x}"
+
     patches = [
-        mock.patch.object(session_module.SystemIds, "trace_id", lambda _: f"{ids.getrandbits(64):016x}"),
+        mock.patch.object(session_module.SystemIds, "trace_id", trace_id),
         *(mock.patch.object(target, name, new) for target, name, new in sabotage.patched),
     ]
     try:
