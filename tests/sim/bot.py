@@ -36,7 +36,7 @@ from cab_core.settings.schema import Settings
 from cab_core.storage.records import Records
 
 #: Time between two looks of the bot, seconds: coarser than in production, so that a day passes quickly.
-LOOK_S, RECONCILE_S = 60, 300
+LOOK_S, RECONCILE_S = 60, 600
 
 #: Distances of take profits, stop and trail in percent; a quiet market reaches the first ones hourly.
 _LEVELS = (("0.5", "1.2", "0.8", "0.5"), ("0.8", "2.0", "1.2", "0.6"), ("1.0", "1.6", "0.6", "0.9"))

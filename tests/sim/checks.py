@@ -38,6 +38,7 @@ def at_rest(world: World, writer: InlineWriter) -> list[str]:
     found += _database(evidence)
     found += _at_any_time(evidence, entries)
     found += [f"I8: order {row['client_id']} is {row['state']} at rest" for row in _unresolved(evidence)]
+    found += _orders_of_others(world, entries)
     for symbol in world.plan.symbols:
         found += _holdings(world, evidence, symbol)
         found += _protection(world, evidence, symbol)
@@ -125,6 +126,22 @@ def _holdings(world: World, evidence: Evidence, symbol: str) -> Iterator[str]:
     )
     if resting > max(total, managed):
         yield f"I5: stops of {resting} {symbol} wait, the exchange has {total}"
+
+
+def _orders_of_others(world: World, entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """I4: what people ordered is left alone; what carries our prefix and nobody waits for is canceled."""
+    by_id = {e["order_id"]: e for e in entries if e["kind"] == "order"}
+    for entry in entries:
+        order = by_id.get(entry.get("order_id", ""), {})
+        if entry["kind"] == "end" and entry.get("reason") == "cancelled" and _foreign(order):
+            yield f"I4: the order {order['text']} of somebody else was canceled"
+    for order in world.exchange.open_now(ACCOUNT):
+        if order.text.startswith(PREFIX):
+            yield f"I2: the order {order.text} rests, and nobody waits for it"
+
+
+def _foreign(order: Mapping[str, Any]) -> bool:
+    return order.get("source") == "phantom" and not order.get("text", "").startswith(PREFIX)
 
 
 def _managed(evidence: Evidence, symbol: str) -> Decimal:

@@ -87,7 +87,7 @@ def symbols_of(seed: int) -> tuple[str, ...]:
 def simulate(seed: int, days: int = 1, sabotage: Sabotage = HONEST, plan: Plan | None = None) -> Result:
     """Run a seed and return what it came to."""
     plan = plan or drawn(seed, symbols_of(seed), start_ms(), days)
-    with _undisturbed(seed, sabotage):
+    with undisturbed(seed, sabotage):
         return _Run(plan, days, sabotage).result()
 
 
@@ -98,6 +98,7 @@ class _Run:
         self.found = Result(plan.seed, days, plan=plan)
         self._sabotage, self._days = sabotage, days
         self._downtimes = stream("downtime", plan.seed)
+        self._session: Session | None = None
 
     def result(self) -> Result:
         try:
@@ -107,7 +108,7 @@ class _Run:
             self.world.settle_down()
             self.reaper.scale = 0.0
             self._live_until(self.world.now_ms + REST_MS)
-            self._note("at rest", at_rest(self.world, self.writer))
+            self._note("at rest", [*at_rest(self.world, self.writer), *self._blocked()])
             self._summarize()
         finally:
             self.writer.discard()
@@ -129,7 +130,7 @@ class _Run:
             log=self.log,
             until_ms=until_ms,
             broker=self._sabotage.broker,
-            prepare=self._sabotage.prepare,
+            prepare=self._prepare,
         )
         try:
             loop.run(life.live())
@@ -146,6 +147,20 @@ class _Run:
         finally:
             self._blame_loops()
         return until_ms, self.world.now_ms >= until_ms
+
+    def _prepare(self, session: Session) -> None:
+        self._session = session
+        self._sabotage.prepare(session)
+
+    def _blocked(self) -> Iterator[str]:
+        """I8: nothing of the past keeps a symbol from entering for ever."""
+        if self._session is None:
+            return
+        orchestrator = self._session.orchestrator
+        for symbol in self.world.plan.symbols:
+            reason = orchestrator.execution.no_entry(symbol) or orchestrator.no_entry(symbol)
+            if reason is not None:
+                yield f"I8: {symbol} is blocked at rest: {reason}"
 
     def _lie_down(self, until_ms: int) -> tuple[int, bool]:
         down_ms = 1000 * downtime_s(self._downtimes)
@@ -178,7 +193,7 @@ class _Run:
 
 
 @contextmanager
-def _undisturbed(seed: int, sabotage: Sabotage) -> Iterator[None]:
+def undisturbed(seed: int, sabotage: Sabotage = HONEST) -> Iterator[None]:
     """Give the session trace ids of the seed, and keep it from telling thousands of warnings."""
     ids = stream("ids", seed)
     disabled = logging.root.manager.disable

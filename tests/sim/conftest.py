@@ -1,0 +1,8 @@
+"""Makes the simulation importable by the name that ``python -m tests.sim`` gives it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
