@@ -3,6 +3,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
+SEEDS ?= 1000
+FROM ?= 1
+DAYS ?= 1
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -12,7 +15,7 @@ SOURCES := cab_core/src cab_plugins/src $(wildcard cab_plugins/*/*/src plugins-*
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check lint format types contracts deps bench wheels docs pins clean \
+.PHONY: help setup demo test test-all check lint format types contracts deps bench wheels docs pins clean soak \
 	test-risk-all test-idempotency test-settlement test-reconciliation-suite test-regime-states
 
 help: ## list the commands
@@ -63,6 +66,9 @@ docs: setup ## rewrite the pages of docs/reference that are made from the code
 
 pins: setup ## resolve anew and rewrite constraints.txt
 	$(BIN)/python tools/workspace.py pins
+
+soak: setup ## simulate crashes and faults: SEEDS=10000 seeds of DAYS=1, from FROM=1 on
+	$(BIN)/python -m tests.sim --seeds $(FROM)..$$(($(FROM) + $(SEEDS) - 1)) --days $(DAYS) --workers $(WORKERS) $(ARGS)
 
 test-risk-all: setup ## the risk rules, alone and together
 	$(PYTEST) plugins-risk tests/integration/test_risk_rules.py cab_core/tests/domain/test_risk.py $(ARGS)

@@ -148,7 +148,7 @@ def settings(seed: int) -> Settings:
         "TREND_UNKNOWN_POLICY=allow",
         "VOLUME_FILTER_ENABLED=false",
         f"EXITS_INTERVAL_SEC={LOOK_S}",
-        f"EVAL_INTERVAL_SEC={LOOK_S}",
+        "EVAL_INTERVAL_SEC=300",
         f"TAKE_PROFIT_1_PCT={tp1}",
         f"TAKE_PROFIT_2_PCT={tp2}",
         f"STOP_LOSS_PCT={stop}",
