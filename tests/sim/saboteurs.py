@@ -12,7 +12,8 @@ from tests.sim.sending import placing
 from tests.sim.simulation import HONEST, Sabotage
 from tests.sim.wire import GARBLED, Wire
 
-from cab_core.cycle.execute_trade import Executed, Execution
+from cab_core.cycle.execute_trade import Execution
+from cab_core.cycle.records import Executed
 from cab_core.cycle.settlement import plain
 from cab_core.cycle.trader import Planned
 from cab_core.domain import book as books

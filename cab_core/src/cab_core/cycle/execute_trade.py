@@ -12,7 +12,7 @@ from cab_core.clock import Clock
 from cab_core.contracts import Broker
 from cab_core.cycle import context as contexts
 from cab_core.cycle.fills import EXIT_ATTEMPTS
-from cab_core.cycle.records import OrderRecord
+from cab_core.cycle.records import Executed, OrderRecord
 from cab_core.cycle.settlement import Settlement, plain, rest_of
 from cab_core.cycle.standing import Standing, Standings
 from cab_core.cycle.trader import Planned, Trader
@@ -50,25 +50,6 @@ REFUSED_PAUSE_MS = 10 * 60_000
 
 #: A market order that has not ended after this long is canceled.
 MARKET_TIMEOUT_MS = 120_000
-
-
-@attrs.frozen(slots=True)
-class Executed:
-    """What came of an order.
-
-    Attributes:
-        refused: why it was not made or not filled, None if it was or may have been.
-        fills: what was filled, the rest of a partial exit included.
-        unknown: whether the venue has it is not known yet; it will be found out.
-        transient: the refusal may pass: the same order may be sent again.
-        left: base that a refused sell was to sell.
-    """
-
-    refused: str | None
-    fills: tuple[Fill, ...] = ()
-    unknown: bool = False
-    transient: bool = False
-    left: Decimal = Decimal(0)
 
 
 def _allow(_: Intent) -> str | None:

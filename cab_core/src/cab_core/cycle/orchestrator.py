@@ -19,10 +19,11 @@ import attrs
 from cab_core.clock import Clock, TurnLock
 from cab_core.cycle.announce import Announcer
 from cab_core.cycle.config import CycleConfig
-from cab_core.cycle.execute_trade import Executed, Execution
+from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.feed import Feed, Move
 from cab_core.cycle.moment import Moment, MomentReader
 from cab_core.cycle.protect import Protector
+from cab_core.cycle.records import Executed
 from cab_core.cycle.supervise import Loop, State, Supervisor
 from cab_core.cycle.trace import TraceHead, trace_of
 from cab_core.cycle.trader import Planned, Ruling, Trader

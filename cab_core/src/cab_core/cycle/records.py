@@ -18,6 +18,25 @@ class OrderRecord:
 
 
 @attrs.frozen(slots=True)
+class Executed:
+    """What came of an order.
+
+    Attributes:
+        refused: why it was not made or not filled, None if it was or may have been.
+        fills: what was filled, the rest of a partial exit included.
+        unknown: whether the venue has it is not known yet; it will be found out.
+        transient: the refusal may pass: the same order may be sent again.
+        left: base that a refused sell was to sell.
+    """
+
+    refused: str | None
+    fills: tuple[Fill, ...] = ()
+    unknown: bool = False
+    transient: bool = False
+    left: Decimal = Decimal(0)
+
+
+@attrs.frozen(slots=True)
 class Holding:
     """What was held of one symbol from ``ts_ms`` on, and the account's realized PnL by then."""
 
