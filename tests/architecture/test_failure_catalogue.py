@@ -12,7 +12,9 @@ sys.path.insert(0, str(ROOT / "tools"))
 import catalogue
 
 #: Rows nothing here can prove yet, each with the reason.
-UNPROVED: dict[int, str] = {}
+UNPROVED: dict[int, str] = {
+    89: "nothing reads for long yet: the pages that will come with the API",
+}
 
 
 def test_every_row_of_the_required_sections_is_proved() -> None:

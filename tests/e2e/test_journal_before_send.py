@@ -35,7 +35,7 @@ async def late(self, changes):
         return await commit(self, changes)
 
     async def write():
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(5)  # longer than any send takes on a busy machine
         await commit(self, changes)
 
     self.__class__.writing = asyncio.create_task(write())

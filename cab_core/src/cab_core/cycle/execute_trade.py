@@ -46,7 +46,7 @@ EXIT_PAUSE_MS, LONGEST_EXIT_PAUSE_MS = 5_000, 60_000
 _RULES = frozenset({"bad_precision", "below_min_notional", "not_tradable"})
 
 #: After this long an account that was refused is tried again with the next entry.
-REFUSED_PAUSE_MS = 10 * 60_000
+REFUSED_PAUSE_MS = 20 * 60_000
 
 #: A market order that has not ended after this long is canceled.
 MARKET_TIMEOUT_MS = 120_000

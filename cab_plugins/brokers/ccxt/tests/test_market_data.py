@@ -142,6 +142,7 @@ async def test_gaps_are_asked_for_again_and_doubles_vanish(world: World) -> None
         assert bars.ts_ms.tolist()[-2:] == [new_ms - TF_MS, new_ms + TF_MS]
 
 
+@pytest.mark.catalogue(68)
 async def test_a_revised_candle_is_fetched_anew(world: World) -> None:
     async with world.opened() as broker:
         await broker.candles(SYMBOL, "15m", 50)
