@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-WORKERS ?= 2
+# More than cores: many tests wait for processes, sockets and time-outs.
+WORKERS ?= 3
 SEEDS ?= 1000
 FROM ?= 1
 DAYS ?= 1
