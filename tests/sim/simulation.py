@@ -28,8 +28,8 @@ from cab_core.domain.timeframes import DAY_MS, MINUTE_MS
 from cab_core.errors import CabError
 from cab_core.storage import journal_rows
 
-#: How long everything may take to come to rest once nothing goes wrong any more.
-REST_MS = 40 * MINUTE_MS
+#: How long everything may take to come to rest once nothing goes wrong any more: rules are read hourly.
+REST_MS = 75 * MINUTE_MS
 
 #: A start that the exchange refused is repeated after this long, as a service manager does.
 RESTART_MS = 30_000

@@ -23,8 +23,8 @@ WARMUP_DAYS, SPARE_DAYS = 1, 24
 
 COSTS = Costs(fee=Decimal("0.002"), slippage=Decimal("0.0003"))
 
-#: Windows during which requests fail instead of the exchange misbehaving.
-REQUEST_WINDOWS = frozenset({"outage", "listings_down", "maintenance"})
+#: Steps of amounts while the exchange has changed its rules: still a tenth of an entry.
+COARSE_STEP = Decimal("0.0001")
 
 
 @attrs.define(eq=False)
@@ -122,8 +122,7 @@ class World:
         market.instrument = instrument(symbol)
         for window in windows:
             if window.kind == "precision":
-                coarse = market.instrument.amount_step * 10
-                market.instrument = attrs.evolve(market.instrument, amount_step=coarse)
+                market.instrument = attrs.evolve(instrument(symbol), amount_step=COARSE_STEP)
             for name, value in _conditions(window).items():
                 setattr(fresh, name, value)
             candle_ms = window.from_ms // TF_MS * TF_MS
