@@ -99,9 +99,11 @@ def test_woken_before_the_fence_it_goes_on_alone(desk: Desk, state: str) -> None
     elif state == "exit in flight":
         live.until(lambda: not live.held)
     else:
-        live.until(lambda: live.held and live.stops())
+        live.until(lambda: not live.held or live.stops())
     live.finish(bot)
-    assert len(live.filled(Side.SELL)) == (state in STATES[3:])
+    # After the first target the price may come back to break-even meanwhile: then the rest is sold, once.
+    most = 2 if state == "TP1 just filled" else 1
+    assert (state in STATES[3:]) <= len(live.filled(Side.SELL)) <= (state in STATES[3:]) * most
     assert read_latch(live.database) is None
     assert not live.watched()
     live.assert_sound()

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
+import attrs
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -126,7 +127,9 @@ async def test_the_same_functions_work(store: Store) -> None:
     state = await store.read(load_state)
 
     assert state.account == account
-    assert [(stored.intent, stored.state) for stored in state.open_intents] == [(_intent(), OrderState.SENT)]
+    assert [(stored.intent, stored.state) for stored in state.open_intents] == [
+        (attrs.evolve(_intent(), sent_ms=5), OrderState.SENT)
+    ]
     assert (state.positions, state.last_candles) == ({"BTC/USDT": {"stage": 0}}, {"BTC/USDT": 900})
     (fill,) = await store.read(load_fills)
     assert fill == FILL
