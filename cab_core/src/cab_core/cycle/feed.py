@@ -138,7 +138,7 @@ class QuotedFeed:
             if newest > last:
                 last = newest
                 yield newest
-            following = floor_ms(self.clock.now_ms(), TF_MS) + TF_MS + self.grace_ms
+            following = floor_ms(self.clock.now_ms() - self.grace_ms, TF_MS) + TF_MS + self.grace_ms
             await self.clock.sleep_until(min(following, self.clock.now_ms() + self.poll_ms), order)
 
     async def snapshots(self) -> AsyncIterator[None]:
