@@ -161,7 +161,7 @@ def wired(bench: Bench) -> Any:
 @pytest.mark.parametrize("exits", [False, True], ids=["entry", "exit"])
 async def test_a_torn_connection(wired: Wired, fault: NetFault, taken: bool, exits: bool) -> None:
     live = wired.live
-    live.at(10 if exits else 0.1, lambda: wired.relay.next(fault))
+    live.at(10 if exits else 0.01, lambda: wired.relay.next(fault))
     await live.run(20 if exits else 5, buys=[-1], sells=[0])
     attempts = live.orders(Purpose.SIGNAL_SELL if exits else Purpose.ENTRY)
     states = ["done"] if taken else ["abandoned", "done"] if exits else ["abandoned"]
@@ -187,7 +187,7 @@ async def test_a_refused_connection_is_known_not_to_have_sent_anything(wired: Wi
     """Only the order's own connection is refused: the bot knows at once and sends the next attempt."""
     live = wired.live
     live.away = True
-    live.at(0.1, wired.relay.refuse)
+    live.at(0.01, wired.relay.refuse)
     live.at(0.5, wired.relay.open)
     await live.run(6, buys=[-1])
     states = {order["state"] for order in live.orders(Purpose.ENTRY)}

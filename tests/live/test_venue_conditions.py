@@ -82,7 +82,7 @@ async def test_orders_that_fill_only_in_part(bench: Bench, part: str) -> None:
 @pytest.mark.catalogue(37)
 async def test_an_entry_the_account_cannot_pay_is_over(bench: Bench) -> None:
     live = bench()
-    live.at(0.1, lambda: live.venue.exchange.adjust("main", "USDT", D(-9_990)))
+    live.at(0.01, lambda: live.venue.exchange.adjust("main", "USDT", D(-9_990)))
     await live.run(10, buys=[-1])
     assert [order["state"] for order in live.orders(Purpose.ENTRY)] == ["rejected"]
     assert live.fills == []
