@@ -9,6 +9,7 @@ Example::
 from sqlalchemy import Connection
 
 from cab_core.storage.audit import stored_epoch, stored_rows
+from cab_core.storage.audit_trail import AuditEntry, AuditRow, load_audit, write_audit
 from cab_core.storage.fills import load_fills, save_fill
 from cab_core.storage.health import damage
 from cab_core.storage.intents import (
@@ -82,6 +83,8 @@ from cab_core.storage.visit import NoDatabaseError, open_sync, visit
 
 __all__ = [
     "AccountRow",
+    "AuditEntry",
+    "AuditRow",
     "Connection",
     "Counter",
     "DatabaseFailedError",
@@ -115,6 +118,7 @@ __all__ = [
     "last_candles",
     "last_equity",
     "load_account",
+    "load_audit",
     "load_counters",
     "load_equity",
     "load_fills",
@@ -148,4 +152,5 @@ __all__ = [
     "update_trace",
     "verify_journal",
     "visit",
+    "write_audit",
 ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Column, Table
 
+from cab_core.storage.triggers import APPEND_ONLY, HEAD_MARK
 from cab_core.storage.types import Json, Money
 
 #: Revision of the newest migration; stored in ``alembic_version``.
-HEAD = "0002"
+HEAD = "0003"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -51,6 +52,8 @@ journal = Table(
     _text("hash"),
     sqlite_autoincrement=True,
 )
+_IS_AUDIT = sa.text("kind = 'audit'")
+sa.Index("ix_journal_audit", journal.c.seq, sqlite_where=_IS_AUDIT, postgresql_where=_IS_AUDIT)
 
 order_intents = Table(
     "order_intents",
@@ -199,47 +202,64 @@ reconciliations = Table(
 
 paper_state = Table("paper_state", metadata, _text("key", primary_key=True), _text("value"))
 
+outbox = Table(
+    "outbox",
+    metadata,
+    _text("id", primary_key=True),
+    _text("notifier", primary_key=True),
+    _text("message", nullable=True),
+    _text("severity"),
+    _text("kind"),
+    _text("symbol"),
+    _text("rule"),
+    _text("text"),
+    _text("trace_id"),
+    Column("count", sa.Integer, nullable=False),
+    _ms("created_ms"),
+    _ms("due_ms"),
+    _ms("sent_ms", nullable=True),
+    Column("attempts", sa.Integer, nullable=False),
+    _text("last_error"),
+)
+sa.Index(None, outbox.c.sent_ms)
 
-_SQLITE_GUARD = """
-CREATE TRIGGER journal_no_{verb} BEFORE {event} ON journal
-BEGIN SELECT RAISE(ABORT, 'journal is append-only'); END
-"""
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    _text("id", primary_key=True),
+    _text("name"),
+    _text("role"),
+    _text("hash"),
+    _ms("created_ms"),
+    _text("created_by"),
+    _ms("revoked_ms", nullable=True),
+    _ms("last_used_ms", nullable=True),
+    sa.UniqueConstraint("hash"),
+)
 
-# INSERT OR REPLACE removes the old row without firing delete triggers.
-_SQLITE_NO_REPLACE = """
-CREATE TRIGGER journal_no_replace BEFORE INSERT ON journal
-WHEN NEW.seq <= (SELECT coalesce(max(seq), 0) FROM journal)
-BEGIN SELECT RAISE(ABORT, 'journal is append-only'); END
-"""
+commands = Table(
+    "commands",
+    metadata,
+    _text("key", primary_key=True),
+    _text("actor"),
+    _text("action"),
+    _text("body_hash"),
+    Column("result", Json, nullable=True),
+    _ms("ts_ms"),
+)
 
-_POSTGRES_REFUSE = """
-CREATE FUNCTION journal_refuse() RETURNS trigger LANGUAGE plpgsql
-AS $$ BEGIN RAISE EXCEPTION 'journal is append-only'; END $$
-"""
-
-_POSTGRES_GUARD = """
-CREATE TRIGGER journal_no_{name} BEFORE {events} ON journal
-FOR EACH {each} EXECUTE FUNCTION journal_refuse()
-"""
-
-#: Statements that make the journal append-only, by dialect; the migration runs the same ones.
-APPEND_ONLY = {
-    "sqlite": (
-        _SQLITE_GUARD.format(verb="update", event="UPDATE").strip(),
-        _SQLITE_GUARD.format(verb="delete", event="DELETE").strip(),
-        _SQLITE_NO_REPLACE.strip(),
-    ),
-    "postgresql": (
-        _POSTGRES_REFUSE.strip(),
-        _POSTGRES_GUARD.format(name="change", events="UPDATE OR DELETE", each="ROW").strip(),
-        _POSTGRES_GUARD.format(name="truncate", events="TRUNCATE", each="STATEMENT").strip(),
-    ),
-}
+memories = Table(
+    "memories",
+    metadata,
+    _text("plugin", primary_key=True),
+    _text("key", primary_key=True),
+    _text("value"),
+)
 
 
 def create_all(conn: sa.Connection) -> None:
     """Create every table and trigger at revision `HEAD` in an empty database."""
     metadata.create_all(conn, checkfirst=False)
-    for statement in APPEND_ONLY[conn.dialect.name]:
+    for statement in (*APPEND_ONLY[conn.dialect.name], *HEAD_MARK[conn.dialect.name]):
         conn.exec_driver_sql(statement)
     conn.execute(alembic_version.insert().values(version_num=HEAD))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -9,17 +10,22 @@ from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 
+from cab_core.clock import SystemClock
 from cab_core.errors import StorageError
+from cab_core.storage.backup import write_backup
 from cab_core.storage.location import Place, SqliteFile, claim, parse
 from cab_core.storage.meta import check_epoch, start_epoch
 from cab_core.storage.migrate import look, prepare
 from cab_core.storage.problems import DatabaseFailedError, translated
+from cab_core.storage.schema import HEAD
 from cab_core.storage.writer import writer_of
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
+
+log = logging.getLogger("cab.storage")
 
 
 class Store:
@@ -42,6 +48,9 @@ class Store:
     @classmethod
     async def open(cls, where: str | Path) -> Store:
         """Open a database for writing: create it if missing, migrate it if due, start a new epoch.
+
+        Before a migration a SQLite file is backed up (`cab_core.storage.backup`); without a backup there is
+        no migration.
 
         Args:
             where: path of a SQLite file, or ``sqlite+aiosqlite:///PATH`` or ``postgresql+asyncpg://…``.
@@ -131,11 +140,25 @@ class Store:
 
 
 def _claim(path: Path) -> bool:
-    """Make sure the file exists; refuse a foreign or newer one before anything touches it."""
+    """Make sure the file exists; refuse a foreign or newer one before anything touches it, keep an older one."""
     if claim(path):
         return True
-    look(path)
+    found = look(path)
+    if found is not None and found != HEAD:
+        _keep(path, found)
     return False
+
+
+def _keep(path: Path, found: str) -> None:
+    try:
+        kept = write_backup(path, SystemClock().now_ms())
+    except StorageError as error:
+        raise StorageError(
+            f"schema {found} is not migrated to {HEAD} without a backup: {error.what}",
+            where=error.where,
+            fix=error.fix,
+        ) from error
+    log.info("schema %s is about to be migrated to %s; backup: %s", found, HEAD, kept.path)
 
 
 def _remove(path: Path) -> None:
