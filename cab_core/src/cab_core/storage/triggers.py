@@ -1,4 +1,4 @@
-"""Triggers of the journal: it only grows, and its newest row is marked. Migrations run the same statements."""
+"""Triggers of the journal: it only grows, and its newest row is marked. Migrations run these statements."""
 
 from __future__ import annotations
 
