@@ -22,6 +22,7 @@ from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.feed import Feed, Move
 from cab_core.cycle.moment import Moment, MomentReader
+from cab_core.cycle.phases import Phases
 from cab_core.cycle.protect import Protector
 from cab_core.cycle.records import Executed
 from cab_core.cycle.supervise import Loop, State, Supervisor
@@ -66,6 +67,7 @@ class Orchestrator:
         protector: keeps stops at the exchange; None where it cannot hold any.
         no_entry: what else forbids an entry of a symbol now, None if nothing does.
         beat: called after each completed look at a symbol's exits.
+        phases: told how long signals, risk, execution and supervision take.
         lock: held by whoever changes the account; loops take turns on it.
     """
 
@@ -87,6 +89,7 @@ class Orchestrator:
     protector: Protector | None = None
     no_entry: Callable[[str], str | None] = lambda _: None
     beat: Callable[[], None] = lambda: None
+    phases: Phases = attrs.field(factory=Phases)
     lock: TurnLock = attrs.field(default=attrs.Factory(lambda self: TurnLock(self.clock), takes_self=True))
     _spreads: dict[str, deque[float]] = attrs.field(factory=dict, init=False)
     _trace_ids: dict[tuple[str, int], str] = attrs.field(factory=dict, init=False)
@@ -122,7 +125,8 @@ class Orchestrator:
     async def _supervise_exits(self, symbol: str, order: int) -> None:
         async for move in self.feed.moves(symbol, order):
             async with self.lock:
-                await self.supervise(symbol, move)
+                with self.phases("supervise", symbol):
+                    await self.supervise(symbol, move)
 
     async def _evaluate_candles(self, symbol: str, order: int) -> None:
         async for candle_ts_ms in self.feed.closes(symbol, order):
@@ -196,7 +200,8 @@ class Orchestrator:
     async def _decide(self, symbol: str, candle_ts_ms: int, *, last_try: bool) -> Cycle | None:
         """Take one candle through all stages. Returns None if the entry is delayed and may be tried again."""
         now_ms = self.clock.now_ms()
-        moment = await self.readers[symbol].read(now_ms)
+        with self.phases("signals", symbol):
+            moment = await self.readers[symbol].read(now_ms)
         if moment is None or moment.candle_ts_ms != candle_ts_ms:
             return None if not last_try else await self._missed(symbol, candle_ts_ms)
         quote = await self._mark(symbol)
@@ -219,7 +224,8 @@ class Orchestrator:
         await self._refresh_halts(now_ms)
         for held in self.trader.book.positions:
             await self.readers[held].refresh(now_ms)
-        ruling = self._ruling(symbol, moment, quote, now_ms)
+        with self.phases("risk", symbol):
+            ruling = self._ruling(symbol, moment, quote, now_ms)
         self.announcer.near_limits(ruling, now_ms, trace_id)
         if ruling.reason is not None and ruling.delayed and not last_try:
             return None
@@ -243,7 +249,8 @@ class Orchestrator:
         if not await self.execution.plan([planned], cycle=cycle, **self._account()):
             return attrs.evolve(cycle, action="hold", reason="duplicate", order_key=None)
         self._observe(symbol, quote)
-        done = await self.execution.execute_trade(planned)
+        with self.phases("execute", symbol):
+            done = await self.execution.execute_trade(planned)
         if self.protector is not None:
             await self.protector.tend(symbol)
         if done.refused is None:
@@ -263,7 +270,9 @@ class Orchestrator:
         if not await self.execution.plan([planned], cycle=cycle, **self._account()):
             return attrs.evolve(cycle, action="hold", reason="already_exiting", order_key=None)
         self._observe(symbol, quote)
-        await self._sold(symbol, [await self.execution.execute_trade(planned)])
+        with self.phases("execute", symbol):
+            done = await self.execution.execute_trade(planned)
+        await self._sold(symbol, [done])
         return cycle
 
     def _ruling(self, symbol: str, moment: Moment, quote: Quote, now_ms: int) -> Ruling:
