@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ccxt.async_support.gate import gate  # type: ignore[import-untyped]  # ccxt ships no types
-
 from cab_broker_ccxt.gate_terms import EXPIRES
+from cab_broker_ccxt.lean import gate
 from cab_broker_ccxt.reply import Reply
 from cab_broker_ccxt.wire import Guarded, replaced, watched
 

@@ -8,12 +8,9 @@ from typing import Any
 
 import aiohttp
 import attrs
-from ccxt.async_support.base.exchange import (  # type: ignore[import-untyped]  # ccxt ships no types
-    Exchange,
-)
-from ccxt.base.errors import BaseError  # type: ignore[import-untyped]  # likewise
 
 from cab_broker_ccxt.amounts import maybe
+from cab_broker_ccxt.lean import BaseError, Exchange
 from cab_broker_ccxt.reply import Reply
 from cab_core.sdk import CabError
 
