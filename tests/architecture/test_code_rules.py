@@ -25,6 +25,7 @@ SUPERVISORS = {
     "cab_core/cycle/fuse.py",
     "cab_core/bus/memory.py",
     "cab_core/app/rehearsal/zygote.py",
+    "cab_core/app/doctor/rows.py",
 }
 
 LONGEST_FILE = 400

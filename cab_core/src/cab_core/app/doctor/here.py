@@ -1,0 +1,185 @@
+"""Checks of this machine and installation: no network, nothing is changed."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import stat
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from cab_core.app.dead_man import database_file
+from cab_core.app.doctor.rows import Check, Row, Verdict
+from cab_core.plugins.inventory import Status, take_inventory
+from cab_core.plugins.report import missing_rules
+from cab_core.report.assets import plotly_path
+from cab_core.safety.instance_lock import living_holder
+from cab_core.safety.latch import read_latch
+from cab_core.settings import Loaded
+from cab_core.settings.schema import Settings
+from cab_core.storage import NoDatabaseError, damage, visit
+
+#: Free space below which a run is at risk, and below which it cannot go on.
+LOW_BYTES, NO_BYTES = 1 << 30, 100 << 20
+
+_DAY_S = 86_400
+
+
+def checks(loaded: Loaded, folder: Path) -> Mapping[str, Check]:
+    """Return the checks of this machine by name.
+
+    Args:
+        loaded: settings as they would be in force.
+        folder: the working folder, where ``.env`` lies.
+    """
+    settings = loaded.settings
+    return {
+        "python": _python,
+        "plugins": _plugins,
+        "settings": lambda: _settings(loaded),
+        "secrets": lambda: _secrets(folder),
+        "clock": _clock,
+        "database": lambda: _database(settings),
+        "disk": lambda: _disk(settings),
+        "instance": lambda: _instance(settings),
+        "switch": lambda: _switch(settings),
+        "port": lambda: _port(settings),
+        "backup": lambda: _backup(settings),
+        "assets": _assets,
+    }
+
+
+def _python() -> Iterator[Row]:
+    found = ".".join(str(part) for part in sys.version_info[:3])
+    fits = sys.version_info >= (3, 11)
+    yield Row(
+        "python",
+        Verdict.OK if fits else Verdict.FAIL,
+        f"{found}, cab-core {version('cab-core')}",
+        "" if fits else "install Python 3.11 or newer",
+    )
+
+
+def _plugins() -> Iterator[Row]:
+    records = take_inventory()
+    bad = [record for record in records if record.status is not Status.AVAILABLE]
+    for record in bad:
+        fix = f"run: cab plugins doctor {record.id}"
+        yield Row("plugins", Verdict.FAIL, f"{record.id} is {record.status.value}: {record.reason}", fix)
+    for text in missing_rules(records):
+        yield Row("plugins", Verdict.WARN, text, "install it, or accept to trade without it")
+    if not bad:
+        yield Row(
+            "plugins", Verdict.OK, f"{len(records)} installed, none refused; try each: cab plugins doctor"
+        )
+
+
+def _settings(loaded: Loaded) -> Iterator[Row]:
+    for warning in loaded.warnings:
+        yield Row("settings", Verdict.WARN, warning, "see: cab config show")
+    settings = loaded.settings
+    missing = [name for name in ("mode", "exchange", "symbols") if not getattr(settings, name)]
+    if missing:
+        names = ", ".join(name.upper() for name in missing)
+        yield Row("settings", Verdict.WARN, f"not set: {names}", "run: cab config init")
+    else:
+        symbols = ", ".join(settings.symbols)
+        yield Row("settings", Verdict.OK, f"{settings.mode}, {settings.exchange}, {symbols}")
+
+
+def _secrets(folder: Path) -> Iterator[Row]:
+    file = folder / ".env"
+    if not file.exists():
+        yield Row("secrets", Verdict.SKIP, "there is no .env here")
+        return
+    open_to_others = file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    if open_to_others:
+        yield Row("secrets", Verdict.WARN, f"{file} can be read by others", f"run: chmod 600 {file}")
+    else:
+        yield Row("secrets", Verdict.OK, f"{file} is yours alone")
+
+
+def _clock() -> Iterator[Row]:
+    zone = "UTC" if time.timezone == 0 else f"UTC{-time.timezone / 3600:+g} h"
+    yield Row("clock", Verdict.OK, f"zone {zone}; cab counts in UTC. Compare with the exchange: --online")
+
+
+def _database(settings: Settings) -> Iterator[Row]:
+    where = settings.database_url.reveal() or settings.db_path
+    label = "the database server" if settings.database_url.reveal() else str(settings.db_path)
+    try:
+        found = visit(where, damage)
+    except NoDatabaseError:
+        yield Row("database", Verdict.SKIP, f"{label}: none yet, it is made by the first run")
+        return
+    if found:
+        fix = "see: cab verify; then: cab maintenance restore"
+        yield Row("database", Verdict.FAIL, f"{label} is damaged: {found[0]}", fix)
+    else:
+        yield Row("database", Verdict.OK, f"{label}: whole, schema current, journal unbroken")
+
+
+def _existing(path: Path) -> Path:
+    return next(each for each in (path, *path.absolute().parents) if each.exists())
+
+
+def _disk(settings: Settings) -> Iterator[Row]:
+    folder = _existing(database_file(settings).absolute().parent)
+    free = shutil.disk_usage(folder).free
+    verdict = Verdict.FAIL if free < NO_BYTES else Verdict.WARN if free < LOW_BYTES else Verdict.OK
+    fix = "" if verdict is Verdict.OK else "free some space: without it only exits are possible"
+    yield Row("disk", verdict, f"{free / (1 << 30):.1f} GiB free at {folder}", fix)
+
+
+def _instance(settings: Settings) -> Iterator[Row]:
+    holder = living_holder(settings.instance_lock_path)
+    text = "no bot runs" if holder is None else f"a bot runs: process {holder.pid}"
+    yield Row("instance", Verdict.OK, f"{text} ({settings.instance_lock_path})")
+
+
+def _switch(settings: Settings) -> Iterator[Row]:
+    latch = read_latch(database_file(settings))
+    if latch is None:
+        yield Row("switch", Verdict.OK, "the dead man's switch has not acted")
+        return
+    fix = "look at the exchange, then: cab dms ack --reason TEXT"
+    yield Row("switch", Verdict.FAIL, f"the dead man's switch has acted: {latch.reason}", fix)
+
+
+def _port(settings: Settings) -> Iterator[Row]:
+    if living_holder(settings.instance_lock_path) is not None:
+        yield Row("port", Verdict.SKIP, "a bot runs and has it")
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            what = f"{settings.host}:{settings.port} cannot be bound: {error.strerror}"
+            yield Row(
+                "port", Verdict.FAIL, what, "set PORT to a free one, or HOST to an address of this machine"
+            )
+            return
+    yield Row("port", Verdict.OK, f"{settings.host}:{settings.port} is free")
+
+
+def _backup(settings: Settings) -> Iterator[Row]:
+    database = database_file(settings)
+    if not database.exists():
+        yield Row("backup", Verdict.SKIP, "nothing to back up yet")
+        return
+    found = sorted((database.parent / "backups").glob("*"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        yield Row("backup", Verdict.WARN, "there is no backup", "run: cab maintenance backup")
+        return
+    days = (time.time() - found[-1].stat().st_mtime) / _DAY_S
+    verdict = Verdict.WARN if days > 2 else Verdict.OK
+    fix = "run: cab maintenance backup, daily" if days > 2 else ""
+    yield Row("backup", verdict, f"{found[-1].name}, {days:.1f} days old", fix)
+
+
+def _assets() -> Iterator[Row]:
+    yield Row("assets", Verdict.OK, f"chart library: {plotly_path().name}")
