@@ -122,7 +122,7 @@ class OperationSettings:
         options=(("brokers", "gateio", "rate_burst"), ("brokers", "ccxt", "rate_burst")),
     )
     host: str = setting("127.0.0.1", parse.text("a host name or address"), "Address the HTTP server binds.")
-    port: int = setting("8000", parse.whole(1, 65535), "Port of the HTTP server.")
+    port: int = setting("8000", parse.whole(0, 65535), "Port of the HTTP server; 0 takes any free one.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = setting(
         "INFO",
         parse.choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
@@ -133,6 +133,10 @@ class OperationSettings:
     )
 
 
+#: Options of the notifier that the settings of this name are other names of.
+_TELEGRAM = ("notifiers", "telegram")
+
+
 @section
 class MessageSettings:
     """Who is told, and who may command."""
@@ -140,15 +144,34 @@ class MessageSettings:
     notifier_set: tuple[str, ...] = setting(
         "log", lists.names("a comma list of installed notifiers"), "The notifiers that get alerts."
     )
-    telegram_bot_token: Secret = setting("", parse.secret(), "Token of the Telegram bot; needs a chat id.")
+    telegram_bot_token: Secret = setting(
+        "",
+        parse.secret(),
+        "Token of the Telegram bot; needs a chat id. With it the notifier telegram is on, also if NOTIFIER_SET "
+        "does not name it.",
+        options=((*_TELEGRAM, "token"),),
+    )
     telegram_chat_id: str = setting(
-        "", parse.text("empty, a numeric id or @channel"), "Chat that alerts go to."
+        "",
+        parse.text("empty, a numeric id or @channel"),
+        "Chat that alerts go to, and where commands are taken beside the users' private chats.",
+        options=((*_TELEGRAM, "chat_id"),),
     )
     telegram_allowed_users: tuple[int, ...] = setting(
-        "", lists.integers("a comma list of numeric user ids"), "Users the bot answers."
+        "",
+        lists.integers("a comma list of numeric user ids"),
+        "Users the bot answers; empty: it sends alerts and takes no commands.",
+        options=((*_TELEGRAM, "allowed_users"),),
     )
     telegram_admins: tuple[int, ...] = setting(
         "",
         lists.integers("a comma list, all of them in TELEGRAM_ALLOWED_USERS"),
         "Users who may pause, resume and stop; empty: all allowed users.",
+        options=((*_TELEGRAM, "admins"),),
+    )
+    telegram_api_url: str = setting(
+        "https://api.telegram.org",
+        parse.url("https", "http"),
+        "Address of the Bot API: another one for a Bot API server of your own.",
+        options=((*_TELEGRAM, "base_url"),),
     )

@@ -13,6 +13,7 @@ import attrs
 from cab_core.secret import Secret
 from cab_core.settings.guarding import RegimeSettings, RiskSettings
 from cab_core.settings.operating import MessageSettings, OperationSettings, PaperSettings
+from cab_core.settings.serving import ApiSettings
 from cab_core.settings.setting import OptionKey, Setting, rows_of, section
 from cab_core.settings.trading import (
     ExitSettings,
@@ -40,6 +41,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "Protective exits": ExitSettings,
     "Paper": PaperSettings,
     "Operation": OperationSettings,
+    "HTTP API": ApiSettings,
     "Messages": MessageSettings,
 }
 
@@ -47,6 +49,7 @@ _SECTIONS: dict[str, type[Any]] = {
 @section
 class Settings(
     MessageSettings,
+    ApiSettings,
     OperationSettings,
     PaperSettings,
     ExitSettings,
@@ -76,6 +79,12 @@ class Settings(
     def starts_automatically(self) -> bool:
         """Whether trading starts with the process: AUTOSTART, or else only in paper."""
         return self.mode == "paper" if self.autostart is None else self.autostart
+
+    @property
+    def notifiers(self) -> tuple[str, ...]:
+        """The notifiers of a run: the named ones, and Telegram once its bot has a token."""
+        named = self.notifier_set
+        return (*named, "telegram") if self.telegram_bot_token and "telegram" not in named else named
 
     def options_of(self, table: str, plugin: str) -> Mapping[str, object]:
         """Return the explicitly set options of one plugin, e.g. ``("strategies", "ema_atr")``."""
