@@ -11,6 +11,7 @@ class Entry(NamedTuple):
     Attributes:
         dist: the distribution that has it.
         package: the package whose module ``cli`` implements it, if that is not the kernel.
+        file: the module in `cab_core.cli`, if it is not called like the command.
     """
 
     name: str
@@ -18,11 +19,12 @@ class Entry(NamedTuple):
     help: str
     dist: str = "cab-core"
     package: str = ""
+    file: str = ""
 
     @property
     def module(self) -> str:
         """Full name of the module that implements it."""
-        return f"{self.package}.cli" if self.package else f"cab_core.cli.{self.name}"
+        return f"{self.package}.cli" if self.package else f"cab_core.cli.{self.file or self.name}"
 
 
 #: Commands by the step of the journey they belong to.
@@ -32,6 +34,7 @@ JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("demo", "command", "See the bot at work: no configuration, no keys, no network."),
             Entry("config", "group", "Write, show, check and explain the settings."),
+            Entry("doctor", "command", "Check what a run needs, and say how to mend it."),
         ),
     ),
     (
@@ -47,6 +50,12 @@ JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Run",
         (
             Entry("run", "command", "Trade until stopped; simulated money unless MODE=live."),
+            Entry("status", "command", "Show what the bot does: states, positions, equity, limits."),
+            Entry("show", "command", "List orders, fills, trades, decisions, signals and more."),
+            Entry("start", "start", "Let a waiting bot trade.", file="control"),
+            Entry("pause", "pause", "Stop new entries; open positions stay protected.", file="control"),
+            Entry("resume", "resume", "Let entries through again.", file="control"),
+            Entry("stop", "stop", "Stop a symbol or the whole bot; nothing is sold.", file="control"),
             Entry("rehearse", "command", "Rehearse live trading on a local exchange, with faults and kills."),
             Entry("perf", "command", "Report profit and loss of a period."),
             Entry("risk", "group", "Show and reset the risk limits."),
@@ -64,7 +73,11 @@ JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "Operate",
         (
+            Entry("health", "command", "Show whether the bot and its parts work."),
+            Entry("logs", "command", "Search and follow the log."),
+            Entry("completion", "command", "Print the script that completes commands in a shell."),
             Entry("dms", "group", "See and release what the dead man's switch has done."),
+            Entry("maintenance", "group", "Back up, restore, check and tidy the database."),
             Entry(
                 "exchange",
                 "group",
@@ -98,7 +111,7 @@ def root_help() -> str:
     width = max(len(command) for command, _ in _EXAMPLES)
     lines += ["First commands:", *(f"  {command:<{width}}  {why}" for command, why in _EXAMPLES)]
     for title, entries in JOURNEY:
-        lines += ["", f"{title}:", *(f"  {entry.name:<10}  {entry.help}" for entry in entries)]
+        lines += ["", f"{title}:", *(f"  {entry.name:<11}  {entry.help}" for entry in entries)]
     lines += ["", "Options:", *(f"  {names:<10}  {text}" for names, text in _OPTIONS)]
     lines += ["", "Each command explains itself: cab COMMAND --help"]
     return "\n".join(lines)

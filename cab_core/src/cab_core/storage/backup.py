@@ -13,11 +13,11 @@ import attrs
 
 from cab_core.atomic import replacing
 from cab_core.errors import StorageError
-from cab_core.storage.engine import BUSY_TIMEOUT_MS, peek_engine
+from cab_core.storage.engine import BUSY_TIMEOUT_MS
 from cab_core.storage.location import sqlite_uri
 from cab_core.storage.migrate import revision
 from cab_core.storage.problems import translated
-from cab_core.storage.upkeep import examine
+from cab_core.storage.upkeep import examine, glance
 
 FOLDER = "backups"
 _STAMP = "%Y%m%dT%H%M%SZ"
@@ -117,8 +117,7 @@ def revision_of(path: Path) -> str:
     Raises:
         StorageError: it is empty, of a newer cab, or no database of cab.
     """
-    with translated(str(path)), peek_engine(path).connect() as conn:
-        found = revision(conn, str(path))
+    found = glance(path, lambda conn: revision(conn, str(path)))
     if found is None:
         raise StorageError("the database is empty", where=str(path), fix="start cab once (cab run)")
     return found
@@ -150,9 +149,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _require_whole(path: Path, label: str) -> None:
-    with translated(label), peek_engine(path).connect() as conn:
-        found = examine(conn)
-    if found:
+    if found := glance(path, examine):
         raise StorageError(
             f"it is damaged: {'; '.join(found[:3])}",
             where=label,

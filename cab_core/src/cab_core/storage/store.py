@@ -140,7 +140,7 @@ class Store:
 
 
 def _claim(path: Path) -> bool:
-    """Make sure the file exists; refuse a foreign or newer one before anything touches it, keep an older one."""
+    """Make sure the file exists; refuse a foreign or newer one untouched, back an older one up."""
     if claim(path):
         return True
     found = look(path)

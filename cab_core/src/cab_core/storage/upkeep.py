@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import sqlalchemy as sa
 
-from cab_core.storage.engine import connect, sqlite_engine
+from cab_core.storage.engine import connect, peek_engine, sqlite_engine
 from cab_core.storage.health import damage
 from cab_core.storage.journal import verify
+from cab_core.storage.meta import get_meta
+from cab_core.storage.migrate import revision
 from cab_core.storage.problems import translated
+from cab_core.storage.schema import journal
 
 T = TypeVar("T")
 
@@ -38,6 +41,28 @@ def examine(conn: sa.Connection) -> list[str]:
     return list(dict.fromkeys([*damage(conn), *verify(conn)]))
 
 
+def glance(path: Path, fn: Callable[[sa.Connection], T]) -> T:
+    """Call ``fn(conn)`` on a SQLite file of any version, changing nothing; beside an instance or not.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    with translated(str(path)), peek_engine(path).connect() as conn:
+        return fn(conn)
+
+
+def state_of(conn: sa.Connection) -> dict[str, Any]:
+    """Return what tells one state of a database from another: account, schema and the end of the journal."""
+    tail = sa.select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1)
+    last = conn.execute(tail).first()
+    return {
+        "account": get_meta(conn, "account"),
+        "schema": revision(conn, ""),
+        "journal_seq": last.seq if last else 0,
+        "journal_hash": last.hash if last else "",
+    }
+
+
 def change(path: Path, fn: Callable[[sa.Connection], T]) -> T:
     """Call ``fn(conn)`` in one writing transaction on a SQLite file of any version up to this one.
 
@@ -60,12 +85,18 @@ def room(path: Path) -> Room:
     return Room(size=pages * page, empty=empty * page)
 
 
+def write_back(path: Path) -> None:
+    """Write the log of a file back into it, so that the file alone is the database; nobody else may write."""
+    with translated(str(path)), closing(connect(path, read_only=False, checkpoints=True)) as file:
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def shrink(path: Path) -> None:
-    """Rewrite the file without its empty pages and write the log back; nobody else may be writing.
+    """Rewrite the file without its empty pages and write the log back; nobody else may write.
 
     Raises:
         StorageError: the disk is full, or somebody writes.
     """
     with translated(str(path)), closing(connect(path, read_only=False, checkpoints=True)) as file:
         file.execute("VACUUM")
-        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    write_back(path)

@@ -1,0 +1,23 @@
+"""Upkeep of the database by its operator: backups, their return, a check, and less room.
+
+Decided by people and timers, never by the bot itself.
+"""
+
+from cab_core.app.maintenance.backups import BackedUp, Rotated, rotate, take_backup
+from cab_core.app.maintenance.restore import Restored, restore
+from cab_core.app.maintenance.tidy import Checked, Vacuumed, integrity, vacuum
+from cab_core.app.maintenance.work import Order
+
+__all__ = [
+    "BackedUp",
+    "Checked",
+    "Order",
+    "Restored",
+    "Rotated",
+    "Vacuumed",
+    "integrity",
+    "restore",
+    "rotate",
+    "take_backup",
+    "vacuum",
+]

@@ -1,0 +1,88 @@
+"""Taking backups, and letting the old ones go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from cab_core.app.maintenance.retention import reasons_to_keep
+from cab_core.app.maintenance.work import Order, audit, existing_file
+from cab_core.settings import Settings
+from cab_core.storage.backup import Backup, backup_path, backups_of, sync_folder, write_backup
+from cab_core.storage.upkeep import glance, room, state_of
+
+
+@attrs.frozen(kw_only=True)
+class BackedUp:
+    """A backup, or what a dry run would have made.
+
+    Attributes:
+        file: its path. ``size``: bytes of it, or of the database in a dry run.
+        state: account, schema and end of the journal in it.
+    """
+
+    file: str
+    size: int
+    state: Mapping[str, object]
+    dry_run: bool
+
+
+@attrs.frozen(kw_only=True)
+class Rotated:
+    """What a rotation came to.
+
+    Attributes:
+        kept: file and reason, oldest first. ``removed``: files.
+    """
+
+    kept: Sequence[tuple[str, str]]
+    removed: Sequence[str]
+    dry_run: bool
+
+
+def take_backup(settings: Settings, order: Order) -> BackedUp:
+    """Copy the database beside a running bot, check the copy, and keep it.
+
+    Raises:
+        NotRunningError: there is no database. UsageError: it is no SQLite file.
+        StorageError: the copy cannot be written or is damaged; nothing is kept then.
+    """
+    database = existing_file(settings, "backup")
+    if order.dry_run:
+        target = backup_path(database, order.now_ms)
+        return BackedUp(
+            file=str(target), size=room(database).size, state=glance(database, state_of), dry_run=True
+        )
+    made = write_backup(database, order.now_ms)
+    state = glance(made.path, state_of)
+    audit(database, order, "backup", made.path.name, None, {**state, "size": made.size})
+    return BackedUp(file=str(made.path), size=made.size, state=state, dry_run=False)
+
+
+def rotate(settings: Settings, order: Order) -> Rotated:
+    """Remove the backups that no rule keeps; what is to go is in the journal before it goes.
+
+    Raises:
+        NotRunningError: there is no database. UsageError: it is no SQLite file.
+        StorageError: the row cannot be written.
+    """
+    database = existing_file(settings, "rotate")
+    found = backups_of(database)
+    keep = reasons_to_keep(found)
+    gone = [backup for backup in found if backup not in keep]
+    if gone and not order.dry_run:
+        names = [backup.path.name for backup in found]
+        audit(database, order, "rotate", str(gone[0].path.parent), names, _names(keep))
+        for backup in gone:
+            backup.path.unlink(missing_ok=True)
+        sync_folder(gone[0].path.parent)
+    return Rotated(
+        kept=[(str(backup.path), keep[backup]) for backup in found if backup in keep],
+        removed=[str(backup.path) for backup in gone],
+        dry_run=order.dry_run,
+    )
+
+
+def _names(keep: Mapping[Backup, str]) -> list[str]:
+    return sorted(backup.path.name for backup in keep)

@@ -1,0 +1,177 @@
+"""``cab maintenance``: backups, their return, and upkeep of the database."""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cab_core.cli.base import cab_group, load, settings_options
+from cab_core.cli.output import emit, table
+from cab_core.errors import ExitCode, RefusedError
+
+if TYPE_CHECKING:
+    from cab_core.app.maintenance import BackedUp, Order, Restored, Rotated, Vacuumed
+
+_dry_run = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+_file = click.Path(dir_okay=False, path_type=Path)
+
+
+@cab_group("maintenance", examples=("cab maintenance backup", "cab maintenance restore FILE --dry-run"))
+def group() -> None:
+    """Back up, restore, check and tidy the database.
+
+    Backups lie in the folder `backups` beside the database. Everything that changes something is entered into
+    the journal. A PostgreSQL database is only checked: use its own pg_dump.
+    """
+
+
+@group.cab_command("backup", examples=("cab maintenance backup", "cab maintenance backup --json"))
+@_dry_run
+@settings_options
+def backup(dry_run: bool, as_json: bool, config: Path | None, overrides: Sequence[str]) -> None:
+    """Copy the database, also while a bot runs, and check the copy.
+
+    Exit code 0 if the backup is whole, 1 if it could not be made, 5 if there is no database.
+    """
+    from cab_core.app.maintenance import take_backup
+
+    done = take_backup(load(config, overrides).settings, _order(dry_run))
+    emit(done, as_json, lambda: _print_backup(done))
+
+
+@group.cab_command("rotate", examples=("cab maintenance rotate --dry-run", "cab maintenance rotate --json"))
+@_dry_run
+@settings_options
+def rotate(dry_run: bool, as_json: bool, config: Path | None, overrides: Sequence[str]) -> None:
+    """Remove old backups: 7 daily and 4 weekly ones stay, and the newest of every schema.
+
+    Exit code 0, or 5 if there is no database.
+    """
+    from cab_core.app.maintenance import rotate as let_go
+
+    done = let_go(load(config, overrides).settings, _order(dry_run))
+    emit(done, as_json, lambda: _print_rotated(done))
+
+
+@group.cab_command(
+    "restore",
+    examples=(
+        "cab maintenance restore trader.sqlite3.20260102T030405Z-0002.backup --dry-run",
+        "cab maintenance restore data/backups/trader.sqlite3.20260102T030405Z-0002.backup --yes --json",
+    ),
+)
+@click.argument("file", type=_file)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_dry_run
+@settings_options
+def restore(
+    file: Path, yes: bool, dry_run: bool, as_json: bool, config: Path | None, overrides: Sequence[str]
+) -> None:
+    """Check a backup and put it in the place of the database, which is kept beside. The bot must be stopped.
+
+    What happened since the backup is not in it: run cab reconcile before the next start in live. FILE is a
+    path, or a name in the folder of backups.
+
+    Exit code 0 if it is in place, 1 if it is damaged or of a newer cab, 4 if there is no such file, 8 if it
+    was not confirmed or belongs to another account, 75 if a bot runs.
+    """
+    from cab_core.app.maintenance import restore as put_back
+
+    settings = load(config, overrides).settings
+    if not (yes or dry_run):
+        _confirm(file, settings.db_path)
+    done = put_back(settings, file, _order(dry_run))
+    emit(done, as_json, lambda: _print_restored(done))
+
+
+@group.cab_command("vacuum", examples=("cab maintenance vacuum --dry-run", "cab maintenance vacuum --json"))
+@_dry_run
+@settings_options
+def vacuum(dry_run: bool, as_json: bool, config: Path | None, overrides: Sequence[str]) -> None:
+    """Give back the room of deleted rows. The bot must be stopped.
+
+    Exit code 0 if it is done, 1 if there is no room for it, 5 if there is no database, 75 if a bot runs.
+    """
+    from cab_core.app.maintenance import vacuum as give_back
+
+    done = give_back(load(config, overrides).settings, _order(dry_run))
+    emit(done, as_json, lambda: _print_vacuumed(done))
+
+
+@group.cab_command(
+    "integrity",
+    examples=(
+        "cab maintenance integrity",
+        "cab maintenance integrity data/backups/trader.sqlite3.20260102T030405Z-0002.backup --json",
+    ),
+)
+@click.argument("file", type=_file, required=False)
+@settings_options
+def integrity(file: Path | None, as_json: bool, config: Path | None, overrides: Sequence[str]) -> int:
+    """Check pages, indexes and the whole journal of the database or of a backup, also while a bot runs.
+
+    Exit code 0 if all is whole, 1 if not, 4 if there is no such file, 5 if there is no database.
+    """
+    from cab_core.app.maintenance import integrity as examined
+
+    checked = examined(load(config, overrides).settings, file)
+    text = "\n".join(checked.problems) or "whole: pages, indexes and journal"
+    emit(
+        {"where": checked.where, "ok": not checked.problems, "problems": checked.problems},
+        as_json,
+        lambda: click.echo(f"{checked.where}: {text}"),
+    )
+    return ExitCode.PROBLEMS if checked.problems else ExitCode.OK
+
+
+def _order(dry_run: bool) -> Order:
+    from cab_core.app.desk.commands import Actor, Role
+    from cab_core.app.maintenance import Order
+    from cab_core.clock import SystemClock
+
+    actor = Actor(name=f"cli:{_user()}", role=Role.ADMIN, surface="cli")
+    return Order(actor=actor, now_ms=SystemClock().now_ms(), trace_id=secrets.token_hex(8), dry_run=dry_run)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "unknown"
+
+
+def _confirm(file: Path, database: Path) -> None:
+    fix = "add --yes, or answer when asked; see first: cab maintenance restore FILE --dry-run"
+    if not sys.stdin.isatty():
+        raise RefusedError("the restoration was not confirmed", where=str(file), fix=fix)
+    if not click.confirm(f"Replace {database} by {file.name}? The old one is kept beside.", err=True):
+        raise RefusedError("the restoration was not confirmed", where=str(file), fix=fix)
+
+
+def _print_backup(done: BackedUp) -> None:
+    verb = "would write" if done.dry_run else "wrote and checked"
+    click.echo(f"{verb} {done.file} ({done.size} bytes, journal up to row {done.state['journal_seq']})")
+
+
+def _print_rotated(done: Rotated) -> None:
+    verb = "would be removed" if done.dry_run else "removed"
+    rows = [(Path(file).name, reason) for file, reason in done.kept]
+    table(("backup", "kept as"), [*rows, *((Path(file).name, verb) for file in done.removed)])
+
+
+def _print_restored(done: Restored) -> None:
+    verb = "would be" if done.dry_run else "is"
+    click.echo(f"{done.backup} {verb} in the place of {done.file}")
+    if done.replaced is not None:
+        click.echo(f"the replaced database is kept as {done.replaced}")
+
+
+def _print_vacuumed(done: Vacuumed) -> None:
+    verb = "would go" if done.dry_run else "went"
+    click.echo(f"{done.file}: {verb} from {done.before} to {done.after} bytes")
