@@ -147,6 +147,60 @@ class BrokerState(Protocol):
         """Save or replace the given keys atomically."""
 
 
+class OperatorDesk(Protocol):
+    """What a notifier that listens may see and do: the same numbers and commands as every other surface.
+
+    Answers are JSON-safe and equal to those of the HTTP API: money is text, times are epoch milliseconds.
+    """
+
+    async def ask(self, question: str, **filters: Any) -> Any:
+        """Return the answer to a question.
+
+        Args:
+            question: health, ready, status, pnl, positions, orders, fills, trades, decisions, trace,
+                latest_trace, signals, candles, equity, risk, regime, plugins or audit.
+            filters: what narrows it: ``symbol`` of most, ``period`` of pnl, ``trace_id`` of trace, ``limit``
+                of candles and lists, ``after``, ``since_ms`` and ``until_ms`` of lists, ``points`` of equity.
+
+        Raises:
+            cab_core.errors.UsageError: no such question or filter.
+            cab_core.errors.NotFoundError: no such symbol or trace.
+            cab_core.errors.CabError: the bot cannot answer now.
+        """
+
+    async def do(
+        self,
+        action: str,
+        *,
+        actor: str,
+        role: str,
+        symbol: str | None = None,
+        rule: str | None = None,
+        reason: str = "",
+        key: str = "",
+    ) -> Mapping[str, Any]:
+        """Carry out a command and return what it came to; it is written to the audit, also if refused.
+
+        Args:
+            action: start, pause, resume, stop or release.
+            actor: who, for the audit, such as ``telegram:4711``; its part before the colon is the surface.
+            role: viewer, operator or admin.
+            symbol: what it is about, None for all symbols.
+            rule: the halt to release, None for all.
+            reason: the actor's words, for the audit.
+            key: idempotency key: the same key never has a second effect.
+
+        Raises:
+            cab_core.errors.CabError: refused or impossible; the text is fit to be shown.
+        """
+
+    async def recall(self) -> Mapping[str, str]:
+        """Return everything this plugin has kept so far, also before a restart."""
+
+    async def keep(self, values: Mapping[str, str | None]) -> None:
+        """Save or replace values of this plugin, all or none, durably; None forgets a key."""
+
+
 @runtime_checkable
 class Checked(Protocol):
     """A broker that can tell, before it is trusted with orders, whether its account and venue are fit."""

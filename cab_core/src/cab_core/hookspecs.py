@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from cab_core.contracts import Account, Broker, Context, Health, MacroHttp, MarketData
+    from cab_core.contracts import Account, Broker, Context, Health, MacroHttp, MarketData, OperatorDesk
     from cab_core.domain.alerts import Alert
     from cab_core.domain.bars import Bars
     from cab_core.domain.regime import Reading
@@ -137,4 +137,17 @@ class NotifierHooks(LifecycleHooks):
             alert: severity, kind, text and trace id of one message.
 
         On error: dropped and counted. Budget 10 s.
+        """
+
+    @hookspec
+    def attend(self, desk: OperatorDesk) -> Awaitable[None]:  # type: ignore[empty-body]  # a specification has no body
+        """Called once after the session is open, and runs until it is cancelled at the stop; optional.
+
+        For notifiers that also listen: they ask the desk what people ask them, and pass on commands. Trading
+        shares the event loop with it and never waits for it.
+
+        Args:
+            desk: the answers and commands every surface shares, and a small durable memory.
+
+        On error: logged, and called again after a pause that grows. No budget: it works as long as the bot.
         """

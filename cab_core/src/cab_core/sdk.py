@@ -19,6 +19,7 @@ from cab_core.contracts import (
     MacroHttp,
     Market,
     MarketData,
+    OperatorDesk,
 )
 from cab_core.domain import indicators
 from cab_core.domain.alerts import Alert, Severity
@@ -108,6 +109,7 @@ __all__ = [
     "MarketData",
     "Matcher",
     "Notifier",
+    "OperatorDesk",
     "OrderType",
     "Outcome",
     "PayloadError",
@@ -180,7 +182,10 @@ class MacroSource:
 
 
 class Notifier:
-    """Base of notifiers. Implement ``async notify(alert)``, marked with `hookimpl`."""
+    """Base of notifiers. Implement ``async notify(alert)``, marked with `hookimpl`.
+
+    One that also takes commands from people implements ``async attend(desk)`` beside it.
+    """
 
 
 class BrokerPlugin:

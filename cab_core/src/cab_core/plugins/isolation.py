@@ -240,6 +240,25 @@ async def _awaited(
         return None, raised, seconds
 
 
+async def endure(function: Callable[..., Any], *args: Any) -> BaseException | None:
+    """Await a hook that works as long as the bot; return what ended it, None if it ended by itself.
+
+    Cancelling the task that awaits it is no failure and passes.
+    """
+    try:
+        await function(*args)
+    except KeyboardInterrupt:
+        raise
+    except asyncio.CancelledError as cancelled:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return cancelled
+    except BaseException as raised:  # noqa: BLE001 - see the module's docstring
+        return raised
+    return None
+
+
 def call_each(callers: Sequence[Caller[T]], *args: Any) -> list[Outcome[T]]:
     """Ask plugins one after the other, under one alarm; outcomes come in the order of ``callers``."""
     if not callers:

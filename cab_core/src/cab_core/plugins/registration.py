@@ -12,7 +12,7 @@ from cab_core.nearest import nearest
 _MARK = f"{PROJECT}_impl"
 _SPEC = f"{PROJECT}_spec"
 _OWN_RULES = ("wrapper", "hookwrapper", "tryfirst", "trylast", "specname", "optionalhook")
-_ASYNC_ALLOWED = frozenset({"generate", "read", "notify", "start", "stop"})
+_ASYNC_ALLOWED = frozenset({"attend", "generate", "notify", "read", "start", "stop"})
 
 
 def hook_functions(cls: type) -> dict[str, Callable[..., Any]]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cab_core.testing.answers import decision_of, signals_of
     from cab_core.testing.books import book, entry, position, quote, returns, round_trip
     from cab_core.testing.broker import BrokerConformance
+    from cab_core.testing.desk import CannedDesk
     from cab_core.testing.fakes import CannedHttp, StillMarket, VirtualClock
     from cab_core.testing.macro import MacroSourceConformance
     from cab_core.testing.notifier import NotifierConformance
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BrokerConformance",
+    "CannedDesk",
     "CannedHttp",
     "MacroSourceConformance",
     "NotifierConformance",
@@ -43,6 +45,7 @@ __all__ = [
 
 _HOME = {
     "BrokerConformance": "broker",
+    "CannedDesk": "desk",
     "CannedHttp": "fakes",
     "MacroSourceConformance": "macro",
     "NotifierConformance": "notifier",

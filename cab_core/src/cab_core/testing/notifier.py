@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -13,9 +14,12 @@ from cab_core.errors import CabError
 from cab_core.plugins.kinds import Kind
 from cab_core.sdk import Alert, Secret, Severity
 from cab_core.testing.base import Asking, Conformance, reject, state_text
+from cab_core.testing.desk import CannedDesk
 
 #: Seconds for which an alert may keep everything else from running.
 STALL_S = 0.25
+#: Seconds a listener is watched.
+LISTEN_S = 0.3
 _REVEALING = ("key", "password", "secret", "token", "webhook")
 
 
@@ -105,6 +109,52 @@ class NotifierConformance(Conformance):
                 watcher.cancel()
 
         asyncio.run(deliver())
+        return max(stalls)
+
+    def test_listening_ends_when_it_is_told(self) -> None:
+        """``attend`` neither blocks the event loop nor outlives its cancellation, whatever is answered."""
+        if not hasattr(self.plugin, "attend"):
+            return
+        failing = CannedDesk(failing=CabError("the database is closed"))
+        stall = min(max(self._listen(desk) for desk in (CannedDesk(), failing)) for _ in range(2))
+        if stall > STALL_S:
+            reject(f"the event loop stood still for {stall:.2f} s", "await; import heavy packages in `start`")
+
+    def _listen(self, desk: CannedDesk) -> float:
+        """Attend for a moment; return the longest time nothing else could run."""
+        plugin = self.build()
+        stalls = [0.0]
+
+        async def watch() -> None:
+            while True:
+                before = time.perf_counter()
+                await asyncio.sleep(0.001)
+                stalls.append(time.perf_counter() - before)
+
+        async def attend() -> None:
+            if hasattr(plugin, "start"):
+                started = plugin.start()
+                if inspect.isawaitable(started):
+                    await started
+            listening = asyncio.create_task(plugin.attend(desk))
+            watcher = asyncio.create_task(watch())
+            done, _ = await asyncio.wait({listening}, timeout=LISTEN_S)
+            watcher.cancel()
+            listening.cancel()
+            _, late = await asyncio.wait({listening}, timeout=self.budget_s)
+            if late:
+                reject(
+                    f"attend goes on {self.budget_s:g} s after it was cancelled", "let CancelledError pass"
+                )
+            error = None if listening.cancelled() else listening.exception()
+            if done and error is not None and not isinstance(error, CabError):
+                reject(f"attend failed with {error!r}", "raise CabError for what the operator can mend")
+            if hasattr(plugin, "stop"):
+                stopped = plugin.stop()
+                if inspect.isawaitable(stopped):
+                    await stopped
+
+        asyncio.run(attend())
         return max(stalls)
 
     def test_secrets_are_not_in_the_output(
