@@ -20,9 +20,13 @@ class Alert:
     """One message to the operator. Texts never contain secrets.
 
     Attributes:
-        kind: registered event topic it stems from, e.g. ``risk.blocked``.
+        kind: registered event topic it stems from, e.g. ``risk.blocked``; or ``batch``, ``digest``,
+            ``report.daily``, ``report.weekly``, ``notifier.recovered`` or ``notify.test``.
         text: one or more lines for a person.
         symbol: ``BASE/QUOTE`` or empty. ``rule`` likewise: the risk rule, or empty.
+        ts_ms: when it first happened.
+        id: of the message; one that is delivered again, because nobody knows whether it arrived, has the same.
+        count: how often it happened since ``ts_ms``; the text says so too.
     """
 
     severity: Severity
@@ -32,3 +36,5 @@ class Alert:
     symbol: str = ""
     rule: str = ""
     ts_ms: int = 0
+    id: str = ""
+    count: int = 1

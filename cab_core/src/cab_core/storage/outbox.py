@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import attrs
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ class OutboxRow:
             sent again has the same id, so that its receiver can tell.
         severity: ``critical``, ``important`` or ``info``.
         count: how often it happened.
+        amount: what digests add up, e.g. the profit of a round trip; None without a figure.
         created_ms: when it first happened. ``due_ms``: when it is to be sent, or sent again.
         sent_ms: when the notifier took it, None before.
         attempts: how often it was sent. ``last_error``: why the last attempt failed, or empty.
@@ -37,6 +39,7 @@ class OutboxRow:
     text: str
     trace_id: str
     count: int = 1
+    amount: Decimal | None = None
     created_ms: int
     due_ms: int
     sent_ms: int | None = None

@@ -215,6 +215,7 @@ outbox = Table(
     _text("text"),
     _text("trace_id"),
     Column("count", sa.Integer, nullable=False),
+    Column("amount", Money, nullable=True),
     _ms("created_ms"),
     _ms("due_ms"),
     _ms("sent_ms", nullable=True),

@@ -41,6 +41,7 @@ def _create_outbox() -> None:
         sa.Column("text", sa.Text, nullable=False),
         sa.Column("trace_id", sa.Text, nullable=False),
         sa.Column("count", sa.Integer, nullable=False),
+        sa.Column("amount", sa.Text, nullable=True),
         sa.Column("created_ms", sa.BigInteger, nullable=False),
         sa.Column("due_ms", sa.BigInteger, nullable=False),
         sa.Column("sent_ms", sa.BigInteger, nullable=True),
