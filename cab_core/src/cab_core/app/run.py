@@ -64,7 +64,7 @@ def load_run(
         {
             Kind.BROKER: [broker],
             Kind.MACRO: list(source_urls(settings)),
-            Kind.NOTIFIER: settings.notifier_set,
+            Kind.NOTIFIER: settings.notifiers,
         },
     )
     return cycle_config(settings, [bound.name for bound in plugins.strategies], symbols), plugins

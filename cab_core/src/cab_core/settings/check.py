@@ -199,5 +199,7 @@ def warnings_of(subject: Subject) -> Iterator[str]:
         yield f"STRATEGY_WEIGHTS names {name}, which is not in STRATEGY_SET"
     for name in settings.risk_disabled_rules:
         yield f"risk rule {name} is switched off by RISK_DISABLED_RULES"
+    if settings.telegram_bot_token and not settings.telegram_allowed_users:
+        yield "TELEGRAM_ALLOWED_USERS is empty: the Telegram bot sends alerts and takes no commands"
     if settings.telegram_allowed_users and not settings.telegram_admins:
         yield "TELEGRAM_ADMINS is empty: every allowed user may pause, resume and stop"

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from cab_core.errors import CabError, ConfigError, NotFoundError
+from cab_core.secret import Secret
 from cab_core.settings.check import Subject, problems_of, warnings_of
 from cab_core.settings.dotenv import parse_dotenv
 from cab_core.settings.layers import (
@@ -186,8 +187,11 @@ class _Merge:
 
     def _nested_options(self) -> PluginOptions:
         nested: dict[str, dict[str, dict[str, object]]] = {}
-        for (table, plugin, param), option in self._options.items():
-            nested.setdefault(table, {}).setdefault(plugin, {})[param] = option.value
+        secret = {key for row in SETTINGS if row.secret for key in row.options}
+        for key, option in self._options.items():
+            table, plugin, param = key
+            value = Secret(str(option.value)) if key in secret else option.value
+            nested.setdefault(table, {}).setdefault(plugin, {})[param] = value
         return MappingProxyType(nested)
 
     def _exposed_secrets(self, settings: Settings) -> Iterator[SettingError]:

@@ -147,8 +147,8 @@ class MessageSettings:
     telegram_bot_token: Secret = setting(
         "",
         parse.secret(),
-        "Token of the Telegram bot; needs a chat id. With it the notifier telegram is on, also if NOTIFIER_SET "
-        "does not name it.",
+        "Token of the Telegram bot; needs a chat id. It switches the notifier telegram on, whether or not "
+        "NOTIFIER_SET names it.",
         options=((*_TELEGRAM, "token"),),
     )
     telegram_chat_id: str = setting(
