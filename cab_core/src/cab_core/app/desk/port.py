@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from decimal import Decimal
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import attrs
-from cattrs import Converter
 
 from cab_core.app.desk.commands import Action, Actor, Command, Role
 from cab_core.app.desk.desk import PAGE, Desk, Filter
+from cab_core.app.desk.plain import plain
 from cab_core.errors import UsageError
 from cab_core.nearest import nearest
 from cab_core.storage import Store
@@ -40,18 +39,6 @@ _LIST_FILTERS = frozenset(attrs.fields_dict(Filter))
 
 #: Without a given value: what people ask about.
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {"pnl": {"period": "today"}}
-
-
-def plain(value: Any) -> Any:
-    """Return views as the HTTP API shows them: attrs values as objects, Decimals as exact texts."""
-    return _converter().unstructure(value)
-
-
-@cache
-def _converter() -> Converter:
-    converter = Converter()
-    converter.register_unstructure_hook(Decimal, lambda number: f"{number:f}")
-    return converter
 
 
 @attrs.frozen(eq=False)

@@ -1,0 +1,1 @@
+"""The HTTP API and the pages: one Litestar application over the operator's desk."""

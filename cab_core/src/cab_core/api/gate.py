@@ -1,0 +1,193 @@
+"""The gate every request passes before a route sees it: host, size, rate, time, and who asks.
+
+It is plain ASGI around the application, so it also guards paths that do not exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import attrs
+
+from cab_core.api.answer import Answer, Message, Receive, Send, StuckListenerError
+from cab_core.api.auth import Identity
+from cab_core.api.problems import ApiError
+from cab_core.api.service import BROWSER_FACTOR, Service
+from cab_core.errors import CabError
+from cab_core.observability.context import log_scope
+
+Scope = dict[str, Any]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+#: Largest body.
+BODY = 64 * 1024
+#: Seconds for an answer to begin, and for a listener of the stream to take a parcel.
+ANSWER_S = 15.0
+PARCEL_S = 30.0
+#: Requests that are answered at the same time; streams are counted by the hub.
+AT_ONCE = 32
+
+#: Paths below which nothing is secret and nothing is computed: they do not count for the rate.
+FREE = ("/static/",)
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_STATE = "cab"
+
+
+@attrs.frozen(slots=True)
+class Passed:
+    """What the gate found out about a request.
+
+    Attributes:
+        identity: who asks, None for nobody we know.
+        client: whose rate limit it counts for.
+        presented: whether credentials came along.
+    """
+
+    trace_id: str
+    identity: Identity | None
+    client: str
+    presented: bool
+
+
+def passed(scope: Mapping[str, Any]) -> Passed:
+    """Return what the gate found out."""
+    found: Passed = scope["state"][_STATE]
+    return found
+
+
+@attrs.define(eq=False)
+class Gate:
+    """An ASGI application around another."""
+
+    app: ASGIApp
+    service: Service
+    answer_s: float = ANSWER_S
+    parcel_s: float = PARCEL_S
+    at_once: int = AT_ONCE
+    _under_way: int = attrs.field(default=0, init=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a connection."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008, "reason": "there are no web sockets here"})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        trace_id = self.service.new_trace_id()
+        headers = _headers(scope)
+        known = headers.get("if-none-match", "") if scope["method"] == "GET" else None
+        answer = Answer(send, trace_id, self.service.on_answer, self.parcel_s, known)
+        with log_scope(trace_id=trace_id):
+            try:
+                self._check_host(headers)
+                body = await self._whole_body(headers, receive)
+                found = await self._identify(scope, headers, trace_id)
+                self._check_rate(scope, found)
+                _check_csrf(scope, headers, found.identity)
+                scope.setdefault("state", {})[_STATE] = found
+                await self._pass(scope, body, answer)
+            except (ApiError, CabError) as error:
+                await answer.refuse(error)
+
+    async def _whole_body(self, headers: Mapping[str, str], receive: Receive) -> Receive:
+        """Read the body up to its bound, and return a ``receive`` that gives it again."""
+        length = headers.get("content-length", "0")
+        if length.isdigit() and int(length) > BODY:
+            raise ApiError(413, f"the body has {length} bytes, at most {BODY} are read")
+        if length == "0" and "transfer-encoding" not in headers:
+            return receive
+        try:
+            async with asyncio.timeout(self.answer_s):
+                body = await _read(receive)
+        except TimeoutError:
+            raise ApiError(503, "the body did not come in time", code="timeout") from None
+        first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again() -> Message:
+            return first.pop() if first else await receive()
+
+        return again
+
+    async def _pass(self, scope: Scope, receive: Receive, answer: Answer) -> None:
+        if self._under_way >= self.at_once:
+            raise ApiError(503, f"{self.at_once} requests are being answered", retry_after_s=1)
+        self._under_way += 1
+        answer.on_stream = self._leave
+        try:
+            async with asyncio.timeout(self.answer_s) as answer.deadline:
+                await self.app(scope, receive, answer.send)
+        except TimeoutError:
+            if answer.started:
+                raise
+            raise ApiError(503, f"no answer within {self.answer_s:g} s", code="timeout") from None
+        except StuckListenerError:
+            return
+        finally:
+            if not answer.streaming:
+                self._leave()
+
+    def _leave(self) -> None:
+        self._under_way -= 1
+
+    def _check_host(self, headers: Mapping[str, str]) -> None:
+        host = headers.get("host", "")
+        name = host[: host.find("]") + 1].strip("[]") if host.startswith("[") else host.partition(":")[0]
+        if name.lower() not in self.service.settings.api_allowed_hosts:
+            what, fix = f"the host {name[:100]!r} is not served", "add it to API_ALLOWED_HOSTS"
+            raise ApiError(400, what, code="host_not_allowed", fix=fix)
+
+    async def _identify(self, scope: Scope, headers: Mapping[str, str], trace_id: str) -> Passed:
+        address = (scope.get("client") or ("unknown",))[0]
+        given = self.service.auth.credentials(headers)
+        identity = await self.service.auth.identify(given) if given else None
+        if identity is not None:
+            return Passed(trace_id, identity, identity.client, presented=True)
+        if given.bearer:
+            self.failed(address)
+        return Passed(trace_id, None, f"address:{address}", presented=bool(given))
+
+    def failed(self, address: str) -> None:
+        """Count a wrong credential of an address."""
+        wait_s = self.service.failures.take(f"address:{address}")
+        if wait_s is not None:
+            raise ApiError(429, "too many wrong tokens or codes", retry_after_s=wait_s)
+
+    def _check_rate(self, scope: Scope, found: Passed) -> None:
+        if scope["path"].startswith(FREE):
+            return
+        browser = found.identity is not None and found.identity.csrf is not None
+        wait_s = self.service.requests.take(found.client, BROWSER_FACTOR if browser else 1)
+        if wait_s is not None:
+            raise ApiError(429, "too many requests", retry_after_s=wait_s)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+async def _read(receive: Receive) -> bytes:
+    found, more = bytearray(), True
+    while more:
+        message = await receive()
+        found += message.get("body", b"")
+        if len(found) > BODY:
+            raise ApiError(413, f"the body has more than {BODY} bytes")
+        more = message.get("more_body", False)
+    return bytes(found)
+
+
+def _check_csrf(scope: Scope, headers: Mapping[str, str], identity: Identity | None) -> None:
+    """Refuse a changing request of a browser that another site may have made it send."""
+    if identity is None or identity.csrf is None or scope["method"] in _SAFE:
+        return
+    site = headers.get("sec-fetch-site", "same-origin")
+    given = headers.get("x-csrf-token", "")
+    if site not in ("same-origin", "none") or not hmac.compare_digest(given.encode(), identity.csrf.encode()):
+        raise ApiError(403, "the request does not come from the page of this bot", code="csrf_failed")
