@@ -16,7 +16,7 @@ SOURCES := cab_core/src cab_plugins/src $(wildcard cab_plugins/*/*/src plugins-*
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check lint format types contracts deps bench wheels docs pins clean soak \
+.PHONY: help setup demo test test-all coverage check lint format types contracts deps bench wheels docs pins clean soak \
 	test-risk-all test-idempotency test-settlement test-reconciliation-suite test-regime-states
 
 help: ## list the commands
@@ -35,6 +35,9 @@ test: setup ## run every test
 	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-all: test
+
+coverage: setup ## run every test and print what none of them reaches
+	$(PYTEST) -n $(WORKERS) --dist loadfile --cov --cov-report=term --cov-fail-under=80 $(ARGS)
 
 check: lint types contracts deps ## run every check that is not a test
 
