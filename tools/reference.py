@@ -1,4 +1,4 @@
-"""Write the pages of docs/reference that are made from the code: ``python tools/reference.py [--check]``.
+"""Write the pages and dashboards that are made from the code: ``python tools/reference.py [--check]``.
 
 With --check nothing is written; the exit code is 1 if a page differs from what the code says.
 """
@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import catalogue
+import grafana
 
 from cab_core import hookspecs
 from cab_core.app.verify import invariants_markdown
 from cab_core.cli.reference import cli_markdown
 from cab_core.events import reference_page
+from cab_core.observability.metric_page import metrics_markdown
 from cab_core.plugins.kinds import GROUPS, SECTIONS, Kind
 from cab_core.settings.render import dotenv_example, settings_markdown
 
@@ -82,10 +84,12 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/hooks.md": hooks_markdown,
     "docs/reference/cli.md": cli_markdown,
     "docs/reference/events.md": reference_page,
+    "docs/reference/metrics.md": metrics_markdown,
     "docs/reference/settings.md": settings_markdown,
     "docs/reference/invariants.md": invariants_markdown,
     "docs/reference/failures.md": catalogue.catalogue_markdown,
     ".env.example": dotenv_example,
+    **grafana.pages(),
 }
 
 
