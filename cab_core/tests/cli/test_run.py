@@ -195,4 +195,4 @@ def test_events_become_log_lines_with_trace_and_symbol(
     traces = {trace.trace_id for trace in visit("data/trader.sqlite3", load_traces)}
     assert all(line["trace_id"] in traces and line["symbol"] == "BTC/USDT" for line in bought)
     alerts = [line for line in lines if line["module"] == "cab.alerts"]
-    assert any("position.opened" in line["message"] for line in alerts)
+    assert any("h: " in line["message"] and "bought" in line["message"] for line in alerts)

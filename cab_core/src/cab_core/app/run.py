@@ -9,14 +9,14 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from cab_core.app.alerts import Alerter, EventLog, connect
+from cab_core.app.alerting.telling import told
 from cab_core.app.config import cycle_config, plugins_for
 from cab_core.app.market_choice import MarketChoice, load_market
 from cab_core.app.paper import PaperSetup
 from cab_core.app.regime import regime_watch, source_urls
 from cab_core.app.running import Running, Tally
 from cab_core.bus.memory import MemoryBus
-from cab_core.clock import Clock, SystemClock
+from cab_core.clock import SystemClock
 from cab_core.cycle.config import CycleConfig
 from cab_core.errors import CabError, ConfigError, ExitCode, RefusedError, StorageError
 from cab_core.plugins.bound import Bound
@@ -24,7 +24,6 @@ from cab_core.plugins.kinds import Kind
 from cab_core.plugins.lifecycle import start_all, stop_all
 from cab_core.plugins.policy import POLICIES, OnLoadFailure
 from cab_core.plugins.registry import Plugins
-from cab_core.ports import EventBus
 from cab_core.safety.instance_lock import instance_lock
 from cab_core.settings.schema import Settings
 from cab_core.storage import PaperState, Store, bind_account, damage
@@ -105,23 +104,12 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
             session = await setup.open()
             running = Running(settings=settings, market=choice.label, session=session, tally=tally)
             try:
-                async with told(bus, session.venue.clock, plugins, quiet=speed != 1):
+                async with told(bus, session.venue.clock, plugins, settings, store, quiet=speed != 1):
                     await until_over(running, view)
             finally:
                 await bus.close()
                 await session.broker.close()
             return running
-
-
-@asynccontextmanager
-async def told(bus: EventBus, clock: Clock, plugins: Plugins, *, quiet: bool) -> AsyncIterator[None]:
-    """Log the events of a session and bring its alerts to the notifiers."""
-    alerter = Alerter.of(clock, plugins.notifiers)
-    connect(bus, EventLog(quiet_cycles=quiet), alerter)
-    try:
-        yield
-    finally:
-        await alerter.close()
 
 
 async def until_over(running: Running, view: View, stopping: Callable[[], None] = _nothing) -> None:

@@ -8,13 +8,14 @@ from contextlib import AsyncExitStack
 
 import attrs
 
+from cab_core.app.alerting.telling import told
 from cab_core.app.bus import event_bus
 from cab_core.app.config import RECORDED_BUDGET_S
 from cab_core.app.dead_man import database_file
 from cab_core.app.guards import Guards, Invocation, spawn_watchman
 from cab_core.app.live import QuotedSetup, care_of, check_venue, open_venue, venue_plugin
 from cab_core.app.regime import regime_watch
-from cab_core.app.run import View, load_run, opened_store, started_plugins, told, until_over
+from cab_core.app.run import View, load_run, opened_store, started_plugins, until_over
 from cab_core.app.running import Running, Tally
 from cab_core.app.session import SystemIds
 from cab_core.clock import Clock, SystemClock, turn
@@ -66,7 +67,7 @@ async def run_quoted(
         nonce = SystemIds().trace_id()
         opened = await stack.enter_async_context(event_bus(settings.event_bus_url, nonce, lost))
         clock = clock or SystemClock()
-        await stack.enter_async_context(told(opened.bus, clock, plugins, quiet=played))
+        await stack.enter_async_context(told(opened.bus, clock, plugins, settings, store, quiet=played))
         guards = Guards(
             settings=settings,
             clock=clock,

@@ -20,6 +20,8 @@ log = logging.getLogger("cab.alerts.dispatch")
 LONGEST_PAUSE_S = 60
 #: A message that failed so often is dropped, if the notifier took others meanwhile.
 MOST_ATTEMPTS = 20
+#: Every so manieth attempt after failures is made with another message.
+_PROBE = 4
 
 
 @attrs.define(eq=False)
@@ -44,6 +46,7 @@ class Channel:
     _failures: int = attrs.field(default=0, init=False)
     _taken: int = attrs.field(default=0, init=False)
     _late: int = attrs.field(default=0, init=False)
+    _dropped: int = attrs.field(default=0, init=False)
     _lost: int = attrs.field(default=0, init=False)
     _taken_before: dict[str, int] = attrs.field(factory=dict, init=False)
 
@@ -55,17 +58,22 @@ class Channel:
     async def deliver(self, *, everything: bool = False) -> None:
         """Send what is due until nothing is, or the notifier fails; ``everything`` is due at the end."""
         while self.clock.now_ms() >= self._retry_ms or everything:
-            message = self.queue.next(self.clock.now_ms(), everything=everything)
+            now_ms = self.clock.now_ms()
+            message = self.queue.next(now_ms, everything=everything, place=self._place())
             if message is None:
                 break
-            message = self.queue.begin(message, self.clock.now_ms())
+            message = self.queue.begin(message, now_ms)
             await self.keep()
-            outcome = await self.caller.wait(compose(message, self.clock.now_ms()))
+            outcome = await self.caller.wait(compose(message, now_ms))
             if outcome.error is not None:
                 self._refused(message, outcome)
                 break
             self._accepted(message)
         await self.keep()
+
+    def _place(self) -> int:
+        """Return which message to try: now and then another one, in case only the first is unwelcome."""
+        return self._failures // _PROBE + 1 if self._failures % _PROBE == _PROBE - 1 else 0
 
     def _accepted(self, message: Message) -> None:
         now_ms = self.clock.now_ms()
@@ -73,6 +81,13 @@ class Channel:
         self._taken_before.pop(message.id, None)
         self._taken += 1
         self._failures = 0
+        if self.queue.dropped > self._dropped:
+            log.warning(
+                "%d alerts for %s were dropped: too many waited",
+                self.queue.dropped - self._dropped,
+                self.queue.notifier,
+            )
+            self._dropped = self.queue.dropped
         if self.down_since_ms is not None:
             self._late += len(message.rows)
             self._recovered(now_ms, self.down_since_ms)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from cab_core.app.alerting.queue import ALONE, DIGEST_MS, Message
 from cab_core.domain.alerts import Alert, Severity
 from cab_core.domain.money import ZERO
-from cab_core.domain.timeframes import floor_ms
+from cab_core.domain.timeframes import DAY_MS, floor_ms
 from cab_core.storage.outbox import OutboxRow
 
 #: Longest text; messengers take 4,096 characters, some with their own frame around it.
@@ -25,7 +25,7 @@ def compose(message: Message, now_ms: int) -> Alert:
     if digest:
         kind, text = "digest", _digest(rows, now_ms)
     elif len(rows) > 1:
-        kind, text = "batch", _joined(f"{len(rows)} alerts", [_line(row) for row in rows])
+        kind, text = "batch", _joined(f"{len(rows)} alerts", _lines(rows, now_ms))
     else:
         kind, text = rows[0].kind, rows[0].text + _repeated(rows[0])
     return Alert(
@@ -50,7 +50,7 @@ def _digest(rows: Sequence[OutboxRow], now_ms: int) -> str:
     first = floor_ms(rows[0].created_ms, DIGEST_MS)
     hours = max(1, round((now_ms - first) / DIGEST_MS))
     told = [row for row in rows if row.kind != "risk.blocked"]
-    return _joined(f"{hours} h: {_summary(rows)}", [_line(row) for row in told])
+    return _joined(f"{hours} h: {_summary(rows)}", _lines(told, now_ms))
 
 
 def _summary(rows: Sequence[OutboxRow]) -> str:
@@ -74,8 +74,14 @@ def _summary(rows: Sequence[OutboxRow]) -> str:
     return ", ".join(parts) or _counted(counts.total(), "note", "notes")
 
 
-def _line(row: OutboxRow) -> str:
-    return f"{clock_text(row.created_ms)} {row.text}{_repeated(row)}"
+def _lines(rows: Sequence[OutboxRow], now_ms: int) -> list[str]:
+    dated = bool(rows) and now_ms - rows[0].created_ms >= DAY_MS
+    return [_line(row, dated=dated) for row in rows]
+
+
+def _line(row: OutboxRow, *, dated: bool) -> str:
+    date = f"{datetime.fromtimestamp(row.created_ms / 1000, UTC):%m-%d} " if dated else ""
+    return f"{date}{clock_text(row.created_ms)} {row.text}{_repeated(row)}"
 
 
 def _repeated(row: OutboxRow) -> str:

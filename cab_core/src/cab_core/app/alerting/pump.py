@@ -113,12 +113,16 @@ class Pump:
         await asyncio.gather(*late, return_exceptions=True)
         await self.outbox.keep()
 
+    async def settled(self) -> None:
+        """Wait for the deliveries that are under way."""
+        await self._wait(None)
+
     def _start(self, channel: Channel) -> None:
         name = channel.queue.notifier
         running = self._deliveries.get(name)
         if (running is None or running.done()) and channel.ready():
             self._deliveries[name] = asyncio.create_task(channel.deliver(), name=f"alerts:{name}")
 
-    async def _wait(self, timeout_s: float) -> tuple[set[asyncio.Task[None]], set[asyncio.Task[None]]]:
+    async def _wait(self, timeout_s: float | None) -> tuple[set[asyncio.Task[None]], set[asyncio.Task[None]]]:
         tasks = list(self._deliveries.values())
         return await asyncio.wait(tasks, timeout=timeout_s) if tasks else (set(), set())

@@ -18,8 +18,6 @@ LIMIT = 1_000
 REPEAT_MS = 15 * MINUTE_MS
 BATCH_MS = 5 * MINUTE_MS
 DIGEST_MS = HOUR_MS
-#: A message that failed so often lets others pass.
-_STUBBORN = 3
 
 #: Always a message of its own, at once, whatever its class.
 ALONE = frozenset({"report.daily", "report.weekly", "notifier.recovered"})
@@ -50,10 +48,9 @@ class Message:
     rows: Sequence[OutboxRow]
 
     @property
-    def order(self) -> tuple[int, int, int]:
-        """Sort key: what failed often stands back, then by class and age."""
-        first = self.rows[0]
-        return first.attempts // _STUBBORN, _RANKS[first.severity], first.created_ms
+    def order(self) -> tuple[int, int]:
+        """Sort key: by class, then by age."""
+        return _RANKS[self.rows[0].severity], self.rows[0].created_ms
 
 
 @attrs.define(eq=False)
@@ -118,15 +115,22 @@ class Queue:
             self._open[key] = row_id
         return row.due_ms <= now_ms
 
-    def next(self, now_ms: int, *, everything: bool = False) -> Message | None:
-        """Return what to send next, None if nothing is due; ``everything`` is due at a clean stop."""
+    def next(self, now_ms: int, *, everything: bool = False, place: int = 0) -> Message | None:
+        """Return what to send next, None if nothing is due.
+
+        Args:
+            now_ms: what is due by then.
+            everything: all of it is due: at a clean stop.
+            place: take a later one of what is due, counted around its end.
+        """
         due = [row for row in self._waiting.values() if everything or row.due_ms <= now_ms]
         groups: dict[str, list[OutboxRow]] = {}
         for row in due:
             alone = row.kind in ALONE or row.severity == Severity.CRITICAL
             groups.setdefault(row.message or (row.id if alone else f" {row.severity}"), []).append(row)
         messages = [Message(rows[0].message or rows[0].id, rows) for rows in groups.values()]
-        return min(messages, key=lambda message: message.order, default=None)
+        messages.sort(key=lambda message: message.order)
+        return messages[place % len(messages)] if messages else None
 
     def begin(self, message: Message, now_ms: int) -> Message:
         """Note that a message is about to be sent: from now on it is the same at each attempt."""
@@ -164,7 +168,13 @@ class Queue:
         self._quiet_until_ms[_key(row)] = now_ms + REPEAT_MS
 
     def _drop_one(self) -> None:
-        self._remove(max(self._waiting.values(), key=lambda row: (_RANKS[row.severity], -row.created_ms)))
+        """Drop the oldest of the least class; what stands for many stays longest."""
+        self._remove(
+            max(
+                self._waiting.values(),
+                key=lambda row: (_RANKS[row.severity], row.count == 1, -row.created_ms),
+            )
+        )
 
     def _remove(self, row: OutboxRow) -> None:
         self.dropped += row.count

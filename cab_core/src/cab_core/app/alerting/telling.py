@@ -10,10 +10,11 @@ from cab_core.app.alerting.conditions import Conditions
 from cab_core.app.alerting.event_log import EventLog
 from cab_core.app.alerting.pulse import every
 from cab_core.app.alerting.pump import Pump
+from cab_core.app.session import SystemIds
 from cab_core.clock import Clock
 from cab_core.plugins.callers import notifier_callers
 from cab_core.plugins.registry import Plugins
-from cab_core.ports import EventBus, Ids
+from cab_core.ports import EventBus
 from cab_core.settings.schema import Settings
 from cab_core.storage import Store, load_regime
 
@@ -26,10 +27,9 @@ async def told(
     bus: EventBus,
     clock: Clock,
     plugins: Plugins,
-    *,
     settings: Settings,
     store: Store,
-    ids: Ids,
+    *,
     quiet: bool,
 ) -> AsyncIterator[Pump]:
     """Log the events of a session, and bring its alerts and reports to the notifiers.
@@ -40,10 +40,9 @@ async def told(
         plugins: with the notifiers.
         settings: for the reports.
         store: where alerts wait; those of the run before go out first.
-        ids: makes the first part of the alerts' ids.
         quiet: time runs faster than real time: no report, and nothing about how long something lasts.
     """
-    pump = Pump.of(clock, notifier_callers(plugins.notifiers), store, ids.trace_id()[:_NONCE])
+    pump = Pump.of(clock, notifier_callers(plugins.notifiers), store, SystemIds().trace_id()[:_NONCE])
     await pump.outbox.restore(clock.now_ms())
     if not quiet:
         pump.conditions = Conditions(clock.now_ms(), await _neutral_since_ms(store))
