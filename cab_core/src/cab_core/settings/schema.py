@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from decimal import Decimal
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -68,9 +70,11 @@ class Settings(
     Attributes:
         plugin_options: explicitly set options by kind table, plugin and parameter, e.g.
             ``{"strategies": {"ema_atr": {"ema_short": "12"}}}``; values are texts (or lists of texts).
+        sources: where each setting came from, by name; empty if they were not loaded.
     """
 
     plugin_options: PluginOptions = attrs.field(factory=lambda: MappingProxyType({}))
+    sources: Mapping[str, str] = attrs.field(factory=lambda: MappingProxyType({}), eq=False, repr=False)
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={text!r}' for name, text in self.texts().items())})"
@@ -116,10 +120,19 @@ BY_NAME: Mapping[str, Setting] = {
 def hide_secrets(environment: MutableMapping[str, str]) -> dict[str, str]:
     """Take every secret setting out of an environment, before foreign code is loaded, and return them.
 
-    That keeps plugins from reading them by accident or habit; it is no wall against one that means harm.
+    That keeps plugins from reading them by accident or habit; it is no wall against one that means harm. Of
+    ``<NAME>_FILE`` the content is returned: a service manager takes its files away when the service dies,
+    which is when the dead man's switch needs them.
     """
     names = [name for row in SETTINGS if row.secret for name in (row.name, *row.aliases)]
-    return {name: environment.pop(name) for name in names if name in environment}
+    taken = {name: environment.pop(name) for name in names if name in environment}
+    for name in names:
+        file = environment.get(f"{name}_FILE")
+        with suppress(OSError):
+            if file is not None:
+                taken[name] = Path(file).expanduser().read_text(encoding="utf-8").strip()
+                del environment[f"{name}_FILE"]
+    return taken
 
 
 #: What a name of the seed stands for, as options of plugins.
