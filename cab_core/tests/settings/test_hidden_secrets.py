@@ -10,9 +10,10 @@ def test_a_secret_given_as_a_file_outlives_the_file(tmp_path: Path) -> None:
     """A service manager removes its files with the service; what watches over a dead bot needs them still."""
     file = tmp_path / "api_key"
     file.write_text("the-key\n")
-    environment = {"API_KEY_FILE": str(file), "API_SECRET": "the-secret", "MODE": "paper"}
+    run = {"MODE": "paper", "EXCHANGE": "gateio", "SYMBOLS": "BTC/USDT"}
+    environment = {"API_KEY_FILE": str(file), "API_SECRET": "the-secret", **run}
     taken = hide_secrets(environment)
-    assert environment == {"MODE": "paper"}
+    assert environment == run
     file.unlink()
     handed_on = load_settings({**environment, **taken}, tmp_path).settings
     assert handed_on.api_key.reveal() == "the-key"
