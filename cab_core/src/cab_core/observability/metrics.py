@@ -21,6 +21,9 @@ from cab_core.observability.metric_types import Known, Metric, MetricType, Of
 
 log = logging.getLogger("cab.metrics")
 
+#: An exemplar holds at most 128 characters, its name included; ids of ours have 16.
+TRACE_ID_LENGTH = 64
+
 _ERRORS = "crypto_metric_errors_total"
 
 
@@ -163,4 +166,4 @@ def _make(metric: Metric, registry: CollectorRegistry) -> Any:
 
 
 def _exemplar(trace_id: str) -> dict[str, str] | None:
-    return {"trace_id": trace_id} if trace_id and trace_id != "-" else None
+    return {"trace_id": trace_id[:TRACE_ID_LENGTH]} if trace_id and trace_id != "-" else None
