@@ -10,7 +10,15 @@ from cab_core import __version__
 from cab_core.cli.table import root_help
 
 # None of these may be called like a command: its module would take the name as soon as it is imported.
-__all__ = ["invoke", "main", "main_maintenance", "main_perf", "main_reconcile", "main_smoke"]
+__all__ = [
+    "invoke",
+    "main",
+    "main_health_monitor",
+    "main_maintenance",
+    "main_perf",
+    "main_reconcile",
+    "main_smoke",
+]
 
 
 def main() -> None:
@@ -31,6 +39,11 @@ def main_perf() -> None:
 def main_reconcile() -> None:
     """Entry point of ``cab-reconcile``, the same as ``cab reconcile``."""
     raise SystemExit(invoke(("reconcile", *sys.argv[1:])))
+
+
+def main_health_monitor() -> None:
+    """Entry point of ``cab-health-monitor``, the same as ``cab health-monitor``."""
+    raise SystemExit(invoke(("health-monitor", *sys.argv[1:])))
 
 
 def main_maintenance() -> None:

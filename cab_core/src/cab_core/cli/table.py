@@ -74,6 +74,12 @@ JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Operate",
         (
             Entry("health", "command", "Show whether the bot and its parts work."),
+            Entry(
+                "health-monitor",
+                "command",
+                "Watch a bot from outside and tell people.",
+                file="health_monitor",
+            ),
             Entry("logs", "command", "Search and follow the log."),
             Entry("completion", "command", "Print the script that completes commands in a shell."),
             Entry("dms", "group", "See and release what the dead man's switch has done."),
@@ -111,7 +117,7 @@ def root_help() -> str:
     width = max(len(command) for command, _ in _EXAMPLES)
     lines += ["First commands:", *(f"  {command:<{width}}  {why}" for command, why in _EXAMPLES)]
     for title, entries in JOURNEY:
-        lines += ["", f"{title}:", *(f"  {entry.name:<11}  {entry.help}" for entry in entries)]
+        lines += ["", f"{title}:", *(f"  {entry.name:<14}  {entry.help}" for entry in entries)]
     lines += ["", "Options:", *(f"  {names:<10}  {text}" for names, text in _OPTIONS)]
     lines += ["", "Each command explains itself: cab COMMAND --help"]
     return "\n".join(lines)
