@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -49,9 +49,13 @@ class Outbox:
         for queue in self.queues:
             queue.restore(row for row in rows if row.notifier == queue.notifier)
 
-    async def keep(self) -> None:
-        """Save what changed; log once when that fails and once when it works again."""
-        if self.store is None or not any(queue.changed or queue.removed for queue in self.queues):
+    async def keep(self, also: Callable[[Connection], None] | None = None) -> None:
+        """Save what changed; log once when that fails and once when it works again.
+
+        ``also`` is called in the same transaction.
+        """
+        dirty = any(queue.changed or queue.removed for queue in self.queues)
+        if self.store is None or not (dirty or also):
             return
         changed = [row for queue in self.queues for row in queue.changed.values()]
         removed = [row for queue in self.queues for row in queue.removed]
@@ -62,6 +66,8 @@ class Outbox:
         def save(conn: Connection) -> None:
             save_outbox(conn, changed)
             delete_outbox(conn, removed)
+            if also is not None:
+                also(conn)
 
         try:
             async with asyncio.timeout(PATIENCE_S):

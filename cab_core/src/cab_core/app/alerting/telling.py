@@ -10,6 +10,7 @@ from cab_core.app.alerting.conditions import Conditions
 from cab_core.app.alerting.event_log import EventLog
 from cab_core.app.alerting.pulse import every
 from cab_core.app.alerting.pump import Pump
+from cab_core.app.reporting.reporter import Reporter
 from cab_core.app.session import SystemIds
 from cab_core.clock import Clock
 from cab_core.plugins.callers import notifier_callers
@@ -48,12 +49,16 @@ async def told(
         pump.conditions = Conditions(clock.now_ms(), await _neutral_since_ms(store))
     bus.subscribe("*", EventLog(quiet_cycles=quiet).write)
     bus.subscribe("*", pump.take)
-    running = asyncio.create_task(every(pump.look, pump.wake), name="alerts")
+    tasks = [asyncio.create_task(every(pump.look, pump.wake), name="alerts")]
+    if not quiet:
+        reporter = Reporter(pump, store, settings)
+        tasks.append(asyncio.create_task(every(reporter.look), name="reports"))
     try:
         yield pump
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await pump.close()
 
 
