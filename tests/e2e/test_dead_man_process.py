@@ -210,7 +210,7 @@ def test_a_short_pause_is_nobodys_business(desk: Desk) -> None:
 
 @pytest.mark.catalogue(161, 162)
 @pytest.mark.parametrize("seconds", [2 * T1, T2 + 1.5])
-def test_a_stopped_kernel_is_killed_and_what_it_held_sold_once(desk: Desk, seconds: float) -> None:
+def test_dms_triggers_on_freeze(desk: Desk, seconds: float) -> None:
     kernel = desk.start()
     pause(kernel)
     desk.mark("price_fell")  # a kernel that woke up would sell

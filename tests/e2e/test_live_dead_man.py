@@ -54,7 +54,7 @@ def bring_to(live: LiveDesk, state: str) -> subprocess.Popen[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(280)
 @pytest.mark.parametrize("state", STATES)
-def test_frozen_beyond_the_fence_it_is_closed_out_once(desk: Desk, state: str) -> None:
+def test_dms_closes_position_correctly(desk: Desk, state: str) -> None:
     live = desk(DMS_RESTART_SEC=str(T1), DMS_TIMEOUT_SEC=str(T2), DMS_RECHECK_SEC="0.5")
     bot = bring_to(live, state)
     pause(bot)

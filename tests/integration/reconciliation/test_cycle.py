@@ -42,7 +42,7 @@ async def test_a_book_that_agrees_is_clean_and_lets_entries_in(desk: Any) -> Non
 
 
 @pytest.mark.catalogue(46)
-async def test_base_sold_by_hand_shrinks_the_position_at_the_second_sight(desk: Any) -> None:
+async def test_position_mismatch_auto_corrected(desk: Any) -> None:
     async with desk.bot() as bot:
         await bot.buy()
         desk.venue.trade_by_hand("-0.4")
@@ -124,7 +124,7 @@ async def test_a_foreign_order_is_reported_and_never_touched(desk: Any) -> None:
 
 
 @pytest.mark.catalogue(39)
-async def test_an_order_of_our_prefix_that_no_record_knows_is_canceled(desk: Any) -> None:
+async def test_phantom_order_cleanup(desk: Any) -> None:
     async with desk.bot() as bot:
         desk.venue.place(STRAY)
         result = await bot.cycle()
@@ -341,7 +341,7 @@ async def test_a_book_that_moves_while_the_venue_is_read_puts_the_verdict_off(de
         assert (await bot.cycle()).clean
 
 
-async def test_a_person_is_told_at_the_fourth_cycle_in_a_row(desk: Any) -> None:
+async def test_systematic_mismatch_alerts(desk: Any) -> None:
     async with desk.bot("0.005") as bot:
         await bot.buy()  # and nobody places its stop
         told = []

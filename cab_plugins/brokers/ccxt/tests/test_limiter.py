@@ -31,7 +31,7 @@ async def times(clock: VirtualClock, limiter: Limiter, *requests: tuple[bool, st
     raise AssertionError("somebody waits for ever")
 
 
-async def test_the_long_run_rate_is_held() -> None:
+async def test_api_rate_limit_throttling() -> None:
     clock = VirtualClock(START_MS)
     out = await times(clock, Limiter(clock, rate=8, burst=16), *[(False, None)] * 60)
     assert sum(ms == 0 for ms in out.values()) == 12  # sixteen less the quarter kept for exits
@@ -41,7 +41,7 @@ async def test_the_long_run_rate_is_held() -> None:
 
 
 @pytest.mark.catalogue(24)
-async def test_exits_keep_a_reserve_and_overtake() -> None:
+async def test_burst_protection() -> None:
     clock = VirtualClock(START_MS)
     limiter = Limiter(clock, rate=2, burst=4)
     out = await times(clock, limiter, *[(False, None)] * 6, (True, None), (True, None))
