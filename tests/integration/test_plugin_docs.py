@@ -13,9 +13,9 @@ from cab_core.scaffold.package import package_files
 from cab_core.testing import plugin
 from cab_core.testing.series import market
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "plugins"
-CONFORMANCE = (DOCS / "conformance.md").read_text()
-TUTORIAL = (DOCS / "writing-a-strategy.md").read_text()
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+CONFORMANCE = (DOCS / "reference" / "conformance.md").read_text()
+TUTORIAL = (DOCS / "tutorial" / "first-strategy.md").read_text()
 SUITES = [name for name in testing.__all__ if name.endswith("Conformance")]
 
 
