@@ -14,7 +14,8 @@ from cab_core.app.attending import attend_all
 from cab_core.app.desk import views
 from cab_core.app.desk.commands import Command, Done, Role
 from cab_core.app.desk.desk import Filter
-from cab_core.app.desk.port import DeskPort, plain
+from cab_core.app.desk.plain import plain
+from cab_core.app.desk.port import DeskPort
 from cab_core.errors import UsageError
 from cab_core.storage import Store
 from cab_core.testing.desk_documents import answers
