@@ -30,10 +30,10 @@ from cab_core.storage import (
     TraceRow,
     find_trace,
     get_trace,
-    intents_since,
     load_fills,
     visit,
 )
+from cab_core.storage.pages import find_intents
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class PaperTraces:
 
     def by_id(self, trace_id: str) -> Explanation | None:
         """Explain the cycle with this id; None without it, or without a database."""
-        return self._visit(lambda conn: _explained(conn, get_trace(conn, trace_id)))
+        return self._visit(lambda conn: explained(conn, get_trace(conn, trace_id)))
 
     def at(self, symbol: str | None, at_ms: int) -> Explanation | None:
         """Explain the cycle whose candle is open at ``at_ms`` or closes then; None without it.
@@ -74,13 +74,13 @@ class PaperTraces:
 
         def look(conn: Connection) -> Explanation | None:
             found = find_trace(conn, symbol, open_ms)
-            return _explained(conn, found) if found is not None and found.candle_ts_ms == open_ms else None
+            return explained(conn, found) if found is not None and found.candle_ts_ms == open_ms else None
 
         return self._visit(look)
 
     def last_ordered(self, symbol: str | None) -> Explanation | None:
         """Explain the newest cycle that decided an order; None without one."""
-        return self._visit(lambda conn: _explained(conn, find_trace(conn, symbol, ordered=True)))
+        return self._visit(lambda conn: explained(conn, find_trace(conn, symbol, ordered=True)))
 
     def _visit(self, look: Callable[[Connection], T | None]) -> T | None:
         try:
@@ -89,7 +89,12 @@ class PaperTraces:
             return None
 
 
-def _explained(conn: Connection, row: TraceRow | None) -> Explanation | None:
+def explained(conn: Connection, row: TraceRow | None) -> Explanation | None:
+    """Return the whole chain of a recorded cycle, JSON-safe; None without one.
+
+    Raises:
+        NotFoundError: its candle never came.
+    """
     if row is None:
         return None
     if not row.payload:
@@ -98,8 +103,7 @@ def _explained(conn: Connection, row: TraceRow | None) -> Explanation | None:
             where=row.trace_id,
             fix="choose another cycle",
         )
-    since = intents_since(conn, row.candle_ts_ms)
-    stored = [each for each in since if each.intent.trace_id == row.trace_id]
+    stored = find_intents(conn, trace_id=row.trace_id)
     return {
         "source": "database",
         "run_id": None,
@@ -130,8 +134,7 @@ def _position(conn: Connection, row: TraceRow, stored: list[StoredIntent]) -> di
     if not fills:
         return None
     opened_ms = fills[0].ts_ms
-    mark = f"|{row.symbol}@{opened_ms}#"
-    sales = [each for each in intents_since(conn, opened_ms) if mark in each.intent.key]
+    sales = find_intents(conn, position=f"{row.symbol}@{opened_ms}")
     bought = sum((fill.quantity for fill in fills), Decimal(0))
     entry_price = sum((fill.value for fill in fills), Decimal(0)) / bought
     return {

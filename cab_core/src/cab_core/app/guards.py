@@ -72,6 +72,7 @@ class Guards:
         epoch: of the hold on the database, for the heartbeat.
         start: what the record of starts allows.
         losses: why the instance key was lost, empty while it is held.
+        dog: the watchdog with its last findings, once a session is watched.
     """
 
     settings: Settings
@@ -89,6 +90,7 @@ class Guards:
     reconciled: LastDuration = attrs.field(factory=LastDuration)
     evaluations: Evaluations = attrs.field(init=False)
     ballast: Ballast = attrs.field(init=False)
+    dog: Watchdog | None = attrs.field(default=None, init=False)
     _session: Session | None = attrs.field(default=None, init=False)
     _watches: list[Callable[[], str | None]] = attrs.field(factory=list, init=False)
 
@@ -197,6 +199,7 @@ class Guards:
             watchdog.announce(self.opened.bus, self.clock),
             self.settings.watchdog_interval_sec,
         )
+        self.dog = dog
         clocks = ClockWatch(
             self.clock,
             broker.server_time_ms,

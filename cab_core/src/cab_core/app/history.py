@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import Any, TypeVar
 
 import attrs
 
@@ -12,10 +14,15 @@ from cab_core.cycle import context as contexts
 from cab_core.domain.book import Book
 from cab_core.domain.booking import AppliedTo
 from cab_core.domain.market import Instrument
-from cab_core.domain.orders import Fill, Purpose
-from cab_core.storage import Connection, intents_since, load_account, load_fills
+from cab_core.domain.orders import Fill, Purpose, Side
+from cab_core.settings.schema import Settings
+from cab_core.storage import AccountRow, Connection, load_account
 from cab_core.storage.meta import get_meta
-from cab_core.storage.reports import journalled
+from cab_core.storage.pages import contexts_of, fill_symbols, journal_head, journalled_after
+
+T = TypeVar("T")
+
+_KINDS = ("fill", "position", "regime")
 
 
 @attrs.frozen(slots=True)
@@ -24,6 +31,21 @@ class Booked:
 
     fill: Fill
     realized: Decimal | None
+
+
+@attrs.frozen(slots=True)
+class Past:
+    """What the database tells of the past, in the order it happened.
+
+    Attributes:
+        book: after all stored fills, valued as the bot last saved it. Read it, never change it.
+        booked: the fills.
+        regimes: since when which regime held.
+    """
+
+    book: Book
+    booked: list[Booked]
+    regimes: list[tuple[int, str]]
 
 
 def account_now(conn: Connection) -> tuple[int, bool]:
@@ -38,34 +60,100 @@ def account_now(conn: Connection) -> tuple[int, bool]:
     return time.time_ns() // 1_000_000, False
 
 
-def rebuild(conn: Connection, template: Instrument) -> tuple[Book, list[Booked]] | None:
-    """Return the book after all stored fills, and the fills; None before the first start saved an account.
+class History:
+    """The past of one database, followed: each look reads only what was journalled since the last.
+
+    Any thread may look; one at a time does.
 
     Args:
-        conn: the database.
         template: precision and minimums of all symbols.
     """
-    account = load_account(conn)
-    if account is None:
-        return None
-    fills = {(fill.symbol, fill.trade_id): fill for fill in load_fills(conn)}
-    owners = {stored.intent.client_id: stored for stored in intents_since(conn, 0)}
-    symbols = dict.fromkeys(symbol for symbol, _ in fills)
-    book = Book(account.baseline, {s: attrs.evolve(template, symbol=s) for s in symbols})
-    booked: list[Booked] = []
-    for ts_ms, kind, ref, payload in journalled(conn, "fill", "position"):
-        if kind == "position":
-            if payload["state"] is None and ref in book.positions:
-                book.leave_dust(ref, ts_ms)
-            continue
-        fill = fills[payload["symbol"], payload["trade_id"]]
-        owner = owners.get(fill.client_id)
-        # Trades made outside of the bot were booked by reconciliation, without an intent.
-        context = AppliedTo(Purpose.MANUAL) if owner is None else contexts.from_json(owner.payload)
-        applied = book.apply(fill, context)
-        booked.append(Booked(fill, applied.realized))
-    _value(book, account.book)
-    return book, booked
+
+    def __init__(self, template: Instrument) -> None:
+        self._template = template
+        self._lock = threading.Lock()
+        self._past: Past | None = None
+        self._head = 0
+
+    @classmethod
+    def of(cls, settings: Settings) -> History:
+        """Return the history of a bot with these settings."""
+        return cls(any_instrument(settings))
+
+    def look(self, conn: Connection, ask: Callable[[Past], T]) -> T | None:
+        """Return what ``ask`` makes of the past; None before the first start saved an account."""
+        account = load_account(conn)
+        if account is None:
+            return None
+        with self._lock:
+            return ask(self._followed(conn, account))
+
+    def _followed(self, conn: Connection, account: AccountRow) -> Past:
+        head, symbols = journal_head(conn), fill_symbols(conn)
+        past = self._past
+        if past is None or head < self._head or not set(symbols) <= past.book.instruments.keys():
+            rules = {symbol: attrs.evolve(self._template, symbol=symbol) for symbol in symbols}
+            past, self._head = Past(Book(account.baseline, rules), [], []), 0
+        if head > self._head:
+            self._past = None  # half of the rows must not stay if one of them cannot be read
+            _follow(past, conn, self._head)
+            self._head = head
+        self._past = past
+        past.book.baseline = account.baseline
+        _value(past.book, account.book)
+        return past
+
+
+def any_instrument(settings: Settings) -> Instrument:
+    """Return the precision and minimums that the settings give every symbol."""
+    return Instrument(
+        "BASE/QUOTE",
+        settings.paper_amount_step,
+        settings.paper_price_tick,
+        settings.paper_cost_step,
+        settings.paper_min_notional,
+    )
+
+
+def rebuild(conn: Connection, template: Instrument) -> tuple[Book, list[Booked]] | None:
+    """Return the book after all stored fills, and the fills; None before the first start saved an account."""
+    return History(template).look(conn, lambda past: (past.book, past.booked))
+
+
+def _follow(past: Past, conn: Connection, after_seq: int) -> None:
+    """Apply what was journalled after ``after_seq``."""
+    found = list(journalled_after(conn, after_seq, _KINDS))
+    clients = {payload["client_id"] for _, kind, _, payload in found if kind == "fill"}
+    owners = contexts_of(conn, sorted(clients) if after_seq else None)
+    book = past.book
+    for ts_ms, kind, ref, payload in found:
+        if kind == "fill":
+            fill = _fill(payload)
+            owner = owners.get(fill.client_id)
+            # Trades made outside of the bot were booked by reconciliation, without an intent.
+            context = AppliedTo(Purpose.MANUAL) if owner is None else contexts.from_json(owner)
+            past.booked.append(Booked(fill, book.apply(fill, context).realized))
+        elif kind == "regime":
+            past.regimes.append((payload["since_ms"], payload["state"]))
+        elif payload["state"] is None and ref in book.positions:
+            book.leave_dust(ref, ts_ms)
+
+
+def _fill(row: Mapping[str, Any]) -> Fill:
+    """Return a journalled fill."""
+    reference = row["reference"]
+    return Fill(
+        trade_id=row["trade_id"],
+        client_id=row["client_id"],
+        symbol=row["symbol"],
+        side=Side(row["side"]),
+        quantity=Decimal(row["quantity"]),
+        price=Decimal(row["price"]),
+        fee=Decimal(row["fee"]),
+        fee_currency=row["fee_currency"],
+        ts_ms=row["ts_ms"],
+        reference=None if reference is None else Decimal(reference),
+    )
 
 
 def _value(book: Book, saved: Mapping[str, object]) -> None:

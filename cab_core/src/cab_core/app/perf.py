@@ -10,21 +10,20 @@ from typing import Any, Literal
 
 import attrs
 
-from cab_core.app.history import Booked, account_now, rebuild
+from cab_core.app.history import Booked, History, Past, account_now
 from cab_core.app.times import end_ms, instant_ms
 from cab_core.cycle.results import QUIET_REASONS
 from cab_core.domain.book import Book
 from cab_core.domain.equity import drawdown_pct
-from cab_core.domain.market import Instrument
 from cab_core.domain.money import ZERO
 from cab_core.domain.position import TradeRecord
 from cab_core.domain.timeframes import DAY_MS, MINUTE_MS, TF_MS, floor_ms
 from cab_core.domain.trade_figures import Group, by_exit_reason, by_strategy, by_symbol, trade_figures
 from cab_core.errors import UsageError
 from cab_core.settings import Settings
-from cab_core.storage import Connection, load_account, load_equity
+from cab_core.storage import Connection, load_equity
 from cab_core.storage.meta import get_meta
-from cab_core.storage.reports import journalled, reason_counts
+from cab_core.storage.reports import reason_counts
 
 Period = Literal["today", "yesterday", "week", "month", "custom"]
 
@@ -69,35 +68,53 @@ def span_of(period: Period, now_ms: int, begin: str | None = None, end: str | No
 
 
 def report(
-    conn: Connection, settings: Settings, period: Period, begin: str | None, end: str | None
+    conn: Connection,
+    settings: Settings,
+    period: Period,
+    begin: str | None = None,
+    end: str | None = None,
+    *,
+    symbol: str | None = None,
+    history: History | None = None,
 ) -> dict[str, Any] | None:
     """Return the report as plain data, None if the bot has not saved anything yet.
 
     On a recorded market ``now`` is the last instant it has lived through, not this machine's time.
+
+    Args:
+        conn: the database.
+        settings: the bot's.
+        period: which one; ``begin`` and ``end`` for ``custom``.
+        begin: an ISO date or datetime.
+        end: likewise; a date means the end of that day.
+        symbol: only this one; equity, drawdown and regime stay those of the account.
+        history: the followed past of this database, so that it is not read anew.
     """
-    account = load_account(conn)
-    rebuilt = rebuild(conn, _instrument(settings))
-    if account is None or rebuilt is None:
-        return None
-    name = get_meta(conn, "account") or "paper"
     now_ms, recorded = account_now(conn)
     span = span_of(period, now_ms, begin, end)
-    book, booked = rebuilt
-    return {
-        "account": name,
-        "period": period,
-        "from_ms": span.from_ms,
-        "to_ms": span.to_ms,
-        "now_ms": now_ms,
-        "now_is": "last stored time of a recorded market" if recorded else "this machine's time",
-        **_traded(span, booked),
-        **_trips([trade for trade in book.trades if span.holds(trade.closed_ms)]),
-        "current_streak": _streak(book.trades),
-        **_worth(conn, span, book),
-        "exits_by_reason": _exits(span, book),
-        "blocked_by_reason": _blocked(conn, span),
-        "regime_minutes": _regime_minutes(conn, span, now_ms),
-    }
+
+    def told(past: Past) -> dict[str, Any]:
+        book = past.book
+        trades = [trade for trade in book.trades if symbol in (None, trade.symbol)]
+        booked = [each for each in past.booked if symbol in (None, each.fill.symbol)]
+        return {
+            "account": get_meta(conn, "account") or "paper",
+            "symbol": symbol,
+            "period": period,
+            "from_ms": span.from_ms,
+            "to_ms": span.to_ms,
+            "now_ms": now_ms,
+            "now_is": "last stored time of a recorded market" if recorded else "this machine's time",
+            **_traded(span, booked),
+            **_trips([trade for trade in trades if span.holds(trade.closed_ms)]),
+            "current_streak": _streak(trades),
+            **_worth(conn, span, book, symbol),
+            "exits_by_reason": _exits(span, trades, book, symbol),
+            "blocked_by_reason": blocked_entries(conn, span.from_ms, span.to_ms, symbol),
+            "regime_minutes": _regime_minutes(past.regimes, span, now_ms),
+        }
+
+    return (history or History.of(settings)).look(conn, told)
 
 
 def _traded(span: Span, booked: Sequence[Booked]) -> dict[str, Any]:
@@ -130,34 +147,42 @@ def _trips(trades: Sequence[TradeRecord]) -> dict[str, Any]:
     }
 
 
-def _worth(conn: Connection, span: Span, book: Book) -> dict[str, Any]:
+def _worth(conn: Connection, span: Span, book: Book, symbol: str | None) -> dict[str, Any]:
     points = [point.drawdown_pct for point in load_equity(conn, span.from_ms) if span.holds(point.ts_ms)]
     equity = book.equity()
     current = drawdown_pct(max(book.peak, equity), equity)
     return {
-        "unrealized": book.unrealized(),
+        "unrealized": book.unrealized() if symbol is None else _unrealized(book, symbol),
         "equity": equity,
         "baseline": book.baseline,
         "max_drawdown_pct": max([*points, current] if span.holds(span.to_ms - 1) else points, default=None),
         "current_drawdown_pct": current,
-        "open_positions": sorted(book.positions),
+        "open_positions": sorted(held for held in book.positions if symbol in (None, held)),
     }
 
 
-def _exits(span: Span, book: Book) -> dict[str, Any]:
-    sells = [sale for trade in book.trades for sale in trade.exits]
-    sells += [sale for position in book.positions.values() for sale in position.exits]
+def _unrealized(book: Book, symbol: str) -> Decimal:
+    position = book.positions.get(symbol)
+    if position is None:
+        return ZERO
+    return position.quantity * book.marks.get(symbol, position.entry_price) - position.cost
+
+
+def _exits(span: Span, trades: Sequence[TradeRecord], book: Book, symbol: str | None) -> dict[str, Any]:
+    sells = [sale for trade in trades for sale in trade.exits]
+    held = [position for position in book.positions.values() if symbol in (None, position.symbol)]
+    sells += [sale for position in held for sale in position.exits]
     return _groups(by_exit_reason(sale for sale in sells if span.holds(sale.ts_ms)))
 
 
-def _blocked(conn: Connection, span: Span) -> dict[str, int]:
-    found = reason_counts(conn, span.from_ms - TF_MS, span.to_ms - TF_MS)
+def blocked_entries(conn: Connection, from_ms: int, to_ms: int, symbol: str | None = None) -> dict[str, int]:
+    """Return how often each reason stopped an entry at a candle that closed in the period."""
+    found = reason_counts(conn, from_ms - TF_MS, to_ms - TF_MS, symbol)
     return {reason: count for reason, count in found.items() if reason not in QUIET_REASONS}
 
 
-def _regime_minutes(conn: Connection, span: Span, now_ms: int) -> dict[str, int] | None:
+def _regime_minutes(changes: Sequence[tuple[int, str]], span: Span, now_ms: int) -> dict[str, int] | None:
     """Return how long each regime lasted within the span, None if none was ever recorded."""
-    changes = [(payload["since_ms"], payload["state"]) for *_, payload in journalled(conn, "regime")]
     if not changes:
         return None
     minutes: Counter[str] = Counter()
@@ -184,13 +209,3 @@ def _groups(groups: Sequence[Group]) -> dict[str, dict[str, Any]]:
         group.name: {"count": group.count, "wins": group.wins, "pnl": group.pnl, "share": group.share}
         for group in groups
     }
-
-
-def _instrument(settings: Settings) -> Instrument:
-    return Instrument(
-        "BASE/QUOTE",
-        settings.paper_amount_step,
-        settings.paper_price_tick,
-        settings.paper_cost_step,
-        settings.paper_min_notional,
-    )

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from cab_core.app.alerting.telling import told
 from cab_core.app.config import cycle_config, plugins_for
+from cab_core.app.desk.live import live_desk
 from cab_core.app.market_choice import MarketChoice, load_market
 from cab_core.app.paper import PaperSetup
 from cab_core.app.regime import regime_watch, source_urls
@@ -18,7 +19,7 @@ from cab_core.app.running import Running, Tally
 from cab_core.bus.memory import MemoryBus
 from cab_core.clock import SystemClock
 from cab_core.cycle.config import CycleConfig
-from cab_core.errors import CabError, ConfigError, ExitCode, RefusedError, StorageError
+from cab_core.errors import CabError, ConfigError, ExitCode, StorageError
 from cab_core.plugins.bound import Bound
 from cab_core.plugins.kinds import Kind
 from cab_core.plugins.lifecycle import start_all, stop_all
@@ -37,17 +38,6 @@ View = Callable[["Running"], Awaitable[None]]
 
 def _nothing() -> None:
     return None
-
-
-def refuse_unusable(settings: Settings) -> None:
-    """Refuse a start that would wait for a control it does not have.
-
-    A live start is confirmed by a person, which starts it; only AUTOSTART=false holds it back.
-    """
-    if settings.autostart is False:
-        raise RefusedError(
-            "with AUTOSTART=false nothing would ever start trading", where="AUTOSTART", fix="remove it"
-        )
 
 
 def load_run(
@@ -96,6 +86,7 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
                 bus=bus,
                 state=PaperState(store),
                 watch=regime_watch(settings, plugins),
+                idle=settings.autostart is False,
                 trade_from_ms=market.trade_from_ms,
                 speed=speed,
                 on_order=tally.on_order,
@@ -103,6 +94,7 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
             )
             session = await setup.open()
             running = Running(settings=settings, market=choice.label, session=session, tally=tally)
+            running.desk = live_desk(running, store, plugins)
             try:
                 async with told(bus, session.venue.clock, plugins, settings, store, quiet=speed != 1):
                     await until_over(running, view)
@@ -113,10 +105,11 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
 
 
 async def until_over(running: Running, view: View, stopping: Callable[[], None] = _nothing) -> None:
-    """Run a session to its end, shown by a view and stopped by signals; ``stopping`` hears of those first."""
+    """Run a session to its end, shown by a view, stopped by signals or commands; ``stopping`` hears first."""
+    running.stopping = stopping
     shown = asyncio.create_task(_shown(view, running), name="view")
     try:
-        with _stopped_by_signals(running, stopping):
+        with _stopped_by_signals(running):
             await running.session.orchestrator.run()
         running.ended = running.ended or "end"
     finally:
@@ -129,21 +122,21 @@ async def _shown(view: View, running: Running) -> None:
 
 
 @contextmanager
-def _stopped_by_signals(running: Running, stopping: Callable[[], None]) -> Iterator[None]:
+def _stopped_by_signals(running: Running) -> Iterator[None]:
     """Stop cleanly at the first SIGINT or SIGTERM, at once at the second."""
     loop = asyncio.get_running_loop()
     pending: set[asyncio.Task[None]] = set()
 
+    names = ("SIGINT", "SIGTERM")
+
     def on_signal(name: str) -> None:
-        if running.ended:
+        if running.ended in names:
             log.warning("%s again: stopping at once", name)
             os._exit(ExitCode.INTERRUPTED)
-        running.ended = name
-        stopping()
+        running.end(name)
         log.info("%s: stopping after the present step", name)
         pending.add(asyncio.create_task(running.session.orchestrator.stop(name)))
 
-    names = ("SIGINT", "SIGTERM")
     for name in names:
         loop.add_signal_handler(signal.Signals[name], on_signal, name)
     try:

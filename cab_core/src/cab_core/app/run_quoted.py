@@ -12,6 +12,7 @@ from cab_core.app.alerting.telling import told
 from cab_core.app.bus import event_bus
 from cab_core.app.config import RECORDED_BUDGET_S
 from cab_core.app.dead_man import database_file
+from cab_core.app.desk.live import live_desk
 from cab_core.app.guards import Guards, Invocation, spawn_watchman
 from cab_core.app.live import QuotedSetup, care_of, check_venue, open_venue, venue_plugin
 from cab_core.app.regime import regime_watch
@@ -90,6 +91,7 @@ async def run_quoted(
                     session.orchestrator.background += guards.watch(session, setup.venue)
                 await session.take_up()
         running = Running(settings=settings, market="exchange", session=session, tally=setup.tally)
+        running.desk = live_desk(running, store, plugins, guards)
         guards.ready(f"{settings.mode} {', '.join(settings.symbols)}")
         await until_over(running, view, guards.stopping)
         guards.refuse_if_lost()
@@ -118,6 +120,7 @@ def _setup(
         bus=guards.opened.bus,
         state=state,
         watch=regime_watch(settings, plugins),
+        idle=settings.autostart is False,
         on_order=tally.on_order,
         on_cycle=_both(tally.on_cycle, guards.evaluations.note),
         max_lag_ms=1000 * settings.market_data_max_lag_sec,

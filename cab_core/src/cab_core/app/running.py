@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -11,6 +12,9 @@ from cab_core.app.session import Session
 from cab_core.cycle.records import OrderRecord
 from cab_core.ports import Cycle
 from cab_core.settings.schema import Settings
+
+if TYPE_CHECKING:
+    from cab_core.app.desk.desk import Desk
 
 #: Decisions kept for the live view.
 SHOWN = 10
@@ -22,9 +26,11 @@ class Tally:
 
     Attributes:
         latest: the newest decisions, oldest first.
+        last: the newest decision of each symbol.
     """
 
     latest: deque[Cycle] = attrs.field(factory=lambda: deque(maxlen=SHOWN))
+    last: dict[str, Cycle] = attrs.field(factory=dict)
     cycles: int = 0
     actions: Counter[str] = attrs.field(factory=Counter)
     orders: int = 0
@@ -35,6 +41,7 @@ class Tally:
         self.cycles += 1
         self.actions[cycle.action] += 1
         self.latest.append(cycle)
+        self.last[cycle.symbol] = cycle
 
     def on_order(self, order: OrderRecord) -> None:
         """Count an order."""
@@ -47,7 +54,10 @@ class Running:
     """A run as a view sees it.
 
     Attributes:
-        ended: why it ended: ``end`` of the recording, ``SIGINT`` or ``SIGTERM``; empty while it goes on.
+        ended: why it ended: ``end`` of the recording, ``SIGINT``, ``SIGTERM`` or ``command`` of an operator;
+            empty while it goes on.
+        stopping: told that a clean stop begins.
+        desk: what operators may see and do.
     """
 
     settings: Settings
@@ -55,6 +65,14 @@ class Running:
     session: Session
     tally: Tally
     ended: str = ""
+    stopping: Callable[[], None] = lambda: None
+    desk: Desk | None = None
+
+    def end(self, why: str) -> None:
+        """Take note of why a clean stop begins; the first reason counts."""
+        if not self.ended:
+            self.ended = why
+            self.stopping()
 
     def halted_by(self) -> list[str]:
         """Return the rules that halt all entries now."""

@@ -13,6 +13,7 @@ import attrs
 
 from cab_core.app.config import RECORDED_BUDGET_S, judge_of, panels_of
 from cab_core.app.regime import saved, still_fresh
+from cab_core.app.seen_candles import SeenCandles
 from cab_core.clock import Clock, TurnLock
 from cab_core.cycle.announce import Announcer
 from cab_core.cycle.config import CycleConfig
@@ -27,7 +28,7 @@ from cab_core.cycle.records import OrderRecord
 from cab_core.cycle.regime_watch import RegimeWatch
 from cab_core.cycle.rules_watch import RulesWatch
 from cab_core.cycle.settlement import Settlement
-from cab_core.cycle.supervise import Loop, Supervisor
+from cab_core.cycle.supervise import Loop, State, Supervisor
 from cab_core.cycle.trader import Trader
 from cab_core.domain.book import Book
 from cab_core.domain.book_state import from_state
@@ -42,6 +43,9 @@ from cab_core.ports import Cycle, EventBus, Remembered, Storage
 from cab_core.sdk import Account, Broker, BrokerState, Market
 
 log = logging.getLogger("cab.session")
+
+#: Where it is remembered, by symbol, that an operator paused it.
+STATE_KEY = "state:"
 
 #: The regime at a time; None while it is unknown or too old.
 RegimeAt = Callable[[int], RegimeState | None]
@@ -66,6 +70,7 @@ class Parts:
         on_order, on_cycle: told everything that was made and decided.
         max_lag_ms: how late the newest candle may be before entries are blocked.
         budget_s: seconds a strategy or rule may take.
+        idle: entries wait until an operator starts the symbols.
     """
 
     config: CycleConfig
@@ -79,6 +84,7 @@ class Parts:
     on_cycle: Callable[[Cycle], None] = lambda _: None
     max_lag_ms: int = 120_000
     budget_s: float = RECORDED_BUDGET_S
+    idle: bool = False
 
 
 @attrs.frozen(eq=False)
@@ -119,6 +125,8 @@ class Session:
 
     Attributes:
         reconciler: None on a simulated account, which nobody else can touch.
+        seen: the candles that were last evaluated.
+        regimes: the watch over the macro sources, None where they are scripted or none is configured.
     """
 
     orchestrator: Orchestrator
@@ -126,6 +134,8 @@ class Session:
     venue: Venue
     regime_at: RegimeAt
     reconciler: Reconciler | None = None
+    seen: SeenCandles
+    regimes: RegimeWatch | None = None
 
     @property
     def broker(self) -> Broker:
@@ -158,13 +168,15 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
     parts = attrs.evolve(parts, storage=fused(parts.storage))
     config, clock, feed = parts.config, venue.clock, venue.feed
     panels = panels_of(parts.plugins, parts.budget_s)
-    readers = {s: MomentReader(s, venue.market, panels(s), config) for s in config.symbols}
+    seen = SeenCandles(venue.market)
+    readers = {s: MomentReader(s, seen, panels(s), config) for s in config.symbols}
     judge = judge_of(parts.plugins, parts.budget_s)
     trader = Trader(config, _book(config, past), judge, _returns(readers), past.halts)
     if past.peak_reset:
         trader.book.reset_peak()
     announcer = Announcer(parts.bus, trader.book, config.max_slippage_pct)
-    regime_at, background = await _regime(parts, clock, announcer, past)
+    watch = None if parts.watch is None else parts.watch(clock)
+    regime_at, background = await _regime(parts, watch, announcer, past)
     lock = TurnLock(clock)
     execution = _execution(parts, venue, trader, announcer, regime_at, care)
     reconciler = None if care is None else _reconciler(execution, announcer, care, past, lock)
@@ -192,11 +204,27 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         no_entry=_no_entry(trader, reconciler, care),
         beat=_nothing if care is None else care.beat,
         lock=lock,
+        begin=_begin(parts, past),
     )
     execution.take_over(past.open_intents)
     return Session(
-        orchestrator=orchestrator, trader=trader, venue=venue, regime_at=regime_at, reconciler=reconciler
+        orchestrator=orchestrator,
+        trader=trader,
+        venue=venue,
+        regime_at=regime_at,
+        reconciler=reconciler,
+        seen=seen,
+        regimes=watch,
     )
+
+
+def _begin(parts: Parts, past: Remembered) -> dict[str, State]:
+    """Return the state each symbol begins in: what was paused stays paused, an idle start waits."""
+    first = State.IDLE if parts.idle else State.RUNNING
+    paused = {s for s in parts.config.symbols if past.values.get(f"{STATE_KEY}{s}") == State.PAUSED}
+    for symbol in sorted(paused):
+        log.warning("%s is still paused: resume it with cab resume", symbol)
+    return {symbol: State.PAUSED if symbol in paused else first for symbol in parts.config.symbols}
 
 
 def _execution(
@@ -276,11 +304,11 @@ def _nothing() -> None:
 
 
 async def _regime(
-    parts: Parts, clock: Clock, announcer: Announcer, past: Remembered
+    parts: Parts, watch: RegimeWatch | None, announcer: Announcer, past: Remembered
 ) -> tuple[RegimeAt, tuple[Loop, ...]]:
-    if parts.watch is None:
+    if watch is None:
         return parts.timeline.cursor(parts.config.regime).advance, ()
-    watch = saved(parts.watch(clock), parts.storage.save_regime)
+    saved(watch, parts.storage.save_regime)
     watch.on_change = announcer.regime
     if past.regime is not None:
         watch.restore(past.regime)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,12 +12,11 @@ from cab_core.cli.output import emit, table
 from cab_core.cli.writing import write_new_files
 from cab_core.errors import ConfigError, NotFoundError
 from cab_core.nearest import nearest
-from cab_core.settings import Loaded, PluginOptions
+from cab_core.settings import Loaded
+from cab_core.settings.masked import masked_options
 from cab_core.settings.render import option_path, secrets_example, toml_example
-from cab_core.settings.schema import BY_NAME, mask_address
+from cab_core.settings.schema import BY_NAME
 from cab_core.settings.setting import Setting
-
-_CREDENTIAL = re.compile(r"(?i)key|secret|token|passw|credential|auth")
 
 
 @cab_group("config", examples=("cab config init", "cab config show --sources"))
@@ -148,23 +146,6 @@ def _current(row: Setting, config: Path | None, overrides: Sequence[str]) -> Map
 def _print_warnings(warnings: Sequence[str]) -> None:
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
-
-
-def masked_options(options: PluginOptions) -> dict[str, dict[str, dict[str, object]]]:
-    """Return the options of plugins with the values masked that may be credentials."""
-    return {
-        kind: {
-            plugin: {param: _masked(param, value) for param, value in params.items()}
-            for plugin, params in plugins.items()
-        }
-        for kind, plugins in options.items()
-    }
-
-
-def _masked(param: str, value: object) -> object:
-    if _CREDENTIAL.search(param):
-        return "***"
-    return mask_address(value) if isinstance(value, str) and "://" in value else value
 
 
 def _flat_options(options: Mapping[str, Mapping[str, Mapping[str, object]]]) -> list[tuple[str, object]]:

@@ -47,11 +47,18 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many times faster than real time a recorded market is played.",
 )
+@click.option(
+    "--api/--no-api",
+    "api",
+    default=None,
+    help="Serve the HTTP API and the pages, or not.  [default: as API_ENABLED says, not with --speed max]",
+)
 @click.option("--yes-live", is_flag=True, help="Confirm that MODE=live sends real orders.")
 @settings_options
 def command(
     markets: Sequence[str],
     speed: float,
+    api: bool | None,
     yes_live: bool,
     as_json: bool,
     config: Path | None,
@@ -62,6 +69,8 @@ def command(
     Live trading sends real orders: it asks to type the symbols, or needs --yes-live. Rehearse first: cab
     rehearse.
 
+    The HTTP API and the pages are at http://HOST:PORT; a link that logs in once is printed at the start.
+
     Settings come from the environment, .env and cab.toml. Everything is kept in the database at DB_PATH: the
     next start goes on where this one stopped, also after a crash.
 
@@ -69,18 +78,18 @@ def command(
     SIGTERM, as a service manager sends it, and the end of the recording are ordinary ends (exit code 0).
     """
     from cab_core.app.market_choice import parse_market
-    from cab_core.app.run import refuse_unusable
     from cab_core.settings.schema import hide_secrets
 
     choice = parse_market(markets)
     loaded = load(config, overrides, require_run=True)
     settings = loaded.settings
-    refuse_unusable(settings)
     secrets = hide_secrets(os.environ)
     if settings.mode == "live":
         _confirm(settings, choice, yes_live=yes_live)
     watched = sys.stderr.isatty() and not as_json
     view = _view(loaded, watched=watched)
+    if settings.api_enabled and (speed > 0 or choice.kind == "exchange") if api is None else api:
+        view = _with_api(settings, view)
     if choice.kind == "exchange":
         from cab_core.app.guards import Invocation
         from cab_core.app.run_quoted import run_quoted
@@ -130,6 +139,18 @@ def _view(loaded: Loaded, *, watched: bool) -> View:
     return _nothing
 
 
+def _with_api(settings: Settings, shown: View) -> View:
+    """Take the port and serve the API beside what is shown."""
+    from cab_core.api.bot_view import api_view, both
+    from cab_core.api.serve import listen
+
+    return both(api_view(listen(settings), _say), shown)
+
+
+def _say(link: str) -> None:
+    click.echo(f"dashboard: {link}  (logs in once, within a minute)", err=True)
+
+
 def _warn(loaded: Loaded) -> None:
     import logging
 
@@ -145,6 +166,7 @@ def _print(told: dict[str, Any]) -> None:
     from cab_core.app.times import second
 
     ends = {"end": "the recording ended", "SIGINT": "stopped by Ctrl-C", "SIGTERM": "stopped by SIGTERM"}
+    ends["command"] = "stopped by an operator"
     change = told["equity"] - told["baseline"]
     rows = [
         ("Ended", f"{ends[told['ended']]} at {second(told['now_ms'])} UTC"),

@@ -69,6 +69,7 @@ class Orchestrator:
         beat: called after each completed look at a symbol's exits.
         phases: told how long signals, risk, execution and supervision take.
         lock: held by whoever changes the account; loops take turns on it.
+        begin: the state a symbol begins in, where that is not running.
     """
 
     config: CycleConfig
@@ -91,6 +92,7 @@ class Orchestrator:
     beat: Callable[[], None] = lambda: None
     phases: Phases = attrs.field(factory=Phases)
     lock: TurnLock = attrs.field(default=attrs.Factory(lambda self: TurnLock(self.clock), takes_self=True))
+    begin: Mapping[str, State] = attrs.field(factory=dict)
     _spreads: dict[str, deque[float]] = attrs.field(factory=dict, init=False)
     _trace_ids: dict[tuple[str, int], str] = attrs.field(factory=dict, init=False)
 
@@ -100,7 +102,7 @@ class Orchestrator:
         for order, symbol in enumerate(self.config.symbols):
             loops.append(Loop(symbol, "exits", partial(self._supervise_exits, symbol, order)))
             loops.append(Loop(symbol, "cycle", partial(self._evaluate_candles, symbol, order)))
-            self.supervisor.set_state(symbol, State.RUNNING, "start")
+            self.supervisor.begin(symbol, self.begin.get(symbol, State.RUNNING))
         await self.supervisor.run(loops)
 
     async def stop(self, reason: str, symbol: str | None = None) -> None:
@@ -221,7 +223,7 @@ class Orchestrator:
         self, symbol: str, moment: Moment, quote: Quote, trace_id: str, *, last_try: bool
     ) -> Cycle | None:
         now_ms = self.clock.now_ms()
-        await self._refresh_halts(now_ms)
+        await self.refresh_halts(now_ms)
         for held in self.trader.book.positions:
             await self.readers[held].refresh(now_ms)
         with self.phases("risk", symbol):
@@ -279,8 +281,8 @@ class Orchestrator:
         regime = self.regime_at(now_ms)
         if regime is None:
             return Ruling("regime_stale", None, delayed=True)
-        if self.supervisor.entries_paused(symbol):
-            return Ruling("paused", regime)
+        if (held := self.supervisor.no_entry(symbol)) is not None:
+            return Ruling(held, regime)
         blocked = self.execution.no_entry(symbol) or self.no_entry(symbol)
         if blocked is not None:
             return Ruling(blocked, regime, delayed=True)
@@ -290,7 +292,7 @@ class Orchestrator:
         spreads = tuple(self._spreads.get(symbol, ()))
         return self.trader.rule_on_buy(symbol, quote, regime, now_ms, spreads)
 
-    async def _refresh_halts(self, now_ms: int) -> None:
+    async def refresh_halts(self, now_ms: int) -> None:
         """Take over what ``cab risk reset`` released; only asked while something is halted."""
         if not self.trader.halts.active(now_ms):
             return

@@ -67,6 +67,10 @@ class ApiLatency:
         """Take note of one call, answered or not."""
         self._newest.append((endpoint, seconds))
 
+    def last(self) -> float | None:
+        """Return the seconds the newest call took, None before the first."""
+        return self._newest[-1][1] if self._newest else None
+
     async def __call__(self) -> Check:
         """Count the slow calls."""
         slow = [f"{name} {seconds:.1f} s" for name, seconds in self._newest if seconds > self.limit_s]

@@ -19,7 +19,7 @@ LONGEST_PAUSE_S = 60
 
 
 class State(StrEnum):
-    """State of a symbol. Paused stops entries only; stopped ends its loops."""
+    """State of a symbol. Idle and paused stop entries only; stopped ends its loops for good."""
 
     IDLE = "idle"
     RUNNING = "running"
@@ -31,7 +31,7 @@ _ALLOWED: dict[State, frozenset[State]] = {
     State.IDLE: frozenset({State.RUNNING, State.STOPPED}),
     State.RUNNING: frozenset({State.PAUSED, State.STOPPED}),
     State.PAUSED: frozenset({State.RUNNING, State.STOPPED}),
-    State.STOPPED: frozenset({State.RUNNING}),
+    State.STOPPED: frozenset(),
 }
 
 
@@ -83,9 +83,23 @@ class Supervisor:
             self._cancel(symbol)
         return True
 
-    def entries_paused(self, symbol: str) -> bool:
-        """Say whether entries of a symbol are stopped by hand."""
-        return self.states.get(symbol) is not State.RUNNING
+    def begin(self, symbol: str, state: State) -> None:
+        """Bring a symbol to the state it begins in."""
+        self.states.setdefault(symbol, State.IDLE)
+        if state is not State.IDLE:
+            self.set_state(symbol, State.RUNNING, "start")
+        if state is State.PAUSED:
+            self.set_state(symbol, State.PAUSED, "paused before this start")
+
+    def may_become(self, symbol: str, to: State) -> bool:
+        """Say whether `set_state` would bring a symbol to ``to``, or finds it there."""
+        old = self.states.get(symbol, State.IDLE)
+        return old is to or to in _ALLOWED[old]
+
+    def no_entry(self, symbol: str) -> str | None:
+        """Return the state in which an operator keeps a symbol from entries; None while it runs."""
+        state = self.states.get(symbol, State.IDLE)
+        return None if state is State.RUNNING else str(state)
 
     def stop(self, reason: str) -> None:
         """Stop every symbol; `run` returns once the loops have ended."""

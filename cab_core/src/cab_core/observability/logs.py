@@ -57,27 +57,38 @@ def configure_logging(
     mask = masker(secrets)
     handler = _Handler(stream)
     handler.set_name(_HANDLER)
+    handler.setLevel(level)
     console = fmt == "console" or (fmt == "auto" and handler.stream.isatty())
     last = _console_line(mask, colors=handler.stream.isatty()) if console else _json_line(mask)
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.format_exc_info,
-    ]
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*shared, _without_formatted],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _shape, last],
-    )
-    handler.setFormatter(formatter)
+    handler.setFormatter(_formatter(last))
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    _replace_root_handler(handler, level)
+    keep_handler(handler)
+
+
+def json_formatter(secrets: Iterable[str] = ()) -> logging.Formatter:
+    """Return what makes JSON lines without these secrets, for handlers beside the one of the process."""
+    return _formatter(_json_line(masker(secrets)))
+
+
+_SHARED: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.ExtraAdder(),
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.processors.format_exc_info,
+]
+
+
+def _formatter(last: Callable[[Any, str, Event], str]) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*_SHARED, _without_formatted],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _shape, last],
+    )
 
 
 def _without_formatted(_: Any, __: str, event: Event) -> Event:
@@ -87,12 +98,16 @@ def _without_formatted(_: Any, __: str, event: Event) -> Event:
     return event
 
 
-def _replace_root_handler(handler: logging.Handler, level: str) -> None:
+def keep_handler(handler: logging.Handler) -> None:
+    """Let a handler get all logs of the process from its level on, in place of an older one of its name."""
     root = logging.getLogger()
-    for old in [old for old in root.handlers if old.get_name() == _HANDLER]:
+    for old in [old for old in root.handlers if old.get_name() == handler.get_name()]:
         root.removeHandler(old)
+        if old.get_name() != _HANDLER:
+            old.close()
     root.addHandler(handler)
-    root.setLevel(level)
+    ours = [each for each in root.handlers if (each.get_name() or "").startswith(_HANDLER)]
+    root.setLevel(min(each.level for each in ours))
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 

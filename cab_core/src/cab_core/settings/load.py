@@ -26,6 +26,7 @@ from cab_core.settings.layers import (
 )
 from cab_core.settings.parse import TextError
 from cab_core.settings.problems import SettingError
+from cab_core.settings.render import option_path
 from cab_core.settings.schema import SETTINGS, PluginOptions, Settings
 from cab_core.settings.setting import OptionKey, Setting
 
@@ -128,7 +129,9 @@ class _Merge:
         values = {row.attribute: value for row in SETTINGS for value in self._value(row)}
         given = frozenset(name.upper() for name in values)
         self._complete_fusion(values)
-        settings = Settings(**values, plugin_options=self._nested_options())
+        options = {option_path(key): option.source for key, option in self._options.items()}
+        sources = MappingProxyType({**self._sources, **options})
+        settings = Settings(**values, plugin_options=self._nested_options(), sources=sources)
         subject = Subject(settings, given, self._sources, self._require_run)
         self._problems += problems_of(subject, frozenset(self._broken))
         self._problems += self._exposed_secrets(settings)

@@ -128,6 +128,11 @@ class OperationSettings:
         parse.choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
         "Least level that is logged.",
     )
+    log_dir: Path | None = setting(
+        "",
+        parse.optional_path("empty: the folder logs beside the database, or a folder"),
+        "Folder of the log file cab.jsonl, which is kept for 90 days.",
+    )
     log_format: Literal["auto", "json", "console"] = setting(
         "auto", parse.choice("auto", "json", "console"), "auto: console on a terminal, JSON lines elsewhere."
     )

@@ -190,6 +190,12 @@ def path() -> Kind[Path]:
     return Kind(lambda value: Path(value).expanduser(), "a file path")
 
 
+def optional_path(rule: str) -> Kind[Any]:
+    """Return the kind of paths that may be left empty (None); ``rule`` says what empty means."""
+    filled = path()
+    return Kind(lambda text: filled.parse(text) if text else None, rule, empty=True)
+
+
 def url(*schemes: str) -> Kind[str]:
     """Return the kind of addresses with one of the schemes; may be empty."""
     starts = tuple(f"{scheme}://" for scheme in schemes)

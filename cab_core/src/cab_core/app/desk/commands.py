@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 
 import attrs
 
-from cab_core.errors import CabError, ExitCode
+from cab_core.errors import CabError, ExitCode, UsageError
 
 
 class Role(IntEnum):
@@ -103,3 +103,9 @@ class TransitionError(CabError):
 
     code = "CAB-E611"
     exit_code = ExitCode.PROBLEMS
+
+
+class KeyReusedError(UsageError):
+    """An idempotency key was used before, for another command."""
+
+    code = "CAB-E612"

@@ -28,7 +28,7 @@ class Health:
     Attributes:
         status: ``healthy``, ``degraded`` (entries wait) or ``unhealthy``.
         uptime_s: seconds since the start.
-        components: by name: ``db``, ``broker``, ``eventbus``, ``market_data``, ``regime``, ``risk``, ``dms`` ...
+        components: by name: ``db``, ``broker``, ``eventbus``, ``market_data``, ``regime``, ``risk`` ...
         orchestrators: state by symbol.
     """
 
@@ -266,7 +266,7 @@ class OrderView:
 
 @attrs.frozen(slots=True, kw_only=True)
 class FillView:
-    """One own trade. ``value`` is quantity times price."""
+    """One own trade. ``value`` is quantity times price; one made outside of the bot has no ``trace_id``."""
 
     exchange: str
     symbol: str
@@ -279,6 +279,8 @@ class FillView:
     fee: Decimal
     fee_currency: str
     ts_ms: int
+    trace_id: str = ""
+    reason: str = ""
 
 
 @attrs.frozen(slots=True, kw_only=True)

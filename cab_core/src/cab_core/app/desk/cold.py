@@ -1,0 +1,140 @@
+"""The desk of a bot that does not run: its database and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from cab_core import __version__
+from cab_core.app.config import plugins_for
+from cab_core.app.desk import charts, views
+from cab_core.app.desk.base import DatabaseDesk
+from cab_core.app.desk.catalog import plugin_views
+from cab_core.app.desk.commands import Command, Done
+from cab_core.app.desk.holdings import account_view, position_view, resting_stops, saved_book
+from cab_core.app.desk.lists import decision_of
+from cab_core.app.desk.regime import saved_regime
+from cab_core.app.desk.risk import halt_views, saved_limits
+from cab_core.app.history import account_now
+from cab_core.errors import CabError, ConfigError, NotRunningError
+from cab_core.plugins.inventory import take_inventory
+from cab_core.storage import Connection, active_halts, intents_open, load_halts
+from cab_core.storage.meta import get_meta
+from cab_core.storage.pages import newest_traces
+
+_REASON = "the bot does not run"
+
+
+class ColdDesk(DatabaseDesk):
+    """Tells what the database of the settings holds; commands need a running bot."""
+
+    async def health(self) -> views.Health:
+        """Return that nothing runs, and whether the database can be read."""
+        try:
+            await self.read(account_now)
+        except CabError as error:
+            database = views.Component(ok=False, detail=str(error))
+        else:
+            database = views.Component(ok=True)
+        return views.Health(
+            status="unhealthy",
+            mode=self.settings.mode,
+            version=__version__,
+            uptime_s=0.0,
+            components={"db": database, "orchestrator": views.Component(ok=False, detail=_REASON)},
+            orchestrators=dict.fromkeys(self.settings.symbols, "stopped"),
+        )
+
+    async def ready(self) -> views.Ready:
+        """Return that it is not."""
+        return views.Ready(ready=False, waiting_for=(_REASON,))
+
+    async def status(self, symbol: str | None = None) -> views.Status:
+        """Return how the bot stood when it last wrote."""
+        self.require_symbol(symbol)
+        return await self.read(partial(self._status, symbol=symbol))
+
+    async def positions(self) -> list[views.PositionView]:
+        """Return the positions on record."""
+        return list((await self.read(self._positions)).values())
+
+    async def candles(self, symbol: str, limit: int = 300) -> views.CandlesView:
+        """Return the evaluated candles; of them only the close is on record."""
+        self.require_symbol(symbol)
+
+        def drawn(conn: Connection) -> views.CandlesView:
+            book = saved_book(conn, self.settings)
+            held = None if book is None else book.positions.get(symbol)
+            columns = charts.recorded_closes(conn, symbol, limit)
+            return charts.candles_view(conn, symbol, columns, self.closed_trades(conn), held)
+
+        return await self.read(drawn)
+
+    async def regime(self) -> views.RegimeView:
+        """Return the regime as it was last evaluated."""
+        return await self.read(lambda conn: saved_regime(conn, self.settings, account_now(conn)[0]))
+
+    async def plugins(self) -> list[views.PluginView]:
+        """Return every installed plugin; none is loaded."""
+        return plugin_views(take_inventory())
+
+    async def do(self, command: Command) -> Done:
+        """Refuse.
+
+        Raises:
+            NotRunningError: always.
+        """
+        raise NotRunningError(f"{command.action}: {_REASON}", where=str(self.where), fix="run: cab run")
+
+    def warmups(self) -> Mapping[str, int]:
+        """Return what the strategies need; nothing if they cannot be loaded."""
+        try:
+            plugins = plugins_for(self.settings, {})
+        except ConfigError:
+            return {}
+        return {bound.name: bound.warmup_bars for bound in plugins.strategies}
+
+    def _status(self, conn: Connection, symbol: str | None) -> views.Status:
+        settings = self.settings
+        now_ms, _ = account_now(conn)
+        book = saved_book(conn, settings)
+        mode, _, market = (get_meta(conn, "account") or settings.mode).partition(":")
+        shown = settings.symbols if symbol is None else (symbol,)
+        held = self._positions(conn)
+        newest = {trace.symbol: decision_of(trace) for trace in newest_traces(conn, shown)}
+        return views.Status(
+            mode=mode,
+            market=market,
+            exchange=settings.exchange,
+            version=__version__,
+            started_ms=None,
+            now_ms=now_ms,
+            running=False,
+            symbols=[
+                views.SymbolStatus(
+                    symbol=each,
+                    state="stopped",
+                    blocked_by="stopped",
+                    bid=None if book is None else book.marks.get(each),
+                    last_decision=newest.get(each),
+                    position=held.get(each),
+                    loops=(),
+                )
+                for each in shown
+            ],
+            account=None if book is None else account_view(book, settings.symbols),
+            halts=halt_views(active_halts(load_halts(conn), now_ms)),
+            limits=saved_limits(conn, settings, now_ms),
+            regime=saved_regime(conn, settings, now_ms),
+            unfinished_orders=len(intents_open(conn)),
+        )
+
+    def _positions(self, conn: Connection) -> dict[str, views.PositionView]:
+        book = saved_book(conn, self.settings)
+        if book is None:
+            return {}
+        stops = resting_stops(conn)
+        return {
+            symbol: position_view(position, book.marks.get(symbol), stops.get(symbol))
+            for symbol, position in book.positions.items()
+        }

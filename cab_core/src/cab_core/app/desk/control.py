@@ -1,0 +1,290 @@
+"""Carries out the commands of operators: between two decisions, once, never without a row of the audit."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from cab_core.app.desk.commands import (
+    REQUIRED,
+    Action,
+    Command,
+    Done,
+    ForbiddenError,
+    KeyReusedError,
+    TransitionError,
+)
+from cab_core.app.desk.risk import release
+from cab_core.app.running import Running
+from cab_core.app.session import STATE_KEY, SystemIds
+from cab_core.cycle.supervise import State
+from cab_core.errors import CabError, NotFoundError, NotRunningError
+from cab_core.nearest import nearest
+from cab_core.storage import AuditEntry, Connection, Release, Store, kv_save, write_audit
+from cab_core.storage.commands import StoredCommand, claim_command, find_command, finish_command
+
+log = logging.getLogger("cab.control")
+
+#: The state each command leads to, and the states it may find.
+_TARGETS: Mapping[Action, tuple[State, frozenset[State]]] = {
+    Action.START: (State.RUNNING, frozenset({State.IDLE, State.RUNNING})),
+    Action.PAUSE: (State.PAUSED, frozenset({State.RUNNING, State.PAUSED})),
+    Action.RESUME: (State.RUNNING, frozenset({State.PAUSED, State.RUNNING})),
+    Action.STOP: (State.STOPPED, frozenset(State)),
+}
+_FIXES: Mapping[State, str] = {
+    State.IDLE: "start it first",
+    State.RUNNING: "",
+    State.PAUSED: "resume it",
+    State.STOPPED: "a stopped symbol comes back with the next start of the bot",
+}
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class _Task:
+    """A command on its way, with its place in log and audit."""
+
+    command: Command
+    trace_id: str
+    now_ms: int
+
+    @property
+    def by(self) -> str:
+        """Who and why, for events and log."""
+        reason = f": {self.command.reason}" if self.command.reason else ""
+        return f"{self.command.action} by {self.command.actor.name}{reason}"
+
+    @property
+    def target(self) -> str:
+        """What it is about, for the audit."""
+        return self.command.symbol or self.command.rule or ""
+
+    def entry(self, before: Any, after: Any, outcome: str = "ok") -> AuditEntry:
+        """Return its row of the audit."""
+        actor, reason = self.command.actor, self.command.reason
+        return AuditEntry(
+            actor=actor.name,
+            role=actor.role.label,
+            surface=actor.surface,
+            action=f"desk.{self.command.action}",
+            target=self.target,
+            before=before,
+            after={**after, **({"reason": reason} if reason else {})} if isinstance(after, dict) else after,
+            outcome=outcome,
+            trace_id=self.trace_id,
+        )
+
+
+@attrs.define(eq=False)
+class Control:
+    """The commands on one running session.
+
+    Attributes:
+        running: the session, and what stops it.
+        store: its database.
+    """
+
+    running: Running
+    store: Store
+    _under_way: set[asyncio.Task[Done]] = attrs.field(factory=set, init=False)
+
+    async def do(self, command: Command) -> Done:
+        """Carry a command out and write it to the audit, also if it is refused.
+
+        Once begun it goes on to its end, also if the caller is canceled meanwhile.
+
+        Raises:
+            ForbiddenError: the role does not allow it.
+            NotFoundError: no such symbol or rule.
+            TransitionError: it does not fit the state.
+            KeyReusedError: its key belongs to another command.
+            NotRunningError: the run has ended.
+            StorageError: the database refused; nothing was changed.
+        """
+        if self.running.ended:
+            raise NotRunningError(f"{command.action}: the run has ended", where=command.symbol or "")
+        doing = asyncio.create_task(self._do(command), name=f"command {command.action}")
+        self._under_way.add(doing)
+        doing.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(doing)
+
+    async def _do(self, command: Command) -> Done:
+        now_ms = self.running.session.venue.clock.now_ms()
+        task = _Task(command=command, trace_id=SystemIds().trace_id(), now_ms=now_ms)
+        try:
+            self._check(command)
+            async with self.running.session.orchestrator.lock.from_outside():
+                return await (self._release(task) if command.action is Action.RELEASE else self._move(task))
+        except KeyReusedError:
+            raise
+        except (ForbiddenError, NotFoundError, TransitionError) as error:
+            await self._refused(task, error)
+            raise
+
+    def _check(self, command: Command) -> None:
+        needed, actor = REQUIRED[command.action], command.actor
+        if actor.role < needed:
+            what = f"{actor.name} may not {command.action}: it needs {needed.label}, not {actor.role.label}"
+            raise ForbiddenError(what, where=command.action, fix=f"ask an {needed.label}")
+        known = self.running.settings.symbols
+        if command.symbol is not None and command.symbol not in known:
+            near = nearest(command.symbol, known)
+            fix = f"did you mean {near}?" if near else f"this bot trades {', '.join(known)}"
+            raise NotFoundError(f"there is no symbol {command.symbol!r}", where="symbol", fix=fix)
+
+    # The states of symbols.
+
+    async def _move(self, task: _Task) -> Done:
+        command, before = task.command, self.states()
+        if (known := await self._known(command)) is not None:
+            return known
+        to, fitting = _TARGETS[command.action]
+        asked = [command.symbol] if command.symbol is not None else list(before)
+        moved = [symbol for symbol in asked if before[symbol] in fitting]
+        if not moved:
+            raise _unfit(command, before[asked[0]])
+        after = {**before, **dict.fromkeys(moved, to)}
+        # A stop is for this process; what was paused before it is paused again at the next start.
+        changed = () if to is State.STOPPED else (symbol for symbol in moved if before[symbol] is not to)
+        values = {f"{STATE_KEY}{symbol}": str(to) for symbol in changed}
+        done = await self.store.transact(lambda conn: _moved(conn, task, before, after, values))
+        self._apply(task, after)
+        return done
+
+    def _apply(self, task: _Task, after: Mapping[str, State]) -> None:
+        """Let the session follow what is durable now."""
+        supervisor = self.running.session.orchestrator.supervisor
+        log.info("%s", task.by, extra={"trace_id": task.trace_id, "symbol": task.command.symbol or ""})
+        if all(state is State.STOPPED for state in after.values()):
+            self.running.end("command")
+            supervisor.stop(task.by)
+            return
+        for symbol, state in after.items():
+            supervisor.set_state(symbol, state, task.by)
+
+    def states(self) -> dict[str, State]:
+        """Return the state of each symbol."""
+        states = self.running.session.orchestrator.supervisor.states
+        return {symbol: states.get(symbol, State.IDLE) for symbol in self.running.settings.symbols}
+
+    # Halts.
+
+    async def _release(self, task: _Task) -> Done:
+        if (known := await self._known(task.command)) is not None:
+            return known
+        states, orchestrator = self.states(), self.running.session.orchestrator
+        done = await self.store.transact(lambda conn: _released(conn, task, states))
+        if done.changed:
+            await orchestrator.refresh_halts(task.now_ms)
+        for rule in done.released:
+            event = {"rule": rule, "by": task.command.actor.name}
+            orchestrator.announcer.bus.publish("risk.released", event, task.trace_id)
+        log.info("%s", task.by, extra={"trace_id": task.trace_id})
+        return done
+
+    # Keys and refusals.
+
+    async def _known(self, command: Command) -> Done | None:
+        """Return what a command was answered that was sent before under the same key."""
+        if not command.key:
+            return None
+        stored = await self.store.transact(lambda conn: find_command(conn, command.key))
+        if stored is None or stored.result is None:
+            return None
+        if stored.body_hash != _body_hash(command):
+            raise KeyReusedError(
+                "the idempotency key was used for another command", where=command.key, fix="use a new key"
+            )
+        return _from_json(stored.result)
+
+    async def _refused(self, task: _Task, error: CabError) -> None:
+        states = _plain(self.states())
+        entry = task.entry(states, states, f"refused: {error.what}")
+        await self.store.transact(lambda conn: write_audit(conn, entry, task.now_ms))
+        log.warning("%s: refused: %s", task.by, error, extra={"trace_id": task.trace_id})
+
+
+def _moved(
+    conn: Connection,
+    task: _Task,
+    before: Mapping[str, State],
+    after: Mapping[str, State],
+    values: Mapping[str, str],
+) -> Done:
+    kv_save(conn, values)
+    changed = before != after
+    entry = task.entry(_plain(before), _plain(after), "ok" if changed else "ok: nothing to do")
+    seq = write_audit(conn, entry, task.now_ms)
+    done = Done(
+        action=str(task.command.action),
+        states=_plain(after),
+        changed=changed,
+        trace_id=task.trace_id,
+        audit_seq=seq,
+    )
+    return _kept(conn, task, done)
+
+
+def _released(conn: Connection, task: _Task, states: Mapping[str, State]) -> Done:
+    actor = task.command.actor
+    found = release(conn, task.command.rule, f"{actor.surface}:{actor.name}", task.now_ms)
+    rules = tuple(each.halt.rule for each in found)
+    outcome = "ok" if found else "ok: nothing to do"
+    entry = task.entry({"halts": [_halt(each) for each in found]}, {"halts": []}, outcome)
+    done = Done(
+        action=str(task.command.action),
+        states=_plain(states),
+        changed=bool(found),
+        released=rules,
+        trace_id=task.trace_id,
+        audit_seq=write_audit(conn, entry, task.now_ms),
+    )
+    return _kept(conn, task, done)
+
+
+def _kept(conn: Connection, task: _Task, done: Done) -> Done:
+    """Keep the answer under the command's key, in the same transaction."""
+    command = task.command
+    if command.key:
+        stored = StoredCommand(
+            key=command.key,
+            actor=command.actor.name,
+            action=str(command.action),
+            body_hash=_body_hash(command),
+            ts_ms=task.now_ms,
+        )
+        claim_command(conn, stored)
+        finish_command(conn, command.key, attrs.asdict(done))
+    return done
+
+
+def _halt(found: Release) -> dict[str, Any]:
+    halt = found.halt
+    return {"rule": halt.rule, "since_ms": halt.since_ms, "until_ms": halt.until_ms, "reason": halt.reason}
+
+
+def _plain(states: Mapping[str, State]) -> dict[str, str]:
+    return {symbol: str(state) for symbol, state in states.items()}
+
+
+def _body_hash(command: Command) -> str:
+    actor = command.actor
+    body = [command.action, command.symbol, command.rule, command.reason, actor.name, actor.surface]
+    return hashlib.sha256(json.dumps(body).encode()).hexdigest()
+
+
+def _from_json(result: Mapping[str, Any]) -> Done:
+    return Done(**{**result, "released": tuple(result["released"])})
+
+
+def _unfit(command: Command, state: State) -> TransitionError:
+    what = command.symbol or "every symbol"
+    return TransitionError(
+        f"{what} is {state}: it cannot {command.action}", where=command.symbol or "symbol", fix=_FIXES[state]
+    )
