@@ -156,8 +156,15 @@ class World:
 
     def wait_for_price(self, below: Decimal) -> None:
         """Play the market until the bid is below a price."""
-        for _ in range(20_000):
-            if self.price() < below:
-                return
-            self.clock.advance(60_000)
-        raise AssertionError("the sample never fell that far")
+        exchange, clock = self.venue.exchange, self.venue.clock
+
+        def play() -> bool:
+            market = exchange.market(PAIR)
+            for _ in range(20_000):
+                if (market.prices(exchange.now_ms).bid or 0) < below:
+                    return True
+                clock.advance(clock.now_ms() + 60_000)
+                exchange.advance(clock.now_ms())
+            return False
+
+        assert self.venue.call(play), "the sample never fell that far"

@@ -419,7 +419,7 @@ async def test_an_hour_of_maintenance_loses_nothing_and_doubles_nothing(world: W
 
 @pytest.mark.catalogue(28)
 async def test_reads_are_repeated_and_then_given_up(world: World) -> None:
-    async with world.opened() as broker:
+    async with world.opened(timeout_s=0.4) as broker:
         world.fault("page_502", "before_accept", "GET", path="accounts", times=3)
         assert (await broker.balances())["BTC"].total == 1
         world.fault("hang", "before_accept", "GET", path="accounts", times=None)

@@ -27,6 +27,8 @@ class GateClient(Guarded, gate):  # type: ignore[misc]  # ccxt ships no types
         self.urls["api"] = replaced(self.urls["api"], base_url)
         self.cab_places = (f"{base_url}/",)
         self.cab_stamp_ms = stamp_ms
+        if base_url.startswith("http:"):
+            self.timeout_on_exit = 0  # ccxt waits for the end of TLS
 
     def nonce(self) -> int:
         """Return the time to sign with: the venue's as measured, not the machine's."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Awaitable, Mapping
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 import aiohttp
@@ -57,9 +59,12 @@ class Guarded(Exchange):  # type: ignore[misc]  # ccxt ships no types
     """
 
     cab_places: tuple[str, ...] = ()
+    ssl_context: ssl.SSLContext | None
 
     def open(self, lazy: bool = False) -> None:
         """Open the session, and let none of its requests be redirected: they carry signatures."""
+        if self.ssl_context is None and self.verify:
+            self.ssl_context = _trusting(self.cafile)
         super().open(lazy)
         if not self.session.trace_configs:
             guard = aiohttp.TraceConfig()
@@ -121,6 +126,12 @@ async def watched(call: Awaitable[Any]) -> Reply:
         sent=sent,
         error=error,
     )
+
+
+@cache
+def _trusting(cafile: str) -> ssl.SSLContext:
+    """Return ccxt's TLS settings, read once by a process: it is slow."""
+    return ssl.create_default_context(cafile=cafile)
 
 
 async def _no_redirect(_session: Any, _context: Any, request: aiohttp.TraceRequestRedirectParams) -> None:

@@ -178,8 +178,8 @@ class _Connection:
         finally:
             for way in ways:
                 way.cancel()
+            self._server_out.close()  # first: whoever cancels this task would keep it from being done
             await asyncio.gather(*ways, return_exceptions=True)
-            self._server_out.close()
         if not self._client_out.transport.is_closing():
             self._client_out.close()
             await self._client_out.wait_closed()

@@ -17,7 +17,7 @@ from cab_exchange_sim.keys import ApiKey
 from cab_exchange_sim.market_clock import MarketClock
 
 #: Seconds that requests under way are given when the server ends.
-_GRACE_S = 2
+GRACE_S = 2
 
 
 class ExchangeServer:
@@ -55,7 +55,7 @@ class ExchangeServer:
         self.exchange = exchange
         self.clock = clock
         self.faults = Faults(clock.now_ms, seed=exchange.settings.seed)
-        self._socket = _listening(host, port)
+        self._socket = listening(host, port)
         app = make_app(
             exchange,
             keys=keys,
@@ -71,7 +71,7 @@ class ExchangeServer:
             server_header=False,
             date_header=False,
             lifespan="on",
-            timeout_graceful_shutdown=_GRACE_S,
+            timeout_graceful_shutdown=GRACE_S,
         )
         self._server = uvicorn.Server(config)
         shown = f"[{host}]" if ":" in host else host
@@ -118,7 +118,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0 picks a free one.
+
+    Raises:
+        CabError: the port is taken.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Named as TCP, or asyncio leaves Nagle's algorithm on and each answer waits 40 ms for an acknowledgement.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -16,15 +15,18 @@ from cab_core.domain.bars import Bars
 from cab_core.domain.candles import Series
 from cab_core.domain.market import Instrument
 from cab_core.domain.timeframes import DAY_MS
+from cab_exchange_sim.app import make_app
+from cab_exchange_sim.control import PREFIX as CONTROL
 from cab_exchange_sim.engine import Exchange, VenueSettings
 from cab_exchange_sim.faults import Faults
+from cab_exchange_sim.hosting import Hosts
 from cab_exchange_sim.keys import ApiKey
 from cab_exchange_sim.market_clock import MarketClock
-from cab_exchange_sim.server import ExchangeServer
+from cab_exchange_sim.web.gateway import PREFIX as API
 
 T = TypeVar("T")
 
-_START_TIMEOUT_S = 30
+_HOSTS = Hosts()
 
 
 @attrs.frozen(slots=True)
@@ -94,7 +96,6 @@ def running_exchange(
     secret: str = "secret",  # noqa: S107 - of an exchange that exists for one test
     control_token: str = "control",  # noqa: S107 - likewise
     more_keys: Sequence[ApiKey] = (),
-    port: int = 0,
 ) -> Iterator[RunningExchange]:
     """Serve an exchange on a free port of this machine for the length of the block.
 
@@ -105,50 +106,29 @@ def running_exchange(
         secret: of the same.
         more_keys: others.
         control_token: of the control plane.
-        port: 0 picks a free one.
     """
     exchange = exchange or sample_exchange()
     clock = MarketClock(exchange.now_ms, rate)
+    faults = Faults(clock.now_ms, seed=exchange.settings.seed)
     keys = [ApiKey(key, secret, exchange.accounts.names[0]), *more_keys]
-    server = ExchangeServer(exchange, clock, keys, control_token=control_token, port=port)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=_run, args=(loop, server), name="exchange", daemon=True)
-    thread.start()
-    try:
-        _await_start(server, thread)
-        yield RunningExchange(
-            origin=server.origin,
-            base_url=server.base_url,
-            control_url=server.control_url,
-            key=key,
-            secret=secret,
-            control_token=control_token,
-            exchange=exchange,
-            clock=clock,
-            faults=server.faults,
-            loop=loop,
+    with _HOSTS.lent() as host:
+        app = make_app(
+            exchange, keys=keys, clock=clock, control_token=control_token, faults=faults, leave=host.leave
         )
-    finally:
-        if thread.is_alive():
-            loop.call_soon_threadsafe(server.release)
-            server.stop()
-        thread.join()
-
-
-def _run(loop: asyncio.AbstractEventLoop, server: ExchangeServer) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_until_complete(server.serve())
-    finally:
-        loop.close()
-
-
-def _await_start(server: ExchangeServer, thread: threading.Thread) -> None:
-    pause = threading.Event()
-    for _ in range(_START_TIMEOUT_S * 100):
-        if server.started:
-            return
-        if not thread.is_alive():
-            break
-        pause.wait(0.01)
-    raise TimeoutError("the exchange did not start")
+        with host.serving(app):
+            try:
+                yield RunningExchange(
+                    origin=host.origin,
+                    base_url=host.origin + API,
+                    control_url=host.origin + CONTROL,
+                    key=key,
+                    secret=secret,
+                    control_token=control_token,
+                    exchange=exchange,
+                    clock=clock,
+                    faults=faults,
+                    loop=host.loop,
+                )
+            finally:
+                if host.alive:
+                    host.loop.call_soon_threadsafe(faults.stop)  # nothing waits for an answer any more
