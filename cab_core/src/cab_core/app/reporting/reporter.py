@@ -21,6 +21,8 @@ from cab_core.storage.memories import memorize, recall
 
 #: Under which name the kernel remembers what it has reported.
 MEMORY = "kernel:reports"
+#: Characters of the journal's newest hash in a report: enough for ``cab audit verify --head``.
+_SEAL = 16
 
 
 @attrs.define(eq=False)
@@ -69,7 +71,8 @@ class Reporter:
             body = text.weekly(whole, told(begin_ms - schedule.period_ms, begin_ms), days)
         else:
             body = text.daily(whole)
-        return f"{body}\n\nJournal {head_text(conn)}"
+        seq, seal = head_text(conn).split(":")
+        return f"{body}\n\nJournal {seq}:{seal[:_SEAL]}"
 
     async def _remembered(self, now_ms: int) -> dict[str, int]:
         stored = await self.store.transact(lambda conn: recall(conn, MEMORY))

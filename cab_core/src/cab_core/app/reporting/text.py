@@ -117,8 +117,8 @@ def _signed(value: Decimal) -> str:
     return f"{value:+.2f}"
 
 
-def _percent(ratio: Any) -> str:
-    return f"{100 * ratio:.0f} %"
+def _percent(value: Any) -> str:
+    return f"{value:.0f} %"
 
 
 def _date(ts_ms: int) -> str:
