@@ -162,6 +162,11 @@ EXECUTION = Dashboard(
             [(f"crypto_reconciliation_duration_seconds{{{SYMBOL}}}", "{{symbol}}")],
             "s",
         ),
+        Panel(
+            "Since the last comparison",
+            [(f"time() - (crypto_reconcile_last_success_timestamp_seconds{{{BOT}}} > 0)", "age")],
+            "s",
+        ),
         Panel("Clock ahead of the exchange's", [(f"crypto_clock_skew_seconds{{{BOT}}}", "skew")], "s"),
         Panel(
             "Lost",

@@ -60,7 +60,7 @@ def dashboard_json(dashboard: Dashboard) -> dict[str, Any]:
         "time": {"from": "now-6h", "to": "now"},
         "timezone": "utc",
         "templating": {"list": _variables()},
-        "annotations": {"list": _annotations()},
+        "annotations": {"list": marks()},
         "panels": panels,
     }
 
@@ -124,7 +124,8 @@ def _variable(name: str, label: str, query: str) -> dict[str, Any]:
     }
 
 
-def _annotations() -> list[dict[str, Any]]:
+def marks() -> list[dict[str, Any]]:
+    """Return what every dashboard marks on its time axis."""
     traded = f'increase(crypto_trades_total{{{SYMBOL},status="completed"}}[$__interval]) > 0'
     changed = f"changes(crypto_regime_state{{{BOT}}}[$__interval]) > 0 and crypto_regime_state == 1"
     return [
