@@ -9,12 +9,16 @@ import pytest
 from metered_bot import SYMBOL, settings_of, trade
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from cab_core.cycle.standing import Standing
+from cab_core.cycle.trader import Planned
+from cab_core.domain.booking import AppliedTo
+from cab_core.domain.orders import Intent, OrderState, Purpose, Side
 from cab_core.errors import StorageError
 from cab_core.events import TOPICS
 from cab_core.observability.metric_list import MISMATCHES
 from cab_core.safety.latch import Latch, acknowledge, write_latch
 
-#: Decisions after which a test has seen enough: a buy comes with every eighth, a sell with the fourth after it.
+#: Decisions after which a test has seen enough: a buy comes with every eighth, a sell four after it.
 ENOUGH = 21
 
 
@@ -182,10 +186,8 @@ async def test_calls_requests_and_failed_writes_are_counted(tmp_path):
     assert found["crypto_api_latency_ms", "ticker"] == 200
     assert found["crypto_api_latency_ms", "order"] == 1500
     assert found["crypto_api_latency_ms", "account"] == 100
-    assert (found["crypto_api_latency_seconds_count"], found["crypto_api_latency_seconds_bucket", "1.0"]) == (
-        4,
-        3,
-    )
+    assert found["crypto_api_latency_seconds_count"] == 4
+    assert found["crypto_api_latency_seconds_bucket", "1.0"] == 3
     assert [found["crypto_http_requests_total", kind] for kind in ("ok", "client_error", "server_error")] == [
         2,
         1,
@@ -257,6 +259,26 @@ async def test_the_dead_mans_switch_is_shown_until_it_is_acknowledged_and_counte
     assert [found["crypto_dms_latched"] for found in seen] == [0, 1, 0, 0]
     assert [found["crypto_health_status", "dms"] for found in seen] == [1, 0, 1, 1]
     assert [found["crypto_dms_triggered_total"] for found in seen] == [0, 0, 0, 1]
+
+
+async def test_an_order_of_unknown_outcome_is_shown_with_its_age(tmp_path):
+    async def look(running, meter):
+        session = running.session
+        now_ms, standings = session.venue.clock.now_ms(), session.orchestrator.execution.standings
+        assert scraped(meter)["crypto_intents_unknown"] == 0
+        for number, age_ms in enumerate((4_000, 90_000)):
+            intent = Intent(f"k{number}", SYMBOL, Side.BUY, Purpose.ENTRY, "", "t", now_ms, cost=Decimal(50))
+            planned = Planned(intent, AppliedTo(Purpose.ENTRY, "", "t"))
+            standings.add(Standing(planned, OrderState.UNKNOWN, now_ms - age_ms))
+        found = scraped(meter)
+        for standing in standings:
+            standings.end(standing)
+        assert found["crypto_intents_unknown"] == 2
+        oldest_s = found["crypto_oldest_unknown_intent_timestamp_seconds"]
+        assert 89 < meter.clock.now_ms() / 1000 - oldest_s < 100
+        assert scraped(meter)["crypto_oldest_unknown_intent_timestamp_seconds"] == 0
+
+    await trade(settings_of(tmp_path), 1, look)
 
 
 async def test_profit_of_earlier_runs_is_added(tmp_path):
