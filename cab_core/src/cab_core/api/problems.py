@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from cab_core.app.desk.commands import ForbiddenError, TransitionError
+from cab_core.app.desk.commands import ForbiddenError, KeyReusedError, TransitionError
 from cab_core.errors import (
     CabError,
     ConfigError,
@@ -61,6 +61,7 @@ _OF_KIND: Sequence[tuple[type[CabError], int]] = (
     (NotFoundError, 404),
     (ForbiddenError, 403),
     (TransitionError, 409),
+    (KeyReusedError, 409),
     (RefusedError, 409),
     (LockedError, 409),
     (NotRunningError, 503),

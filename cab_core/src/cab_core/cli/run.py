@@ -147,8 +147,14 @@ def _with_api(settings: Settings, shown: View) -> View:
     return both(api_view(listen(settings), _say), shown)
 
 
-def _say(link: str) -> None:
-    click.echo(f"dashboard: {link}  (logs in once, within a minute)", err=True)
+def _say(url: str, link: str) -> None:
+    """Show a person the way in; a log does not get the code."""
+    if sys.stderr.isatty():
+        click.echo(f"dashboard: {link}  (logs in once, within a minute)", err=True)
+    else:
+        import logging
+
+        logging.getLogger("cab.api").info("the API is at %s; a token to log in: cab token new NAME", url)
 
 
 def _warn(loaded: Loaded) -> None:

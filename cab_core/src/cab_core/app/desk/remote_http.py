@@ -37,7 +37,7 @@ _OF_STATUS: Mapping[int, type[CabError]] = {
 class RemoteError(CabError):
     """A bot's API answered with something that is no answer."""
 
-    code = "CAB-E612"
+    code = "CAB-E614"
     exit_code = ExitCode.PROBLEMS
 
 

@@ -1,0 +1,113 @@
+"""The API as a view of a run: put together from what the run is made of."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+from cab_core.api.auth import COOKIE, Authenticator
+from cab_core.api.gate import Gate
+from cab_core.api.plugin import make_app
+from cab_core.api.serve import local_token, login_link, published, serve, url_of
+from cab_core.api.service import Scrape, Service
+from cab_core.api.stream import Hub
+from cab_core.api.token_book import StoredTokens
+from cab_core.app.desk.live import LiveDesk
+from cab_core.app.run import View
+from cab_core.app.running import Running
+from cab_core.app.session import SystemIds
+from cab_core.clock import SystemClock
+from cab_core.secret import Secret
+from cab_core.settings import Settings
+
+log = logging.getLogger("cab.api")
+
+
+def service_of_run(running: Running, port: int, metrics: Scrape, on_answer: Callable[[int], None]) -> Service:
+    """Return the service of a run, its stream connected to the bus.
+
+    Args:
+        running: the run; it has a desk.
+        port: the API's, part of the cookie's name.
+        metrics: the run's metrics.
+        on_answer: told the status of every answer.
+    """
+    desk = running.desk
+    if not isinstance(desk, LiveDesk):
+        raise TypeError("a run is served over its desk")
+    settings, bus, clock = running.settings, running.session.orchestrator.announcer.bus, SystemClock()
+    ids = SystemIds()
+    hub = Hub(ids.trace_id(), clock.now_ms, most=settings.api_streams)
+    bus.subscribe("*", hub.on_event)
+    return Service(
+        desk=desk,
+        settings=settings,
+        auth=Authenticator(
+            tokens=StoredTokens(desk.store, clock.now_ms),
+            setting=settings.api_token,
+            local=Secret(local_token()),
+            cookie=f"{COOKIE}_{port}",
+        ),
+        hub=hub,
+        metrics=metrics,
+        publish=bus.publish,
+        now_ms=clock.now_ms,
+        new_trace_id=ids.trace_id,
+        on_answer=on_answer,
+    )
+
+
+def api_view(taken: socket.socket, say: Callable[[str, str], None]) -> View:
+    """Return a view that serves the API on a port that was taken before.
+
+    Args:
+        taken: what `cab_core.api.serve.listen` gave.
+        say: told the URL, and the link that logs a browser in.
+    """
+
+    async def view(running: Running) -> None:
+        url = url_of(taken)
+        service = service_of_run(running, taken.getsockname()[1], _nothing, lambda _: None)
+        async with published(service, url):
+            say(url, login_link(service, url))
+            await serve(service, taken)
+
+    return view
+
+
+def hosted_view(settings: Settings, serve: Callable[[Gate, Running], None]) -> View:
+    """Return a view for a server around the bot, which gets the application and listens at HOST and PORT."""
+    url = f"http://{settings.host}:{settings.port}"
+
+    async def view(running: Running) -> None:
+        service = service_of_run(running, settings.port, _nothing, lambda _: None)
+        async with published(service, url):
+            serve(make_app(service), running)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                service.hub.close()
+
+    return view
+
+
+def both(first: View, second: View) -> View:
+    """Return a view that is two at the same time; one that fails is logged and does not end the other."""
+
+    async def view(running: Running) -> None:
+        shown = [asyncio.ensure_future(each(running)) for each in (first, second)]
+        try:
+            for failed in filter(None, await asyncio.gather(*shown, return_exceptions=True)):
+                log.error("a view failed; trading goes on", exc_info=failed)
+        finally:
+            for task in shown:
+                task.cancel()
+            await asyncio.gather(*shown, return_exceptions=True)
+
+    return view
+
+
+def _nothing(accept: str) -> tuple[bytes, str]:  # noqa: ARG001 - as scraping is called
+    return b"", "text/plain; version=0.0.4; charset=utf-8"

@@ -1,0 +1,87 @@
+"""Which rows of a list are wanted: the query parameters of each list, as the desk takes them."""
+
+from __future__ import annotations
+
+from cab_core.api.routes.shared import After, Instant, Limit, Symbol, Text, Word
+from cab_core.app.desk.desk import Filter
+
+
+def rows(
+    limit: Limit = 100,
+    after: After = "",
+    symbol: Symbol = None,
+    strategy: Word = None,
+    trace_id: Word = None,
+    action: Word = None,
+    text: Text = "",
+    since_ms: Instant = None,
+    until_ms: Instant = None,
+) -> Filter:
+    """Return the filter of orders and fills."""
+    return Filter(
+        limit=limit,
+        after=after,
+        symbol=symbol,
+        strategy=strategy,
+        trace_id=trace_id,
+        action=action,
+        text=text,
+        since_ms=since_ms,
+        until_ms=until_ms,
+    )
+
+
+def decided(
+    limit: Limit = 100,
+    after: After = "",
+    symbol: Symbol = None,
+    trace_id: Word = None,
+    action: Word = None,
+    text: Text = "",
+    since_ms: Instant = None,
+    until_ms: Instant = None,
+) -> Filter:
+    """Return the filter of decisions and of the audit."""
+    return rows(limit, after, symbol, None, trace_id, action, text, since_ms, until_ms)
+
+
+def closed(
+    limit: Limit = 100,
+    after: After = "",
+    symbol: Symbol = None,
+    strategy: Word = None,
+    trace_id: Word = None,
+    text: Text = "",
+    since_ms: Instant = None,
+    until_ms: Instant = None,
+) -> Filter:
+    """Return the filter of round trips."""
+    return rows(limit, after, symbol, strategy, trace_id, None, text, since_ms, until_ms)
+
+
+def logged(
+    limit: Limit = 100,
+    after: After = "",
+    symbol: Symbol = None,
+    trace_id: Word = None,
+    level: Word = None,
+    text: Text = "",
+    since_ms: Instant = None,
+    until_ms: Instant = None,
+) -> Filter:
+    """Return the filter of log lines."""
+    return Filter(
+        limit=limit,
+        after=after,
+        symbol=symbol,
+        trace_id=trace_id,
+        level=level,
+        text=text,
+        since_ms=since_ms,
+        until_ms=until_ms,
+    )
+
+
+def recorded(limit: Limit = 100, after: After = "") -> Filter:
+    """Return the filter of recorded backtests."""
+    return Filter(limit=limit, after=after)

@@ -1,0 +1,106 @@
+"""How a browser comes in: a token or a printed code for a session cookie."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+import attrs
+from litestar import Response, get, post
+from litestar.datastructures import Cookie
+from litestar.params import FromQuery
+
+from cab_core.api.auth import CODE, Credentials, Identity
+from cab_core.api.gate import passed
+from cab_core.api.login_page import login_page
+from cab_core.api.problems import ApiError
+from cab_core.api.routes.shared import AnyRequest, Given, may
+from cab_core.api.service import Service
+from cab_core.api.sessions import SESSION_S
+from cab_core.app.desk.commands import Role
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class SessionView:
+    """Who asks. ``csrf`` goes into the header X-CSRF-Token of changing requests; null for tokens."""
+
+    name: str
+    role: str
+    csrf: str | None
+
+
+@get("/login", media_type="text/html", include_in_schema=False)
+async def login_form(
+    service: Given,
+    request: AnyRequest,
+    code: FromQuery[str] = "",
+) -> Response[str]:
+    """Show the form; with a code, as the bot prints it, log in at once."""
+    if code:
+        return await _enter(service, request, "", code)
+    return Response(login_page(), media_type="text/html")
+
+
+@post("/login", status_code=200, media_type="text/html", include_in_schema=False)
+async def login(service: Given, request: AnyRequest) -> Response[str]:
+    """Exchange the token or code of the form for a session cookie."""
+    form = parse_qs((await request.body()).decode("utf-8", errors="replace"))
+    given = {name: values[0].strip() for name, values in form.items()}
+    return await _enter(service, request, given.get("token", ""), given.get("code", ""))
+
+
+@post("/logout", status_code=200, include_in_schema=False)
+async def logout(service: Given, request: AnyRequest) -> Response[str]:
+    """End the session."""
+    service.auth.sessions.end(request.cookies.get(service.auth.cookie, ""))
+    gone = Cookie(key=service.auth.cookie, value="", max_age=0, path="/", httponly=True, samesite="strict")
+    return Response("", status_code=303, headers={"location": "/login"}, cookies=[gone])
+
+
+@get("/api/v1/session", summary="Who I am", tags=["Login"], **may(Role.VIEWER))
+async def session(request: AnyRequest) -> SessionView:
+    """Return name and role of who asks."""
+    identity = _identity(request)
+    return SessionView(name=identity.actor.name, role=identity.actor.role.label, csrf=identity.csrf)
+
+
+def _identity(request: AnyRequest) -> Identity:
+    identity = passed(request.scope).identity
+    if identity is None:
+        raise ApiError(401, "a token is needed")
+    return identity
+
+
+async def _enter(service: Service, request: AnyRequest, token: str, code: str) -> Response[str]:
+    address = request.client.host if request.client else "unknown"
+    secret = await _session(service, token, code)
+    if secret is None:
+        wait_s = service.failures.take(f"address:{address}")
+        if wait_s is not None:
+            raise ApiError(429, "too many wrong tokens or codes", retry_after_s=wait_s)
+        what = "the code is wrong, used or expired" if code else "the token is wrong or revoked"
+        return Response(login_page(what), status_code=401, media_type="text/html")
+    cookie = Cookie(
+        key=service.auth.cookie,
+        value=secret,
+        max_age=int(SESSION_S),
+        path="/",
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return Response("", status_code=303, headers={"location": "/"}, cookies=[cookie], media_type="text/html")
+
+
+async def _session(service: Service, token: str, code: str) -> str | None:
+    """Begin a session for who has this token or code; None for nobody."""
+    sessions = service.auth.sessions
+    if code:
+        role = sessions.redeem(code)
+        return None if role is None else sessions.begin(CODE, role)[0]
+    identity = await service.auth.identify(Credentials(bearer=token)) if token else None
+    if identity is None:
+        return None
+    return sessions.begin(identity.actor.name, identity.actor.role, identity.token_id)[0]
+
+
+HANDLERS = (login_form, login, logout, session)
