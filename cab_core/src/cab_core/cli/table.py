@@ -81,6 +81,7 @@ JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 file="health_monitor",
             ),
             Entry("logs", "command", "Search and follow the log."),
+            Entry("token", "group", "Make, list and revoke the tokens of the HTTP API."),
             Entry("completion", "command", "Print the script that completes commands in a shell."),
             Entry("dms", "group", "See and release what the dead man's switch has done."),
             Entry("maintenance", "group", "Back up, restore, check and tidy the database."),
