@@ -17,7 +17,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from deployed import ROOT, Instructions
+from deployed import Instructions
 
 from cab_core.data.files import write_candles
 from cab_core.data.generator import generate
@@ -143,11 +143,3 @@ def test_it_trades_is_healthy_and_ends_at_sigterm(container: Container) -> None:
 
 def test_without_a_bot_it_is_not_healthy(container: Container) -> None:
     assert container.run(*container.check).returncode != 0
-
-
-def test_the_procfile_has_the_two_processes() -> None:
-    processes = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
-    assert processes == {
-        "web": "uvicorn cab_core.api.app:app --host 0.0.0.0 --port $PORT",
-        "worker": "cab-health-monitor --daemon",
-    }
