@@ -122,8 +122,6 @@ class Meter:
     def on_cycle(self, cycle: Cycle) -> None:
         """Count the answers of the strategies, and a buy that was held back."""
         self._traces[cycle.symbol] = cycle.trace_id
-        rows = [{"symbol": symbol, "trace_id": trace_id} for symbol, trace_id in self._traces.items()]
-        self.metrics.facts("crypto_last_cycle_info", rows)
         self.metrics.set("crypto_last_cycle_timestamp_seconds", cycle.symbol, to=self.clock.now_ms() / 1000)
         self.metrics.guard(lambda: self._count_answers(cycle))
 
@@ -145,6 +143,8 @@ class Meter:
     def collect(self, running: Running) -> None:
         """Set what a session shows at this moment; only memory is read, and one file looked for."""
         now_s = self.clock.now_ms() / 1000
+        rows = [{"symbol": symbol, "trace_id": trace_id} for symbol, trace_id in self._traces.items()]
+        self.metrics.facts("crypto_last_cycle_info", rows)
         self.metrics.guard(lambda: read_gauges(self.metrics, running, now_s, self.realized_before))
         self.metrics.guard(lambda: self._judge_health(running))
 
