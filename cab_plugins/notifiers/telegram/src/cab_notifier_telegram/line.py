@@ -43,9 +43,9 @@ POLL_S = 25
 #: Longest caption of a picture.
 _CAPTION = 1024
 _AFTER = "it is sent after that"
-_OUTPUT = logging.WARNING
-#: They log the address of each request, and the token is part of it.
-_LEAKY = ("httpx", "httpcore", "telegram")
+#: Least level of the libraries' logs: the address of a request holds the token; the library's errors are
+#: told by this module.
+_LEVELS = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "telegram": logging.CRITICAL}
 
 
 class Line:
@@ -60,9 +60,9 @@ class Line:
     """
 
     def __init__(self, token: Secret, base_url: str) -> None:
-        for name in _LEAKY:
+        for name, level in _LEVELS.items():
             logger = logging.getLogger(name)
-            logger.setLevel(max(_OUTPUT, logger.level))
+            logger.setLevel(max(level, logger.level))
         self.trouble = ""
         self._token = token
         self._requests = [_request(), _request()]
