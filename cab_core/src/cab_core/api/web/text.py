@@ -1,0 +1,88 @@
+"""What the templates write values with. Money stays exact until it is shown; a sign never is a color alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from markupsafe import Markup
+
+from cab_core.report.text import (
+    duration,
+    minute,
+    money,
+    number,
+    percent,
+    signed_money,
+    signed_percent,
+    words,
+)
+from cab_core.report.trades import price
+
+_DASH = "–"
+
+
+def when(ts_ms: int | None, form: str = "minute") -> Markup:
+    """Return an instant as a ``time`` element in UTC; the page's script adds the local time on hover."""
+    if ts_ms is None:
+        return Markup('<span class="none">{}</span>').format(_DASH)
+    moment = datetime.fromtimestamp(ts_ms / 1000, UTC)
+    shown = f"{moment:%Y-%m-%d %H:%M:%S}" if form == "second" else f"{moment:%Y-%m-%d %H:%M}"
+    if form == "clock":
+        shown = f"{moment:%H:%M:%S}"
+    iso = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+        iso, f"{moment:%Y-%m-%d %H:%M:%S}", shown
+    )
+
+
+def level(value: Decimal | None) -> str:
+    """Return a price, or a dash."""
+    return _DASH if value is None else price(value)
+
+
+def amount(value: Decimal | None) -> str:
+    """Return a quantity with all its digits, or a dash."""
+    return _DASH if value is None else f"{value.normalize():,f}"
+
+
+def change(value: Decimal | float | None, unit: str = "") -> Markup:
+    """Return a gain or loss: an arrow, a sign and a color."""
+    if value is None:
+        return Markup('<span class="none">{}</span>').format(_DASH)
+    kind = "gain" if value > 0 else "loss" if value < 0 else "even"
+    arrow = {"gain": "▲ ", "loss": "▼ ", "even": ""}[kind]
+    text = signed_percent(float(value)) if unit == "%" else signed_money(Decimal(value))
+    return Markup('<span class="{}"><span class="arrow" aria-hidden="true">{}</span>{}</span>').format(
+        kind, arrow, text
+    )
+
+
+def short(value: Any) -> str:
+    """Return a number of an indicator with six digits, other things as text."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def span(seconds: float) -> str:
+    """Return a duration given in seconds, also below a minute."""
+    return f"{seconds:.0f} s" if seconds < 60 else duration(1000 * seconds)
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "amount": amount,
+    "change": change,
+    "duration": duration,
+    "level": level,
+    "minute": minute,
+    "money": money,
+    "number": number,
+    "percent": percent,
+    "short": short,
+    "signed_money": signed_money,
+    "signed_percent": signed_percent,
+    "span": span,
+    "when": when,
+    "words": words,
+}
