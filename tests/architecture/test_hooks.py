@@ -35,7 +35,7 @@ SIGNATURES = {
     "Risk rule: check": "(self, entry: 'Entry', book: 'BookView') -> 'Verdict'",
     "Macro source: read": "(self, http: 'MacroHttp') -> 'Awaitable[Reading]'",
     "Broker: open": "(self, account: 'Account') -> 'Broker'",
-    "Notifier: notify": "(self, alert: 'Alert') -> 'Awaitable[None]'",
+    "Notifier: notify": "(self, alert: 'Alert', http: 'AlertHttp | None' = None) -> 'Awaitable[None]'",
     "Notifier: attend": "(self, desk: 'OperatorDesk') -> 'Awaitable[None]'",
 }
 

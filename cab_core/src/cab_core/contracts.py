@@ -57,6 +57,17 @@ class MacroHttp(Protocol):
         """
 
 
+class AlertHttp(Protocol):
+    """HTTP client bound to the one URL of its notifier: the option ``url`` of its table."""
+
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Send a document once; return when the server took it (HTTP 2xx). Retries are the kernel's.
+
+        Raises:
+            cab_core.errors.CabError: unreachable, too slow, refused for safety, or not taken.
+        """
+
+
 @attrs.frozen(slots=True, kw_only=True)
 class BrokerCaps:
     """What a venue can do, so that the kernel never has to know its name.

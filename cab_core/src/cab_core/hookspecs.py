@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from cab_core.contracts import Account, Broker, Context, Health, MacroHttp, MarketData, OperatorDesk
+    from cab_core.contracts import (
+        Account,
+        AlertHttp,
+        Broker,
+        Context,
+        Health,
+        MacroHttp,
+        MarketData,
+        OperatorDesk,
+    )
     from cab_core.domain.alerts import Alert
     from cab_core.domain.bars import Bars
     from cab_core.domain.regime import Reading
@@ -130,13 +139,14 @@ class NotifierHooks(LifecycleHooks):
     """A notifier carries alerts to people."""
 
     @hookspec
-    def notify(self, alert: Alert) -> Awaitable[None]:  # type: ignore[empty-body]  # a specification has no body
-        """Called for each alert that is due, from a bounded queue outside the trading path.
+    def notify(self, alert: Alert, http: AlertHttp | None = None) -> Awaitable[None]:  # type: ignore[empty-body]  # a specification has no body
+        """Called for each message that is due, from a durable queue outside the trading path.
 
         Args:
             alert: severity, kind, text and trace id of one message.
+            http: client bound to the URL of the notifier's table; None without one. Name it only if you send.
 
-        On error: dropped and counted. Budget 10 s.
+        On error: tried again with the same `Alert.id`, after pauses that grow. Budget 10 s.
         """
 
     @hookspec

@@ -9,6 +9,7 @@ import attrs
 from cab_core.clock import Clock
 from cab_core.contracts import (
     Account,
+    AlertHttp,
     Balance,
     Broker,
     BrokerCaps,
@@ -78,6 +79,7 @@ __all__ = [
     "Ack",
     "Action",
     "Alert",
+    "AlertHttp",
     "Balance",
     "Bars",
     "BookView",

@@ -23,7 +23,7 @@ from cab_core.settings.schema import Settings
 #: what hangs is cut off; the budgets of the hooks hold where time is real.
 RECORDED_BUDGET_S = 5.0
 
-#: Key in a macro source's table that is the kernel's: the one address the source may ask.
+#: Key in the table of a macro source or notifier that is the kernel's: the one address it may talk to.
 ADDRESS_OPTION = "url"
 
 
@@ -103,10 +103,11 @@ def plugins_for(settings: Settings, enabled: Mapping[Kind, Sequence[str]]) -> Pl
     """
     strategies = settings.strategy_set if settings.strategy_enabled else ()
     options = {kind: settings.plugin_options.get(table, {}) for kind, table in SECTIONS.items()}
-    options[Kind.MACRO] = {
-        name: {key: value for key, value in given.items() if key != ADDRESS_OPTION}
-        for name, given in options[Kind.MACRO].items()
-    }
+    for kind in (Kind.MACRO, Kind.NOTIFIER):
+        options[kind] = {
+            name: {key: value for key, value in given.items() if key != ADDRESS_OPTION}
+            for name, given in options[kind].items()
+        }
     return load_plugins(
         {Kind.STRATEGY: strategies, **enabled},
         options,

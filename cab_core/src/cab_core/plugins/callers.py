@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
+from cab_core.contracts import AlertHttp
+from cab_core.domain.alerts import Alert
 from cab_core.domain.regime import Reading
 from cab_core.domain.risk import ALLOW, BookView, Entry, Judgment, RuleFailed, Verdict
 from cab_core.plugins.answers import check_nothing, check_reading, check_verdict
@@ -95,7 +98,21 @@ def source_callers(sources: Sequence[Bound]) -> list[Caller[Reading]]:
     return [Caller(source.id, source.call, check_reading, budget_s, guard) for source in sources]
 
 
-def notifier_callers(notifiers: Sequence[Bound]) -> list[Caller[None]]:
-    """Return the callers of notifiers; use ``await caller.wait(alert)``."""
-    guard, budget_s = HangGuard(), POLICIES[Kind.NOTIFIER].budget_s
-    return [Caller(notifier.id, notifier.call, check_nothing, budget_s, guard) for notifier in notifiers]
+def notifier_callers(
+    notifiers: Sequence[Bound], https: Mapping[str, AlertHttp] | None = None
+) -> list[Caller[None]]:
+    """Return the callers of notifiers; use ``await caller.wait(alert)``.
+
+    Args:
+        notifiers: the plugins.
+        https: clients of those that have an address, by name.
+    """
+    guard, budget_s, clients = HangGuard(), POLICIES[Kind.NOTIFIER].budget_s, https or {}
+    return [
+        Caller(bound.id, _with_http(bound, clients.get(bound.name)), check_nothing, budget_s, guard)
+        for bound in notifiers
+    ]
+
+
+def _with_http(notifier: Bound, http: AlertHttp | None) -> Callable[[Alert], Any]:
+    return lambda alert: notifier.call(alert, http)

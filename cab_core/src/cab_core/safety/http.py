@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 import stat
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 import httpx
@@ -16,7 +16,7 @@ import stamina
 
 from cab_core.errors import CabError, DataError
 from cab_core.safety.addresses import is_public, literal
-from cab_core.safety.urls import SafeUrl, not_public, parse_url
+from cab_core.safety.urls import ALLOW_HOSTS, SafeUrl, not_public, parse_url
 
 __all__ = ["MAX_BYTES", "Resolver", "SafeHttp"]
 
@@ -77,7 +77,7 @@ class SafeHttp:
         self._retries = retries
         self._max_bytes = max_bytes
         self._resolver = resolver
-        self._tls = _tls_for(self.url)
+        self._tls = tls_for(self.url)
         self._with_retries = stamina.retry(
             on=(_PassingError, httpx.TransportError, OSError),
             attempts=retries + 1,
@@ -112,44 +112,16 @@ class SafeHttp:
 
     async def _fetch(self) -> bytes:
         failure: Exception = _PassingError("its name has no address")
-        for address in await self._addresses():
+        for address in await vetted_addresses(self.url, self._resolver, self._where):
             try:
                 return await self._fetch_from(address)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
         raise failure
 
-    async def _addresses(self) -> Sequence[str]:
-        """Return the addresses to connect to; one that is not public condemns all, it may be rebinding."""
-        if literal(self.url.host) is not None:
-            return (self.url.host,)
-        found = await self._resolver(self.url.host, self.url.port)
-        if self.url.trusted:
-            return found
-        for text in found:
-            address = literal(text)
-            if address is None or not is_public(address):
-                raise not_public(self.url.host, self._where)
-        return found
-
     async def _fetch_from(self, address: str) -> bytes:
         """Fetch from one address. The transport itself is used, since a client logs URLs with their keys."""
-        request = httpx.Request(
-            "GET",
-            httpx.URL(
-                scheme=self.url.scheme,
-                host=address,
-                port=self.url.port,
-                raw_path=self.url.target.encode("ascii"),
-            ),
-            headers={
-                "Host": self.url.authority,
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "User-Agent": "cab",
-            },
-            extensions={"sni_hostname": self.url.host, "timeout": httpx.Timeout(self._timeout_s).as_dict()},
-        )
+        request = request_to(self.url, address, "GET", self._timeout_s, {"Accept": "application/json"})
         async with httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False) as transport:
             response = await transport.handle_async_request(request)
             try:
@@ -202,13 +174,7 @@ class SafeHttp:
             self._unusable("does not hold JSON", "give the URL of a JSON document")
 
     def _why(self, error: Exception) -> str:
-        if isinstance(error, _PassingError):
-            return str(error)
-        if isinstance(error, TimeoutError | httpx.TimeoutException):
-            return f"not within {self._timeout_s:g} s"
-        if isinstance(error, socket.gaierror):
-            return "its name cannot be resolved"
-        return "no connection" if isinstance(error, httpx.ConnectError) else type(error).__name__
+        return str(error) if isinstance(error, _PassingError) else why(error, self._timeout_s)
 
     def _too_large(self) -> NoReturn:
         self._unusable(f"holds more than {self._max_bytes} bytes", "choose a smaller document")
@@ -217,7 +183,54 @@ class SafeHttp:
         raise DataError(f"{self.url} {what}", where=self._where, fix=fix)
 
 
-def _tls_for(url: SafeUrl) -> ssl.SSLContext:
+async def vetted_addresses(
+    url: SafeUrl, resolver: Resolver, where: str, allow_setting: str = ALLOW_HOSTS
+) -> Sequence[str]:
+    """Return the addresses to connect to; one that is not public condemns all, it may be rebinding.
+
+    Raises:
+        RefusedError: one of them is not public, and the host is not trusted.
+    """
+    if literal(url.host) is not None:
+        return (url.host,)
+    found = await resolver(url.host, url.port)
+    if url.trusted:
+        return found
+    for text in found:
+        address = literal(text)
+        if address is None or not is_public(address):
+            raise not_public(url.host, where, allow_setting)
+    return found
+
+
+def request_to(
+    url: SafeUrl,
+    address: str,
+    method: str,
+    timeout_s: float,
+    headers: Mapping[str, str],
+    content: bytes | None = None,
+) -> httpx.Request:
+    """Return a request that goes to a vetted address, in the name of the URL's host."""
+    return httpx.Request(
+        method,
+        httpx.URL(scheme=url.scheme, host=address, port=url.port, raw_path=url.target.encode("ascii")),
+        headers={"Host": url.authority, "Accept-Encoding": "identity", "User-Agent": "cab", **headers},
+        content=content,
+        extensions={"sni_hostname": url.host, "timeout": httpx.Timeout(timeout_s).as_dict()},
+    )
+
+
+def why(error: Exception, timeout_s: float) -> str:
+    """Return in words why a server did not answer, without its address."""
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return f"not within {timeout_s:g} s"
+    if isinstance(error, socket.gaierror):
+        return "its name cannot be resolved"
+    return "no connection" if isinstance(error, httpx.ConnectError) else type(error).__name__
+
+
+def tls_for(url: SafeUrl) -> ssl.SSLContext:
     """Return the trust store; plain HTTP gets an empty one, because loading certificates takes a while."""
     return httpx.create_ssl_context() if url.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 

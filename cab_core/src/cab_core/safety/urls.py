@@ -1,4 +1,4 @@
-"""URLs of macro sources, vetted before anything is fetched."""
+"""URLs of other people's servers, vetted before anything is fetched from them or sent to them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ _MAX_LENGTH = 2048
 _MAX_NAME = 253
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.(?!-)[a-z0-9_-]{1,63})*")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\U0010ffff\\]")
+#: The setting that lists hosts of the operator's own network that macro sources may ask.
+ALLOW_HOSTS = "REGIME_ALLOW_HOSTS"
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -46,13 +48,16 @@ class SafeUrl:
         return f"file://{self.target}" if self.scheme == "file" else f"{self.scheme}://{self.authority}/…"
 
 
-def parse_url(text: str, *, allow_hosts: Collection[str] = (), where: str = "") -> SafeUrl:
+def parse_url(
+    text: str, *, allow_hosts: Collection[str] = (), where: str = "", allow_setting: str = ALLOW_HOSTS
+) -> SafeUrl:
     """Vet a URL.
 
     Args:
         text: ``https://``, ``http://`` or ``file://``.
         allow_hosts: hosts that may lie in the operator's own network.
         where: the setting's name, for the error.
+        allow_setting: the setting that lists ``allow_hosts``, likewise.
 
     Raises:
         RefusedError: the URL is malformed, or its host is not public.
@@ -79,11 +84,11 @@ def parse_url(text: str, *, allow_hosts: Collection[str] = (), where: str = "") 
     host = (parts.hostname or "").removesuffix(".")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     trusted = host in {name.lower().strip("[]").removesuffix(".") for name in allow_hosts}
-    _vet_host(host, trusted=trusted, where=where)
+    _vet_host(host, trusted=trusted, where=where, allow_setting=allow_setting)
     return SafeUrl(parts.scheme, host, port or _PORTS[parts.scheme], target, trusted)
 
 
-def _vet_host(host: str, *, trusted: bool, where: str) -> None:
+def _vet_host(host: str, *, trusted: bool, where: str, allow_setting: str) -> None:
     address = literal(host)
     if address is None and (len(host) > _MAX_NAME or not _NAME.fullmatch(host)):
         raise _refused(f"the URL's host {host[:60]!r} is not a name or an address", where)
@@ -92,15 +97,15 @@ def _vet_host(host: str, *, trusted: bool, where: str) -> None:
     if trusted:
         return
     if host == "localhost" or host.endswith(".localhost") or (address is not None and not is_public(address)):
-        raise not_public(host, where)
+        raise not_public(host, where, allow_setting)
 
 
-def not_public(host: str, where: str) -> RefusedError:
+def not_public(host: str, where: str, allow_setting: str = ALLOW_HOSTS) -> RefusedError:
     """Return the refusal of a host in the operator's own network."""
     return RefusedError(
         f"the URL's host {host!r} is not on the public internet",
         where=where,
-        fix=f"if you run that server, add {host} to REGIME_ALLOW_HOSTS",
+        fix=f"if you run that server, add {host} to {allow_setting}",
     )
 
 

@@ -100,6 +100,17 @@ def telegram(subject: Subject) -> Iterator[SettingError]:
         )
 
 
+def webhook(subject: Subject) -> Iterator[SettingError]:
+    """What is posted is signed."""
+    settings = subject.settings
+    if settings.webhook_url and len(settings.webhook_secret.reveal()) < MIN_TOKEN:
+        yield subject.problem(
+            "WEBHOOK_SECRET",
+            f"needs {MIN_TOKEN} characters or more with WEBHOOK_URL",
+            "make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+        )
+
+
 def live(subject: Subject) -> Iterator[SettingError]:
     """Live trading needs real credentials, a token, and consent to every switched-off rule."""
     settings = subject.settings
@@ -163,6 +174,7 @@ RULES: tuple[tuple[frozenset[str], Rule], ...] = (
         frozenset({"TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID", "TELEGRAM_ADMINS", "TELEGRAM_ALLOWED_USERS"}),
         telegram,
     ),
+    (frozenset({"WEBHOOK_URL", "WEBHOOK_SECRET"}), webhook),
     (frozenset({"EVENT_BUS_URL"}), event_bus),
     (frozenset({"MODE", "RISK_ALLOW_DISABLED", "RISK_DISABLED_RULES", "STRATEGY_SET"}), live),
 )

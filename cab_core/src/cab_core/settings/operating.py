@@ -138,8 +138,9 @@ class OperationSettings:
     )
 
 
-#: Options of the notifier that the settings of this name are other names of.
+#: The notifiers whose options the settings of these names are other names of.
 _TELEGRAM = ("notifiers", "telegram")
+_WEBHOOK = ("notifiers", "webhook")
 
 
 @section
@@ -179,4 +180,20 @@ class MessageSettings:
         parse.url("https", "http"),
         "Address of the Bot API: another one for a Bot API server of your own.",
         options=((*_TELEGRAM, "base_url"),),
+    )
+    webhook_url: Secret = setting(
+        "",
+        parse.secret_url("https", "http"),
+        "Where the notifier webhook posts alerts; it switches the notifier on, whether or not NOTIFIER_SET "
+        "names it.",
+        options=((*_WEBHOOK, "url"),),
+    )
+    webhook_secret: Secret = setting(
+        "",
+        parse.secret(),
+        "Key that signs what the webhook posts, 16 characters or more.",
+        options=((*_WEBHOOK, "secret"),),
+    )
+    notify_allow_hosts: tuple[str, ...] = setting(
+        "", lists.hosts(), "Hosts on private or loopback addresses that notifiers may post to all the same."
     )

@@ -86,9 +86,10 @@ class Settings(
 
     @property
     def notifiers(self) -> tuple[str, ...]:
-        """The notifiers of a run: the named ones, and Telegram once its bot has a token."""
-        named = self.notifier_set
-        return (*named, "telegram") if self.telegram_bot_token and "telegram" not in named else named
+        """The notifiers of a run: the named ones, Telegram once it has a token, the webhook once a URL."""
+        switched = {"telegram": self.telegram_bot_token, "webhook": self.webhook_url}
+        more = tuple(name for name, on in switched.items() if on and name not in self.notifier_set)
+        return (*self.notifier_set, *more)
 
     def options_of(self, table: str, plugin: str) -> Mapping[str, object]:
         """Return the explicitly set options of one plugin, e.g. ``("strategies", "ema_atr")``."""

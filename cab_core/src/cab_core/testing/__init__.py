@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cab_core.testing.books import book, entry, position, quote, returns, round_trip
     from cab_core.testing.broker import BrokerConformance
     from cab_core.testing.desk import CannedDesk
-    from cab_core.testing.fakes import CannedHttp, StillMarket, VirtualClock
+    from cab_core.testing.fakes import CannedHttp, KeptPosts, StillMarket, VirtualClock
     from cab_core.testing.macro import MacroSourceConformance
     from cab_core.testing.notifier import NotifierConformance
     from cab_core.testing.risk import RiskRuleConformance
@@ -24,6 +24,7 @@ __all__ = [
     "BrokerConformance",
     "CannedDesk",
     "CannedHttp",
+    "KeptPosts",
     "MacroSourceConformance",
     "NotifierConformance",
     "RiskRuleConformance",
@@ -47,6 +48,7 @@ _HOME = {
     "BrokerConformance": "broker",
     "CannedDesk": "desk",
     "CannedHttp": "fakes",
+    "KeptPosts": "fakes",
     "MacroSourceConformance": "macro",
     "NotifierConformance": "notifier",
     "RiskRuleConformance": "risk",

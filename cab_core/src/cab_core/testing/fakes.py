@@ -5,10 +5,12 @@ from __future__ import annotations
 import heapq
 import itertools
 from asyncio import Future, get_running_loop
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import numpy as np
 
 from cab_core.errors import CabError
@@ -52,6 +54,21 @@ class VirtualClock:
             wake = heapq.heappop(self._sleepers)[3]
             if not wake.done():
                 wake.set_result(None)
+
+
+@attrs.define
+class KeptPosts:
+    """An `AlertHttp` that takes everything and keeps it.
+
+    Attributes:
+        posts: body and headers of each post, oldest first.
+    """
+
+    posts: list[tuple[bytes, Mapping[str, str]]] = attrs.field(factory=list)
+
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Keep it."""
+        self.posts.append((body, dict(headers)))
 
 
 class CannedHttp:

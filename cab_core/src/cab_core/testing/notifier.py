@@ -12,9 +12,10 @@ import pytest
 
 from cab_core.errors import CabError
 from cab_core.plugins.kinds import Kind
-from cab_core.sdk import Alert, Secret, Severity
+from cab_core.sdk import Alert, AlertHttp, Secret, Severity
 from cab_core.testing.base import Asking, Conformance, reject, state_text
 from cab_core.testing.desk import CannedDesk
+from cab_core.testing.fakes import KeptPosts
 
 #: Seconds for which an alert may keep everything else from running.
 STALL_S = 0.25
@@ -56,12 +57,21 @@ class NotifierConformance(Conformance):
         """Only build it: what unusual options do to a transport is for the author's own tests."""
         repr(plugin)
 
+    def http(self) -> AlertHttp:
+        """Return what stands for the client of the notifier's address; override it to answer otherwise."""
+        return KeptPosts()
+
+    async def hand_over(self, plugin: Any, alert: Alert) -> None:
+        """Call the hook as the kernel does: with a client if it names one."""
+        named = "http" in inspect.signature(plugin.notify).parameters
+        await (plugin.notify(alert, self.http()) if named else plugin.notify(alert))
+
     def send(self, plugin: Any, alert: Alert) -> None:
         """Deliver one alert within the budget; a `CabError` is a legal way to fail."""
 
         async def deliver() -> None:
             async with asyncio.timeout(self.budget_s):
-                await plugin.notify(alert)
+                await self.hand_over(plugin, alert)
 
         try:
             asyncio.run(deliver())
@@ -101,7 +111,7 @@ class NotifierConformance(Conformance):
             await asyncio.sleep(0.005)
             try:
                 async with asyncio.timeout(self.budget_s):
-                    await plugin.notify(alerts()[0])
+                    await self.hand_over(plugin, alerts()[0])
             except (CabError, TimeoutError):
                 return
             finally:

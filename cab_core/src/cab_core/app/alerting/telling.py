@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 
 from cab_core.app.alerting.conditions import Conditions
 from cab_core.app.alerting.event_log import EventLog
+from cab_core.app.alerting.notifiers import callers_of
 from cab_core.app.alerting.pulse import every
 from cab_core.app.alerting.pump import Pump
 from cab_core.app.reporting.reporter import Reporter
 from cab_core.app.session import SystemIds
 from cab_core.clock import Clock
-from cab_core.plugins.callers import notifier_callers
 from cab_core.plugins.registry import Plugins
 from cab_core.ports import EventBus
 from cab_core.settings.schema import Settings
@@ -43,7 +43,7 @@ async def told(
         store: where alerts wait; those of the run before go out first.
         quiet: time runs faster than real time: no report, and nothing about how long something lasts.
     """
-    pump = Pump.of(clock, notifier_callers(plugins.notifiers), store, SystemIds().trace_id()[:_NONCE])
+    pump = Pump.of(clock, callers_of(settings, plugins.notifiers), store, SystemIds().trace_id()[:_NONCE])
     await pump.outbox.restore(clock.now_ms())
     if not quiet:
         pump.conditions = Conditions(clock.now_ms(), await _neutral_since_ms(store))
