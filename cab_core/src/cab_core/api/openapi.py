@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from litestar import Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, OpenAPIType, Schema, SecurityScheme, Tag
 from litestar.plugins import OpenAPISchemaPlugin
@@ -15,6 +16,7 @@ from litestar.typing import FieldDefinition
 
 from cab_core import __version__
 from cab_core.api.examples import EXAMPLES
+from cab_core.api.routes.shared import LONGEST_WORD, MOST_MS
 from cab_core.api.stream import RING
 
 _ABOUT = f"""\
@@ -92,6 +94,12 @@ _SPECIAL: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
+#: Bounds of parameters that may be left out; Litestar forgets them there.
+_BOUNDS: Mapping[str, Mapping[str, Any]] = {
+    "integer": {"minimum": 0, "maximum": MOST_MS},
+    "string": {"maxLength": LONGEST_WORD},
+}
+
 #: Names that Litestar gives to the pages of lists.
 _PAGE = re.compile(r"Page_cab_core\.app\.desk\.views\.(\w+)_")
 
@@ -117,7 +125,7 @@ def components() -> Components:
     return Components(security_schemes=dict(_SCHEMES))
 
 
-def openapi_config(path: str, plugins: list[Any]) -> OpenAPIConfig:
+def openapi_config(router: Router, plugins: list[Any]) -> OpenAPIConfig:
     """Return the configuration of an application that serves nothing but this API."""
     return OpenAPIConfig(
         title="cab",
@@ -125,7 +133,7 @@ def openapi_config(path: str, plugins: list[Any]) -> OpenAPIConfig:
         description=_ABOUT,
         components=components(),
         tags=[Tag(name=name, description=about) for name, about in _TAGS.items()],
-        path=path,
+        openapi_router=router,
         render_plugins=plugins,
         use_handler_docstrings=True,
         operation_id_creator=lambda handler, *_: handler.handler_name,
@@ -141,9 +149,18 @@ def completed(document: Mapping[str, Any]) -> dict[str, Any]:
             schema["examples"] = [EXAMPLES[name]]
     for path, item in done["paths"].items():
         for method, operation in item.items():
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _without_null(parameter)
             _complete(operation["responses"], conditional=method == "get")
             operation["responses"].update(_SPECIAL.get(path, {}))
     return done
+
+
+def _without_null(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter that may be left out: a query has no null, but bounds."""
+    schema: dict[str, Any] = parameter["schema"]
+    kinds = [each for each in schema.get("oneOf", ()) if each != {"type": "null"}]
+    return {**kinds[0], **_BOUNDS[kinds[0]["type"]]} if len(kinds) == 1 else schema
 
 
 def _complete(responses: dict[str, Any], *, conditional: bool) -> None:

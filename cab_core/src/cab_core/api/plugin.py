@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,13 +18,17 @@ from cab_core.api.gate import Gate, Passed
 from cab_core.api.openapi import ExactNumbers, components, openapi_config
 from cab_core.api.problems import MEDIA_TYPE, ApiError, Fault, problem_of
 from cab_core.api.routes import alertmanager, commands, live, login, operation, reads
-from cab_core.api.routes.shared import STATE, AnyRequest, Views
+from cab_core.api.routes.shared import STATE, AnyRequest, Views, guard
 from cab_core.api.service import Service
+from cab_core.app.desk.commands import Role
 from cab_core.errors import CabError
 
 log = logging.getLogger("cab.api")
 
 PREFIX = "/api/v1"
+
+#: The parameter in a text of Litestar's.
+_NAMED = re.compile(r"parameter '([\w-]+)'")
 
 
 class CabPlugin(InitPlugin):
@@ -80,10 +85,11 @@ def make_app(service: Service, pages: Sequence[Any] = ()) -> Gate:
 
 def litestar_app(service: Service, pages: Sequence[Any] = ()) -> Litestar:
     """Return what lies behind the gate."""
+    schema = Router("/schema", route_handlers=[], guards=[guard(Role.VIEWER)], include_in_schema=False)
     return Litestar(
         list(pages),
         plugins=[CabPlugin(service, gated=False)],
-        openapi_config=openapi_config("/schema", schema_pages.PLUGINS),
+        openapi_config=openapi_config(schema, schema_pages.PLUGINS),
         exception_handlers=HANDLERS,
         logging_config=None,
     )
@@ -102,17 +108,23 @@ def _problem(request: AnyRequest, error: ApiError | CabError) -> Response[bytes]
 def _refused(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     """Answer what Litestar itself refuses."""
     told = ApiError(error.status_code, error.detail)
-    if isinstance(error, ValidationException) and isinstance(error.extra, list):
-        faults = [
-            Fault(name=str(each.get("key", "")), reason=str(each.get("message", "")))
-            for each in error.extra
-            if isinstance(each, dict)
-        ]
+    if isinstance(error, ValidationException):
         what = "the request does not fit the path"
-        told = ApiError(error.status_code, what, code="validation_failed", errors=faults)
+        told = ApiError(error.status_code, what, code="validation_failed", errors=_faults(error))
     answer = _problem(request, told)
     answer.headers.update(error.headers or {})
     return answer
+
+
+def _faults(error: ValidationException) -> list[Fault]:
+    if isinstance(error.extra, list) and error.extra:
+        return [
+            Fault(name=str(each.get("key", "body")), reason=str(each.get("message", "")))
+            for each in error.extra
+            if isinstance(each, dict)
+        ]
+    named = _NAMED.search(error.detail)
+    return [Fault(name=named.group(1) if named else "body", reason=error.detail)]
 
 
 def _broken(request: AnyRequest, error: Exception) -> Response[bytes]:

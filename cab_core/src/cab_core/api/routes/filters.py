@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cab_core.api.routes.shared import After, Instant, Limit, Symbol, Text, Word
+from cab_core.api.routes.shared import After, Instant, Level, Limit, Symbol, Text, Word
 from cab_core.app.desk.desk import Filter
 
 
@@ -64,7 +64,7 @@ def logged(
     after: After = "",
     symbol: Symbol = None,
     trace_id: Word = None,
-    level: Word = None,
+    level: Level = None,
     text: Text = "",
     since_ms: Instant = None,
     until_ms: Instant = None,

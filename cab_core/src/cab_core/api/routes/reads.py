@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 from litestar import Response, get
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, QueryParameter, SkipValidation
+from litestar.params import PathParameter, QueryParameter, SkipValidation
 
 from cab_core.api.routes import filters
 from cab_core.api.routes.shared import Given, Instant, Page, Symbol, may, page_of
@@ -122,7 +122,10 @@ async def latest_trace(service: Given, symbol: Symbol = None) -> dict[str, Any]:
 
 
 @get("/traces/{trace_id:str}", summary="One cycle", tags=_DECIDING, **may(Role.VIEWER, 404))
-async def trace(service: Given, trace_id: FromPath[str]) -> dict[str, Any]:
+async def trace(
+    service: Given,
+    trace_id: Annotated[str, PathParameter(description="Of a decision, an order or a log line.")],
+) -> dict[str, Any]:
     """Return the whole chain of one cycle: why it did or did not trade."""
     return await service.desk.trace(trace_id)
 
@@ -196,7 +199,10 @@ async def runs(service: Given, wanted: Wanted) -> Page[views.RunView]:
     media_type="text/html",
     **may(Role.VIEWER, 404),
 )
-async def run_report(service: Given, run_id: FromPath[str]) -> Response[str]:
+async def run_report(
+    service: Given,
+    run_id: Annotated[str, PathParameter(description="Of a recorded backtest, or how it begins.")],
+) -> Response[str]:
     """Return the report as a page of its own; it loads nothing."""
     html = await service.desk.run_report(run_id)
     return Response(html, media_type="text/html", headers={"content-security-policy": REPORT_CSP})

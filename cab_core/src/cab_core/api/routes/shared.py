@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 import attrs
 from litestar import Request, Response
@@ -33,7 +33,10 @@ Given: TypeAlias = NamedDependency[SkipValidation[Service]]
 STATE = "cab"
 
 #: Epoch milliseconds fit here, and so do all the database's numbers.
-_MOST_MS = 2**53
+MOST_MS = 2**53
+
+#: Most characters of a parameter's value.
+LONGEST_WORD = 100
 
 _TEXTS: Mapping[int, str] = {
     400: "The request is wrong; `errors` or `where` says what.",
@@ -83,7 +86,7 @@ def faults(*statuses: int) -> dict[int, ResponseSpec]:
 def may(role: Role, *more: int) -> dict[str, Any]:
     """Return what a handler needs so that only this role may use it, and the problems that come of it."""
     return {
-        "guards": [_guard(role)],
+        "guards": [guard(role)],
         "responses": faults(401, 403, *more),
         "security": [{"token": []}, {"session": []}],
         "opt": {"role": role},
@@ -95,11 +98,13 @@ def anybody(*more: int) -> dict[str, Any]:
     return {"responses": faults(*more), "security": [{}], "opt": {"role": None}}
 
 
-def _guard(role: Role) -> Any:
-    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+def guard(role: Role) -> Any:
+    """Return a guard that lets only this role pass."""
+
+    async def check(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         await require(connection, role)
 
-    return guard
+    return check
 
 
 def service_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Service:
@@ -133,17 +138,22 @@ async def require(connection: ASGIConnection[Any, Any, Any, Any], role: Role) ->
 
 
 Symbol: TypeAlias = Annotated[
-    str | None, QueryParameter(description="Only this symbol, e.g. `BTC/USDT`; all without.", max_length=40)
+    str | None,
+    QueryParameter(max_length=LONGEST_WORD, description="Only this symbol, e.g. `BTC/USDT`."),
 ]
 Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=PAGE, description="Rows of the page, at most.")]
 After: TypeAlias = Annotated[
     str, QueryParameter(description="The `next` of the page before.", max_length=400, format="cursor")
 ]
 Instant: TypeAlias = Annotated[
-    int | None, QueryParameter(ge=0, le=_MOST_MS, description="Epoch milliseconds, UTC.")
+    int | None, QueryParameter(ge=0, le=MOST_MS, description="Epoch milliseconds, UTC.")
+]
+Level: TypeAlias = Annotated[
+    Literal["debug", "info", "warning", "error", "critical"] | None,
+    QueryParameter(description="Only lines of this level or above."),
 ]
 Word: TypeAlias = Annotated[
-    str | None, QueryParameter(max_length=100, description="Only rows with this value.")
+    str | None, QueryParameter(max_length=LONGEST_WORD, description="Only rows with this value.")
 ]
 Text: TypeAlias = Annotated[
     str, QueryParameter(max_length=200, description="Only rows that contain this text.")
