@@ -103,7 +103,7 @@ class People:
     ) -> list[dict[str, Any]]:
         """Wait until the bot has called so that ``reached(calls)`` holds; return the calls."""
         end = time.monotonic() + 20
-        while not reached(calls := self.calls(*methods)):
+        while not ((calls := self.calls(*methods)) and reached(calls)):
             assert time.monotonic() < end, f"the bot said only {calls}"
             await asyncio.sleep(0.01)
         return calls

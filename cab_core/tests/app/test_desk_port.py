@@ -89,7 +89,7 @@ async def test_a_command_carries_actor_role_and_surface(store):
         Role.OPERATOR,
         "telegram",
     )
-    assert (command.action, command.symbol, command.reason, command.key) == ("pause", "A/B", "lunch", "k")
+    assert (command.action, command.symbol, command.reason, command.key) == ("pause", "A/B", "lunch", "tg:1")
     for wrong in ({"action": "explode"}, {"role": "king"}):
         with pytest.raises(UsageError):
             await port.do(**{"action": "pause", "actor": "telegram:7", "role": "admin", **wrong})

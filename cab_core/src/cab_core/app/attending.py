@@ -6,7 +6,9 @@ import asyncio
 import logging
 
 from cab_core.app.desk.desk import Desk
+from cab_core.app.desk.live import LiveDesk
 from cab_core.app.desk.port import DeskPort
+from cab_core.app.running import Running
 from cab_core.clock import Clock, SystemClock
 from cab_core.plugins.bound import Bound
 from cab_core.plugins.isolation import describe, endure
@@ -68,3 +70,10 @@ async def _attended(bound: Bound, desk: OperatorDesk, clock: Clock) -> None:
         log.warning("%s failed, and is called again in %d s: %s", bound.id, pause_s, describe(error))
         await clock.sleep_until(clock.now_ms() + 1000 * pause_s)
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+async def attended(running: Running) -> None:
+    """Run the listeners of a run; a view of it (`cab_core.app.run.View`) beside the others."""
+    desk = running.desk
+    if isinstance(desk, LiveDesk):
+        await attend_all(desk.plugins_loaded, desk, desk.store)

@@ -47,8 +47,6 @@ class Telegram(Notifier):
     @hookimpl
     def start(self) -> None:
         """Load the library now, while nothing else waits for the event loop."""
-        if not (self.token and self.chat_id):
-            raise CabError("Telegram needs a token and a chat", where="TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID")
         self._opened()
 
     @hookimpl
@@ -105,6 +103,8 @@ class Telegram(Notifier):
     def _opened(self) -> Line:
         from cab_notifier_telegram.line import Line
 
+        if not (self.token and self.chat_id):
+            raise CabError("Telegram needs a token and a chat", where="TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID")
         if self._line is None:
             self._line = Line(self.token, self.base_url or "https://api.telegram.org")
         return self._line

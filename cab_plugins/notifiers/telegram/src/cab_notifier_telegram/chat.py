@@ -81,7 +81,7 @@ class Chat:
             if ruling is Ruling.STALE:
                 await self._note_late(call, name)
                 return {}
-            if not self._flood.admits(call.user, self.now()):
+            if not _is_second_step(call, name) and not self._flood.admits(call.user, self.now()):
                 await self._slow_down(call)
                 return {}
             return await self._answered(call, name, argument)
@@ -119,7 +119,7 @@ class Chat:
     async def _answered(self, call: Call, name: str, argument: str) -> Kept:
         if call.query is None:
             return await self._command(call, name, argument)
-        if name in (replies.CONFIRM, replies.CANCEL):
+        if _is_second_step(call, name):
             return await self._decided(call, name, argument)
         await self.line.answer(call.query)
         command, _, about = argument.partition(":")
@@ -231,6 +231,11 @@ class Chat:
             reason=f"/{action} by {call.name[:64]}",
             key=f"tg:{call.update_id}",
         )
+
+
+def _is_second_step(call: Call, name: str) -> bool:
+    """Say whether a confirmation is answered, which belongs to a command that was counted."""
+    return call.query is not None and name in (replies.CONFIRM, replies.CANCEL)
 
 
 def _result(call: Call, pending: confirm.Pending, done: Mapping[str, Any]) -> str:

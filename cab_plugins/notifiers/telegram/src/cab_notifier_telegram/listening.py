@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 import attrs
 from telegram import BotCommandScope, BotCommandScopeChat, BotCommandScopeChatMember, Update
@@ -23,6 +24,8 @@ LAST = "last_update_id"
 LONGEST_PAUSE_S = 30.0
 #: An update that failed so often is left out.
 TRIES = 3
+#: How long the update in hand may still take at a stop, seconds.
+FINISH_S = 3.0
 
 
 @attrs.define(eq=False)
@@ -70,12 +73,23 @@ async def listen(chat: Chat, outage: Outage, failed: dict[int, int]) -> None:
             outage.over()
             for update in updates:
                 if last is None or update.update_id > last:
-                    await _taken(chat, update, failed)
+                    await _finished(_taken(chat, update, failed))
                     last = update.update_id
         except CabError as error:
             if not _is_passing(error):
                 raise
             await outage.wait(error)
+
+
+async def _finished(work: Coroutine[Any, Any, None]) -> None:
+    """Await what one update asks for; a stop that comes meanwhile, perhaps by it, lets it finish."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=FINISH_S)
+        task.cancel()
+        raise
 
 
 async def _taken(chat: Chat, update: Update, failed: dict[int, int]) -> None:

@@ -1,0 +1,78 @@
+"""A real paper run is watched and commanded through a chat; what was commanded is in its journal."""
+
+from __future__ import annotations
+
+import asyncio
+
+from people import ADMIN, GROUP, READER, buttons
+
+from cab_core.app.attending import attended
+from cab_core.app.desk.desk import Filter
+from cab_core.app.market_choice import parse_market
+from cab_core.app.run import run_paper
+from cab_core.settings import load_settings
+from cab_core.storage import verify_journal, visit
+
+
+def settings_of(folder, people):
+    environment = {
+        "MODE": "paper",
+        "EXCHANGE": "gateio",
+        "SYMBOLS": "BTC/USDT",
+        "DB_PATH": str(folder / "trader.sqlite3"),
+        "INSTANCE_LOCK_PATH": str(folder / "lock"),
+        "TREND_UNKNOWN_POLICY": "allow",
+        "TELEGRAM_BOT_TOKEN": people.token,
+        "TELEGRAM_CHAT_ID": str(GROUP),
+        "TELEGRAM_ALLOWED_USERS": f"{ADMIN},{READER}",
+        "TELEGRAM_ADMINS": str(ADMIN),
+        "TELEGRAM_API_URL": people.url,
+    }
+    return load_settings(environment, folder).settings
+
+
+async def commanded(people, command, sign):
+    """Send a command, confirm it, and return what the bot says then."""
+    label = command.capitalize()
+    before = len(people.calls())
+    people.write(f"/{command}")
+    calls = await people.until(lambda calls: any(label in buttons(call) for call in calls[before:]))
+    (offered,) = (buttons(call) for call in calls[before:] if label in buttons(call))
+    people.press(offered[label])
+    calls = await people.until(lambda calls: sign in calls[-1].get("text", ""), "editMessageText")
+    return calls[-1]["text"]
+
+
+async def test_a_run_is_paused_resumed_and_stopped_through_the_chat(tmp_path, people):
+    settings, seen = settings_of(tmp_path, people), {}
+
+    async def view(running):
+        listening = asyncio.create_task(attended(running))
+        try:
+            for command in ("/status", "/chart"):
+                people.write(command, user=READER)
+            await people.until(lambda calls: any(call["method"] == "sendPhoto" for call in calls))
+            seen["paused"] = await commanded(people, "pause", "paused")
+            seen["status"] = await running.desk.status()
+            seen["resumed"] = await commanded(people, "resume", "running")
+            people.write("/stop", user=READER)
+            await people.until(lambda calls: any("not viewer" in call.get("text", "") for call in calls))
+            seen["audit"], _ = await running.desk.audit(Filter())
+            await commanded(people, "stop", "stopped")
+        finally:
+            listening.cancel()
+            await asyncio.wait([listening])
+
+    running = await asyncio.wait_for(run_paper(settings, parse_market(["sample"]), 60, view), 60)
+    assert running.ended == "command"
+    assert [each.state for each in seen["status"].symbols] == ["paused"]
+    assert [(row.actor, row.role, row.surface, row.action.rpartition(".")[2]) for row in seen["audit"]] == [
+        (f"telegram:{READER}", "viewer", "telegram", "stop"),
+        (f"telegram:{ADMIN}", "admin", "telegram", "resume"),
+        (f"telegram:{ADMIN}", "admin", "telegram", "pause"),
+    ]
+    trace_id = seen["audit"][-1].trace_id
+    assert trace_id in seen["paused"]
+    assert visit(settings.db_path, verify_journal) == []
+    assert any("PAPER" in text and "BTC/USDT" in text for text in people.texts())
+    assert any("stopped" in call["text"] for call in people.calls("editMessageText"))
