@@ -141,6 +141,18 @@ class VirtualClock:
             self._awake += 1
         await self.sleep_until(self._now_ms)
 
+    @asynccontextmanager
+    async def stopped(self) -> AsyncIterator[None]:
+        """Let no time pass for the length of the block, which begins when nobody else is awake."""
+        self._awake += 1
+        try:
+            if self._awake > 1:
+                await self.sleep_until(self._now_ms, -1)  # before all others that are due now
+            yield
+        finally:
+            self._awake -= 1
+            self._wake_next()
+
     async def sleep_until(self, ts_ms: int, order: int = 0) -> None:
         """Sleep until the turnstile comes to ``ts_ms``; a time in the past means now, after a turn."""
         turn = asyncio.get_running_loop().create_future()
@@ -196,3 +208,8 @@ class VirtualClock:
 def turn(clock: Clock) -> AbstractAsyncContextManager[None]:
     """Join the turnstile of a virtual clock; nothing to join on a real one."""
     return clock.joined() if isinstance(clock, VirtualClock) else nullcontext()
+
+
+def stopped(clock: Clock) -> AbstractAsyncContextManager[None]:
+    """Let no virtual time pass for the length of the block, for one who steps in from outside of the loops."""
+    return clock.stopped() if isinstance(clock, VirtualClock) else nullcontext()

@@ -127,7 +127,6 @@ def test_live_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest
         (["--market", "file:nothing.csv"], 4, "no such file"),
         (["--market", "file:."], 4, "no candles of SOL/USDT"),
         (["--market", "sample", "--speed", "0"], 2, "is no speed"),
-        (["--market", "sample", "--set", "AUTOSTART=false"], 8, "AUTOSTART=false"),
         (["--market", "sample", "--set", "STRATEGY_SET=nothing_like_it"], 78, "nothing_like_it"),
         (
             ["--market", "sample", "--set", "NOTIFIER_SET=log", "--set", "DB_PATH=BTC-USDT.csv/x"],

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from cab_core.app.alerting.telling import told
 from cab_core.app.config import cycle_config, plugins_for
 from cab_core.app.desk.live import live_desk
+from cab_core.app.desk.logs import kept_log
 from cab_core.app.market_choice import MarketChoice, load_market
 from cab_core.app.paper import PaperSetup
 from cab_core.app.regime import regime_watch, source_urls
@@ -75,7 +76,7 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
     config, plugins = load_run(settings, settings.symbols)
     for warning in plugins.report.warnings:
         log.warning("%s", warning)
-    with instance_lock(settings.instance_lock_path, SystemClock().now_ms()):
+    with instance_lock(settings.instance_lock_path, SystemClock().now_ms()), kept_log(settings):
         async with opened_store(settings, f"paper:{choice.label}") as store, started_plugins(plugins):
             bus, tally = MemoryBus(), Tally()
             setup = PaperSetup(

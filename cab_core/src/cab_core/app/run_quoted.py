@@ -13,6 +13,7 @@ from cab_core.app.bus import event_bus
 from cab_core.app.config import RECORDED_BUDGET_S
 from cab_core.app.dead_man import database_file
 from cab_core.app.desk.live import live_desk
+from cab_core.app.desk.logs import kept_log
 from cab_core.app.guards import Guards, Invocation, spawn_watchman
 from cab_core.app.live import QuotedSetup, care_of, check_venue, open_venue, venue_plugin
 from cab_core.app.regime import regime_watch
@@ -61,6 +62,7 @@ async def run_quoted(
     started_ms, database = SystemClock().now_ms(), database_file(settings)
     async with AsyncExitStack() as stack:
         holder = stack.enter_context(instance_lock(settings.instance_lock_path, started_ms))
+        stack.enter_context(kept_log(settings))
         refuse_if_latched(database)
         store = await stack.enter_async_context(opened_store(settings, account_of(settings)))
         await stack.enter_async_context(started_plugins(plugins))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +45,7 @@ from cab_core.sdk import Account, Broker, BrokerState, Market
 
 log = logging.getLogger("cab.session")
 
-#: Where it is remembered, by symbol, that an operator paused it.
+#: Where it is remembered, by symbol, that an operator paused it; JSON, as all such values are.
 STATE_KEY = "state:"
 
 #: The regime at a time; None while it is unknown or too old.
@@ -221,7 +222,8 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
 def _begin(parts: Parts, past: Remembered) -> dict[str, State]:
     """Return the state each symbol begins in: what was paused stays paused, an idle start waits."""
     first = State.IDLE if parts.idle else State.RUNNING
-    paused = {s for s in parts.config.symbols if past.values.get(f"{STATE_KEY}{s}") == State.PAUSED}
+    mark = json.dumps(State.PAUSED)
+    paused = {s for s in parts.config.symbols if past.values.get(f"{STATE_KEY}{s}") == mark}
     for symbol in sorted(paused):
         log.warning("%s is still paused: resume it with cab resume", symbol)
     return {symbol: State.PAUSED if symbol in paused else first for symbol in parts.config.symbols}

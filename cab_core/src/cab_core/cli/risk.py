@@ -5,8 +5,6 @@ from __future__ import annotations
 import getpass
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,21 +12,14 @@ import click
 
 from cab_core.cli.base import cab_command, cab_group, load, settings_options
 from cab_core.cli.output import emit, table
-from cab_core.errors import NotFoundError, NotRunningError
-from cab_core.nearest import nearest
+from cab_core.errors import NotRunningError
 
 if TYPE_CHECKING:
+    from cab_core.app.desk.views import LimitView
     from cab_core.settings import Settings
-    from cab_core.storage import Connection, EquityPoint
+    from cab_core.storage import Connection
 
 T = TypeVar("T")
-
-#: Critical rules: the option that holds the limit, the setting with its default, and the unit.
-_LIMITS = {
-    "loss_streak": ("count", "risk_loss_streak_count", "round trips"),
-    "max_drawdown": ("max_pct", "risk_max_drawdown_pct", "%"),
-    "daily_loss": ("limit_quote", "risk_daily_loss_limit_quote", "quote"),
-}
 
 
 @cab_group("risk", examples=("cab risk status", "cab risk reset max_drawdown"))
@@ -76,68 +67,54 @@ def _visit(settings: Settings, fn: Callable[[Connection], T], *, read_only: bool
 
 
 def _report(conn: Connection, settings: Settings) -> dict[str, Any]:
+    from cab_core.app.desk.risk import saved_limits
     from cab_core.app.history import account_now
-    from cab_core.storage import active_halts, last_equity, load_counters, load_halts, releases
+    from cab_core.storage import active_halts, load_counters, load_halts, releases
+    from cab_core.storage.records import utc_date
 
     now_ms, _ = account_now(conn)
-    today = datetime.fromtimestamp(now_ms / 1000, UTC).date().isoformat()
     halts = load_halts(conn)
-    counters = load_counters(conn, today)
-    measured = {counter.rule: counter.value for counter in counters if counter.scope == "account"}
     return {
         "now_ms": now_ms,
         "entries_allowed": not active_halts(halts, now_ms),
         "halts": active_halts(halts, now_ms),
         "released_ms": releases(halts, now_ms),
-        "counters": counters,
-        "limits": [_limit(rule, settings, measured, last_equity(conn)) for rule in _LIMITS],
-    }
-
-
-def _limit(
-    rule: str, settings: Settings, measured: dict[str, Decimal], newest: EquityPoint | None
-) -> dict[str, Any]:
-    option, attribute, unit = _LIMITS[rule]
-    limit = Decimal(str(settings.options_of("risk_rules", rule).get(option, getattr(settings, attribute))))
-    value = measured.get(rule)
-    if value is None and rule == "max_drawdown" and newest is not None:
-        value = newest.drawdown_pct
-    used = None if value is None else float(100 * value / limit)
-    return {
-        "rule": rule,
-        "value": value,
-        "limit": limit,
-        "unit": unit,
-        "used_pct": used,
+        "counters": load_counters(conn, utc_date(now_ms)),
+        "limits": saved_limits(conn, settings, now_ms),
     }
 
 
 def _release(conn: Connection, rule: str | None, actor: str) -> list[dict[str, Any]]:
+    from cab_core.app.desk.risk import release
     from cab_core.app.history import account_now
-    from cab_core.storage import active_halts, load_halts, release_halt
+    from cab_core.app.session import SystemIds
+    from cab_core.storage import AuditEntry, write_audit
 
     now_ms, _ = account_now(conn)
-    halts = load_halts(conn)
-    known = {entry.name for entry in entry_points(group="cab.risk_rules")} | {halt.rule for halt in halts}
-    if rule is not None and rule not in known:
-        close = nearest(rule, known)
-        fix = f"did you mean {close}?" if close else f"known rules: {', '.join(sorted(known))}"
-        raise NotFoundError(f"there is no risk rule {rule!r}", where="RULE", fix=fix)
-    active = {halt.rule for halt in active_halts(halts, now_ms)}
-    wanted = active if rule is None else active & {rule}
-    found = [
-        release for name in sorted(wanted) for release in release_halt(conn, name, by=actor, ts_ms=now_ms)
-    ]
+    found = release(conn, rule, actor, now_ms)
+    if not found:
+        return []
+    entry = AuditEntry(
+        actor=actor,
+        role="admin",
+        surface="cli",
+        action="desk.release",
+        target=rule or "",
+        before={"halts": [each.halt.rule for each in found]},
+        after={"halts": []},
+        trace_id=SystemIds().trace_id(),
+    )
+    write_audit(conn, entry, now_ms)
     return [
         {
-            "rule": release.halt.rule,
-            "since_ms": release.halt.since_ms,
-            "reason": release.halt.reason,
+            "rule": each.halt.rule,
+            "since_ms": each.halt.since_ms,
+            "reason": each.halt.reason,
             "released_ms": now_ms,
-            "peak_reset": release.peak,
-            "equity": release.equity,
+            "peak_reset": each.peak,
+            "equity": each.equity,
         }
-        for release in found
+        for each in found
     ]
 
 
@@ -151,11 +128,10 @@ def _print_status(report: dict[str, Any]) -> None:
         click.echo(f"today {counter.scope} {counter.rule}: {counter.value}")
 
 
-def _limit_cells(limit: dict[str, Any]) -> tuple[object, ...]:
-    value, used = limit["value"], limit["used_pct"]
-    now = "n/a" if value is None else f"{value:.2f}"
-    percent = "n/a" if used is None else f"{used:.0f} %"
-    return limit["rule"], now, limit["limit"], limit["unit"], percent
+def _limit_cells(limit: LimitView) -> tuple[object, ...]:
+    now = "n/a" if limit.value is None else f"{limit.value:.2f}"
+    percent = "n/a" if limit.used_pct is None else f"{limit.used_pct:.0f} %"
+    return limit.rule, now, limit.limit, limit.unit, percent
 
 
 def _print_released(rule: str | None, released: Sequence[dict[str, Any]]) -> None:

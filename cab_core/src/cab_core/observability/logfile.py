@@ -6,10 +6,12 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from logging.handlers import QueueHandler
 from pathlib import Path
+from typing import Any
 
 from cab_core.observability.logs import json_formatter, keep_handler
 
@@ -25,7 +27,7 @@ _WAITING = 10_000
 _HANDLER = "cab-file"
 
 
-class LogFile(logging.Handler):
+class LogFile(QueueHandler):
     """Writes lines to ``cab.jsonl`` in a folder. A slow or full disk loses lines, and never stops trading.
 
     Args:
@@ -41,19 +43,23 @@ class LogFile(logging.Handler):
     def __init__(
         self, folder: Path, secrets: Iterable[str] = (), max_bytes: int = MAX_BYTES, keep_s: float = KEEP_S
     ) -> None:
-        super().__init__()
+        self._lines: queue.Queue[bytes | None] = queue.Queue(_WAITING)
+        super().__init__(self._lines)
         self.set_name(_HANDLER)
         self.setFormatter(json_formatter(secrets))
         self.dropped = 0
         self._folder, self._max_bytes, self._keep_s = folder, max_bytes, keep_s
-        self._lines: queue.Queue[bytes | None] = queue.Queue(_WAITING)
         self._thread = threading.Thread(target=self._write_all, name="cab-log", daemon=True)
         self._thread.start()
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def prepare(self, record: logging.LogRecord) -> bytes:
+        """Return the line of a record."""
+        return f"{self.format(record)}\n".encode()
+
+    def enqueue(self, record: Any) -> None:
         """Hand a line to the writing thread."""
         try:
-            self._lines.put_nowait(f"{self.format(record)}\n".encode())
+            self._lines.put_nowait(record)
         except queue.Full:
             self.dropped += 1
 
@@ -107,9 +113,17 @@ class LogFile(logging.Handler):
                     path.unlink()
 
 
-def write_log_file(folder: Path, level: str, secrets: Iterable[str] = ()) -> LogFile:
-    """Also write all logs of the process to a file, from ``level`` on; replaces the former one."""
+@contextmanager
+def logged_to(folder: Path, level: str, secrets: Iterable[str] = ()) -> Iterator[LogFile]:
+    """Also write all logs of the process to a file, from ``level`` on, for the length of the block."""
+    root = logging.getLogger()
+    before = root.level
     handler = LogFile(folder, secrets)
     handler.setLevel(level)
     keep_handler(handler)
-    return handler
+    try:
+        yield handler
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
+        handler.close()

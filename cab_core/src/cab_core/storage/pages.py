@@ -82,7 +82,7 @@ FILLS = Listing(
     action=fills.c.side,
     trace_id=order_intents.c.trace_id,
     voters=_VOTERS,
-    texts=(fills.c.trade_id, fills.c.client_id, order_intents.c.reason, order_intents.c.trace_id),
+    texts=(fills.c.trade_id, fills.c.client_id, *(order_intents.c[n] for n in ("key", "reason", "trace_id"))),
 )
 
 DECISIONS = Listing(

@@ -132,7 +132,10 @@ def _signals(trace: TraceRow) -> Iterator[Marker]:
 
 
 def _levels(held: TradeRecord | Position, to_ms: int | None) -> Iterator[PriceLine]:
-    protected = held.levels if isinstance(held, TradeRecord) else held.protection and held.protection.levels
+    if isinstance(held, TradeRecord):
+        protected = held.levels
+    else:
+        protected = None if held.protection is None else held.protection.levels
     if protected is None:
         return
     prices: dict[str, Decimal] = {

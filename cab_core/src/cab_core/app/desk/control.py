@@ -23,6 +23,7 @@ from cab_core.app.desk.commands import (
 from cab_core.app.desk.risk import release
 from cab_core.app.running import Running
 from cab_core.app.session import STATE_KEY, SystemIds
+from cab_core.clock import stopped
 from cab_core.cycle.supervise import State
 from cab_core.errors import CabError, NotFoundError, NotRunningError
 from cab_core.nearest import nearest
@@ -115,11 +116,13 @@ class Control:
         return await asyncio.shield(doing)
 
     async def _do(self, command: Command) -> Done:
-        now_ms = self.running.session.venue.clock.now_ms()
+        session = self.running.session
+        now_ms = session.venue.clock.now_ms()
         task = _Task(command=command, trace_id=SystemIds().trace_id(), now_ms=now_ms)
         try:
             self._check(command)
-            async with self.running.session.orchestrator.lock.from_outside():
+            # No virtual time may pass while the database writes: loops that wait for the lock would be late.
+            async with stopped(session.venue.clock), session.orchestrator.lock:
                 return await (self._release(task) if command.action is Action.RELEASE else self._move(task))
         except KeyReusedError:
             raise
@@ -152,7 +155,7 @@ class Control:
         after = {**before, **dict.fromkeys(moved, to)}
         # A stop is for this process; what was paused before it is paused again at the next start.
         changed = () if to is State.STOPPED else (symbol for symbol in moved if before[symbol] is not to)
-        values = {f"{STATE_KEY}{symbol}": str(to) for symbol in changed}
+        values = {f"{STATE_KEY}{symbol}": json.dumps(to) for symbol in changed}
         done = await self.store.transact(lambda conn: _moved(conn, task, before, after, values))
         self._apply(task, after)
         return done

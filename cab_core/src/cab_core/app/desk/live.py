@@ -188,20 +188,17 @@ class LiveDesk(DatabaseDesk):
         )
 
     def _blocked_by(self, symbol: str, regime: views.RegimeView, halts: list[views.HaltView]) -> str | None:
-        """Return why an entry would be refused now, in the order in which a cycle asks."""
+        """Return why an entry would be refused now; of several reasons the one that lasts longest."""
         orchestrator = self.running.session.orchestrator
+        if (held := orchestrator.supervisor.no_entry(symbol)) is not None:
+            return held
+        if halts:
+            return f"risk_{halts[0].rule}"
         if regime.state is None:
             return "regime_stale"
-        blocked = (
-            orchestrator.supervisor.no_entry(symbol)
-            or orchestrator.execution.no_entry(symbol)
-            or orchestrator.no_entry(symbol)
-        )
-        if blocked is not None:
-            return blocked
         if not regime.entries_allowed:
             return f"regime_{regime.state}"
-        return f"risk_{halts[0].rule}" if halts else None
+        return orchestrator.no_entry(symbol) or orchestrator.execution.no_entry(symbol)
 
     def _position(self, symbol: str) -> views.PositionView:
         session = self.running.session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from cab_core.app.desk.desk import Filter
 from cab_core.app.desk.paging import check, cursor, parse_cursor
 from cab_core.app.desk.views import LogLine
 from cab_core.errors import UsageError
+from cab_core.observability.logfile import LogFile, logged_to
 from cab_core.observability.logread import Sought, read_back
 from cab_core.settings.schema import Settings
 
@@ -20,6 +22,11 @@ _LEVELS = ("debug", "info", "warning", "error", "critical")
 def log_folder(settings: Settings) -> Path:
     """Return where the log file lies: LOG_DIR, or ``logs`` beside the database."""
     return settings.log_dir or database_file(settings).parent / "logs"
+
+
+def kept_log(settings: Settings) -> AbstractContextManager[LogFile]:
+    """Return the block in which the bot writes its log file."""
+    return logged_to(log_folder(settings), settings.log_level, settings.secret_texts())
 
 
 def log_lines(settings: Settings, wanted: Filter) -> tuple[list[LogLine], str | None]:

@@ -1,0 +1,164 @@
+"""Commands: who may give them, what they do, that each is done once and written down, and what survives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from operators_office import BTC, ETH, Office, order, until
+
+from cab_core.app.desk.commands import REQUIRED, Action, ForbiddenError, KeyReusedError, Role, TransitionError
+from cab_core.app.desk.desk import Filter
+from cab_core.app.desk.live import LiveDesk
+from cab_core.app.running import Running
+from cab_core.errors import NotFoundError, NotRunningError
+from cab_core.storage import Halt, save_halt, verify_journal, visit
+
+Offices = Callable[..., Office]
+
+
+async def test_pause_stops_entries_and_survives_a_restart(office: Offices) -> None:
+    bot = office()
+
+    async def pausing(desk: LiveDesk, running: Running) -> None:
+        await until(lambda: running.tally.orders >= 4)
+        done = await desk.do(order(Action.PAUSE, Role.OPERATOR, symbol=BTC, reason="lunch"))
+        assert (done.states, done.changed) == ({BTC: "paused"}, True)
+        seen = running.tally.orders
+        await until(lambda: running.tally.actions["hold"] > 60)
+        assert running.tally.orders <= seen + 1  # the exit of what was held
+        (row,) = (await desk.audit(Filter()))[0]
+        assert (row.seq, row.trace_id, row.outcome) == (done.audit_seq, done.trace_id, "ok")
+        assert (row.actor, row.role, row.surface, row.action) == ("anna", "operator", "api", "desk.pause")
+        assert (row.before, row.after) == ({BTC: "running"}, {BTC: "paused", "reason": "lunch"})
+
+    async def resuming(desk: LiveDesk, running: Running) -> None:
+        status = await desk.status()
+        assert [(each.state, each.blocked_by) for each in status.symbols] == [("paused", "paused")]
+        await until(lambda: running.tally.cycles > 20)
+        assert running.tally.orders == 0
+        assert (await desk.do(order(Action.RESUME, Role.OPERATOR))).states == {BTC: "running"}
+        await until(lambda: running.tally.orders >= 2)
+
+    await bot.run(pausing)
+    assert visit(bot.settings.db_path, verify_journal) == []
+    await bot.run(resuming)
+    assert [row.action for row in (await bot.cold.audit(Filter()))[0]] == ["desk.resume", "desk.pause"]
+
+
+async def test_without_autostart_entries_wait_for_a_start(office: Offices) -> None:
+    bot = office("AUTOSTART=false")
+
+    async def starting(desk: LiveDesk, running: Running) -> None:
+        assert (await desk.health()).orchestrators == {BTC: "idle"}
+        await until(lambda: running.tally.cycles > 30)
+        assert running.tally.orders == 0
+        with pytest.raises(TransitionError, match="idle: it cannot pause"):
+            await desk.do(order(Action.PAUSE, symbol=BTC))
+        assert (await desk.do(order(Action.START, symbol=BTC))).changed
+        await until(lambda: running.tally.orders >= 2)
+
+    await bot.run(starting)
+    reasons = {decision.reason for decision in (await bot.cold.decisions(Filter(limit=500)))[0]}
+    assert "idle" in reasons
+
+
+async def test_every_role_may_do_what_is_its_own_and_refusals_are_written_down(office: Offices) -> None:
+    async def asking(desk: LiveDesk, _: Running) -> None:
+        refused = 0
+        for role in Role:
+            for action in (Action.PAUSE, Action.RESUME, Action.START, Action.RELEASE):
+                if role >= REQUIRED[action]:
+                    await desk.do(order(action, role))
+                else:
+                    with pytest.raises(ForbiddenError):
+                        await desk.do(order(action, role))
+                    refused += 1
+        with pytest.raises(ForbiddenError):
+            await desk.do(order(Action.STOP, Role.OPERATOR))
+        rows, _next = await desk.audit(Filter(limit=100))
+        assert [row.outcome.partition(":")[0] for row in rows].count("refused") == refused + 1
+        assert len(rows) == 13
+        assert all(row.before == row.after for row in rows if row.outcome.startswith("refused"))
+
+    await office().run(asking)
+
+
+async def test_what_is_asked_twice_is_done_once_also_after_a_restart(office: Offices) -> None:
+    bot, answers = office(), []
+
+    async def asking(desk: LiveDesk, _: Running) -> None:
+        answers.append(await desk.do(order(Action.PAUSE, symbol=BTC, key="key-1")))
+        await desk.do(order(Action.RESUME, symbol=BTC))
+        answers.append(await desk.do(order(Action.PAUSE, symbol=BTC, key="key-1")))
+        assert desk.control.states()[BTC] == "running"  # the repetition had no effect
+        with pytest.raises(KeyReusedError):
+            await desk.do(order(Action.RESUME, symbol=BTC, key="key-1"))
+
+    async def again(desk: LiveDesk, _: Running) -> None:
+        answers.append(await desk.do(order(Action.PAUSE, symbol=BTC, key="key-1")))
+
+    await bot.run(asking)
+    await bot.run(again)
+    assert answers[0] == answers[1] == answers[2]
+    assert len((await bot.cold.audit(Filter()))[0]) == 2
+
+
+async def test_one_symbol_stops_for_good_and_the_last_one_ends_the_run(office: Offices) -> None:
+    bot = office(symbols=(BTC, ETH))
+
+    async def stopping(desk: LiveDesk, running: Running) -> None:
+        await until(lambda: running.tally.cycles > 4)
+        assert (await desk.do(order(Action.STOP, symbol=ETH))).states == {BTC: "running", ETH: "stopped"}
+        for action in (Action.START, Action.RESUME, Action.PAUSE):
+            with pytest.raises(TransitionError, match="stopped"):
+                await desk.do(order(action, symbol=ETH))
+        assert not (await desk.do(order(Action.STOP, symbol=ETH))).changed
+        assert (await desk.do(order(Action.PAUSE))).states == {BTC: "paused", ETH: "stopped"}
+        with pytest.raises(NotFoundError, match="BTC/USD"):
+            await desk.do(order(Action.PAUSE, symbol="BTC/USD"))
+        assert set((await desk.do(order(Action.STOP))).states.values()) == {"stopped"}
+        with pytest.raises(NotRunningError):
+            await desk.do(order(Action.RESUME))
+
+    running = await bot.run(stopping)
+    assert running.ended == "command"
+    with pytest.raises(NotRunningError):
+        await bot.cold.do(order(Action.PAUSE))
+
+    async def looking(desk: LiveDesk, _: Running) -> None:
+        assert desk.control.states() == {BTC: "paused", ETH: "running"}  # a stop is no pause
+
+    await bot.run(looking)
+
+
+async def test_a_halt_is_released_for_the_session_and_on_record(office: Offices) -> None:
+    async def releasing(desk: LiveDesk, running: Running) -> None:
+        trader = running.session.trader
+        halt = Halt("daily_loss", desk.now_ms(), None, "daily_loss")
+        await desk.store.transact(lambda conn: save_halt(conn, halt))
+        trader.halts, _ = await running.session.orchestrator.storage.halts(desk.now_ms())
+        assert (await desk.status()).symbols[0].blocked_by == "risk_daily_loss"
+        assert (await desk.health()).status == "degraded"
+        with pytest.raises(NotFoundError, match="daily_los'"):
+            await desk.do(order(Action.RELEASE, rule="daily_los"))
+        done = await desk.do(order(Action.RELEASE, rule="daily_loss"))
+        assert (done.released, done.changed) == (("daily_loss",), True)
+        risk = await desk.risk()
+        assert (risk.entries_allowed, risk.halts) == (True, [])
+        assert not (await desk.do(order(Action.RELEASE))).changed
+
+    await office().run(releasing)
+
+
+async def test_a_command_goes_on_though_nobody_waits_for_its_answer(office: Offices) -> None:
+    async def leaving(desk: LiveDesk, _: Running) -> None:
+        asked = asyncio.create_task(desk.do(order(Action.PAUSE)))
+        await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        await until(lambda: desk.control.states()[BTC] == "paused")
+        assert len((await desk.audit(Filter()))[0]) == 1
+
+    await office().run(leaving)
