@@ -16,7 +16,8 @@ SOURCES := cab_core/src cab_plugins/src $(wildcard cab_plugins/*/*/src plugins-*
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all coverage check lint format types contracts deps bench wheels docs pins clean soak \
+.PHONY: help setup demo test test-all coverage check lint format types contracts deps scan security bench wheels docs pins \
+	clean soak \
 	test-risk-all test-idempotency test-settlement test-reconciliation-suite test-regime-states
 
 help: ## list the commands
@@ -39,7 +40,7 @@ test-all: test
 coverage: setup ## run every test and print what none of them reaches
 	$(PYTEST) -n $(WORKERS) --dist loadfile --cov --cov-report=term --cov-fail-under=80 $(ARGS)
 
-check: lint types contracts deps ## run every check that is not a test
+check: lint types contracts deps scan ## run every check that is not a test
 
 lint: setup ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -56,6 +57,17 @@ contracts: setup ## who may import whom, and the conventions of the members
 	$(BIN)/lint-imports --config .importlinter
 	$(BIN)/python tools/workspace.py check
 
+security: scan ## look for unsafe calls, credentials, altered locks, leaks, open files and unsafe units
+	$(PYTEST) -q -p no:cacheprovider tests/security tests/deployment/test_container.py tests/deployment/test_units.py \
+		cab_core/tests/safety/test_urls.py $(ARGS)
+
+scan: setup ## the part of security that is no test
+	$(BIN)/ruff check --select S --quiet $(SOURCES)
+	@# B108 and B701 are asked by ruff as S108 and S701, with a reason beside each exception.
+	$(BIN)/bandit --quiet --recursive --severity-level medium --confidence-level medium --skip B108,B701 $(SOURCES)
+	$(BIN)/python tools/scan_secrets.py check
+	$(BIN)/python tools/locks.py check
+
 deps: setup ## what is installed fits together
 	$(BIN)/uv pip check --python $(BIN)/python
 
@@ -70,6 +82,7 @@ docs: setup ## rewrite the pages of docs/reference that are made from the code
 
 pins: setup ## resolve anew and rewrite constraints.txt
 	$(BIN)/python tools/workspace.py pins
+	$(BIN)/python tools/locks.py write
 
 soak: setup ## simulate crashes and faults: SEEDS=10000 seeds of DAYS=1, from FROM=1 on
 	$(BIN)/python -m tests.sim --seeds $(FROM)..$$(($(FROM) + $(SEEDS) - 1)) --days $(DAYS) --workers $(WORKERS) $(ARGS)
