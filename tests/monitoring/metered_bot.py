@@ -84,13 +84,21 @@ async def trade(
     meter = Meter.of(settings, plugins, "0.1.0", SystemClock())
     prepare(meter)
 
+    failures: list[BaseException] = []
+
     async def view(running: Running) -> None:
         meter.connect(running.session.orchestrator.announcer.bus)
         meter.attach(running)
-        await look(running, meter)
+        try:
+            await look(running, meter)
+        except Exception as failure:  # noqa: BLE001 - raised again below, once the run is over
+            failures.append(failure)
         await running.session.orchestrator.stop("seen enough")
 
-    return await run_paper(settings, MarketChoice("sample"), speed, view), meter
+    running = await run_paper(settings, MarketChoice("sample"), speed, view)
+    for failure in failures:  # a run ignores what its view raises
+        raise failure
+    return running, meter
 
 
 async def serve(meter: Meter) -> asyncio.Server:
