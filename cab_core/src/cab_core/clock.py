@@ -211,5 +211,5 @@ def turn(clock: Clock) -> AbstractAsyncContextManager[None]:
 
 
 def stopped(clock: Clock) -> AbstractAsyncContextManager[None]:
-    """Let no virtual time pass for the length of the block, for one who steps in from outside of the loops."""
+    """Let no virtual time pass for the length of the block, for one who comes from outside of the loops."""
     return clock.stopped() if isinstance(clock, VirtualClock) else nullcontext()

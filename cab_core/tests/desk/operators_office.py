@@ -55,18 +55,22 @@ class Office:
 
     @classmethod
     def made(cls, folder: Path, *symbols: str, bars: int, overrides: tuple[str, ...] = ()) -> Office:
-        strategy = folder / "clockwork.py"
-        strategy.write_text(CLOCKWORK)
+        (folder / "clockwork.py").write_text(CLOCKWORK)
         market = folder / "market"
         market.mkdir()
         for symbol in symbols:
             name = symbol.replace("/", "-")
             write_candles(market / f"{name}.csv", generate(symbol, bars // 96 + 1, 11)[:bars])
+        return cls.opened(folder, *symbols, overrides=overrides)
+
+    @classmethod
+    def opened(cls, folder: Path, *symbols: str, overrides: tuple[str, ...] = ()) -> Office:
+        """Return the office that was made in a folder."""
         given = (
             "MODE=paper",
             "EXCHANGE=gateio",
             f"SYMBOLS={','.join(symbols)}",
-            f"STRATEGY_SET={strategy}",
+            f"STRATEGY_SET={folder / 'clockwork.py'}",
             "STRATEGY_MODE=weighted",
             "TREND_UNKNOWN_POLICY=allow",
             "VOLUME_FILTER_ENABLED=false",
