@@ -8,9 +8,13 @@ import time
 import traceback
 
 import pytest
-from people import GROUP, buttons, running_bot, telegram
+from people import ADMIN, GROUP, buttons, running_bot, telegram
 
 from cab_core.sdk import Alert, CabError, Severity
+from cab_notifier_telegram.chat import Chat
+from cab_notifier_telegram.gate import Gate
+from cab_notifier_telegram.listening import Outage, listen
+from cab_notifier_telegram.mute import Mute
 
 CRITICAL = Alert(
     Severity.CRITICAL,
@@ -136,6 +140,29 @@ async def test_commands_go_on_by_themselves_after_an_outage(people, bot, caplog)
     told = [entry.getMessage() for entry in caplog.records if entry.name == "cab.telegram"]
     assert sum("does not answer" in text for text in told) == 1  # not at each of its tries
     assert sum("answers again" in text for text in told) == 1
+
+
+@pytest.mark.catalogue(141)
+async def test_a_command_outlives_an_outage_of_its_answer(people, notifier, desk, caplog):
+    line = notifier._opened()
+    chat = Chat(
+        desk=desk,
+        line=line,
+        gate=Gate(GROUP, {ADMIN}),
+        admins={ADMIN},
+        username=await line.open(),
+        mute=Mute(),
+        now=time.time,
+    )
+    people.faults({"method": "sendMessage", "status": 502, "times": 6})
+    people.write("/health")
+    listening = asyncio.create_task(listen(chat, Outage(first_pause_s=0.001), {}))
+    (call,) = await people.answers(1)
+    assert "healthy" in call["text"]
+    await people.done()
+    assert sum("does not answer" in entry.getMessage() for entry in caplog.records) == 1
+    listening.cancel()
+    await asyncio.wait([listening])
 
 
 async def test_without_a_network_attending_waits_and_ends_at_once(people, desk):

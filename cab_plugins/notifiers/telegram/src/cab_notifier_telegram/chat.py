@@ -56,6 +56,7 @@ class Chat:
     now: Callable[[], float]
     strangers: Strangers = attrs.field(factory=Strangers)
     _flood: Flood = attrs.field(factory=Flood, init=False)
+    _admitted: int = attrs.field(default=-1, init=False)
     _noted_s: float = attrs.field(default=float("-inf"), init=False)
 
     async def take(self, update: Update) -> Kept:
@@ -81,7 +82,7 @@ class Chat:
             if ruling is Ruling.STALE:
                 await self._note_late(call, name)
                 return {}
-            if not _is_second_step(call, name) and not self._flood.admits(call.user, self.now()):
+            if not self._is_admitted(call, name):
                 await self._slow_down(call)
                 return {}
             return await self._answered(call, name, argument)
@@ -98,6 +99,15 @@ class Chat:
         command, _, addressed = first.partition("@")
         ours = command.startswith("/") and addressed.lower() in ("", self.username.lower())
         return (command[1:].lower(), argument.strip()) if ours else ("", "")
+
+    def _is_admitted(self, call: Call, name: str) -> bool:
+        """Count a command, once however often its answer fails; its second step belongs to it."""
+        if call.update_id == self._admitted or _is_second_step(call, name):
+            return True
+        if not self._flood.admits(call.user, self.now()):
+            return False
+        self._admitted = call.update_id
+        return True
 
     async def _note_late(self, call: Call, name: str) -> None:
         late_s, now_s = self.now() - call.sent_s, self.now()
@@ -234,7 +244,7 @@ class Chat:
 
 
 def _is_second_step(call: Call, name: str) -> bool:
-    """Say whether a confirmation is answered, which belongs to a command that was counted."""
+    """Say whether a confirmation is answered."""
     return call.query is not None and name in (replies.CONFIRM, replies.CANCEL)
 
 

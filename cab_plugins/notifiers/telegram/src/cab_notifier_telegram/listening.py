@@ -14,7 +14,7 @@ from cab_core.sdk import CabError
 from cab_notifier_telegram import confirm
 from cab_notifier_telegram.chat import CHANGING, OTHERS, Chat, Kept
 from cab_notifier_telegram.commands import READING
-from cab_notifier_telegram.line import ConflictError, Line, RefusedByTelegramError
+from cab_notifier_telegram.line import BusyError, ConflictError, Line, RefusedByTelegramError
 
 log = logging.getLogger("cab.telegram")
 
@@ -70,11 +70,11 @@ async def listen(chat: Chat, outage: Outage, failed: dict[int, int]) -> None:
     while True:
         try:
             updates = await chat.line.updates(last)
-            outage.over()
             for update in updates:
                 if last is None or update.update_id > last:
                     await _finished(_taken(chat, update, failed))
                     last = update.update_id
+            outage.over()
         except CabError as error:
             if not _is_passing(error):
                 raise
@@ -98,14 +98,19 @@ async def _taken(chat: Chat, update: Update, failed: dict[int, int]) -> None:
     if failed[number] > TRIES:
         log.error("update %d failed %d times and is left out", number, TRIES)
     else:
-        kept = await chat.take(update)
+        try:
+            kept = await chat.take(update)
+        except CabError as error:
+            if _is_passing(error):
+                failed.pop(number)  # an outage says nothing against the update
+            raise
     await chat.desk.keep({**kept, LAST: str(number)})
     failed.clear()
 
 
 def _is_passing(error: CabError) -> bool:
     """Say whether it is about the line and passes; errors of the bot's own database are not."""
-    return error.where == "TELEGRAM_API_URL" or isinstance(error, ConflictError)
+    return error.where == "TELEGRAM_API_URL" or isinstance(error, ConflictError | BusyError)
 
 
 async def publish(line: Line, chat: int | None, users: Mapping[int, bool]) -> None:
