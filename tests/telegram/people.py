@@ -51,10 +51,15 @@ class Server:
 
 @attrs.define
 class People:
-    """Those who write to one bot, and what it answered."""
+    """Those who write to one bot, and what it answered.
+
+    Attributes:
+        keys: the idempotency keys of confirmed commands, for tests to remember.
+    """
 
     url: str
     token: str
+    keys: dict[str, str] = attrs.field(factory=dict)
     _numbers: Any = attrs.field(factory=lambda: itertools.count(5000))
 
     def control(self, verb: str, body: Any = None) -> dict[str, Any]:

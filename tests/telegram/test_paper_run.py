@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from people import ADMIN, GROUP, READER, buttons
 
 from cab_core.app.attending import attended
 from cab_core.app.desk.desk import Filter
+from cab_core.app.desk.port import DeskPort
 from cab_core.app.market_choice import parse_market
 from cab_core.app.run import run_paper
 from cab_core.settings import load_settings
@@ -38,11 +40,21 @@ async def commanded(people, command, sign):
     people.write(f"/{command}")
     calls = await people.until(lambda calls: any(label in buttons(call) for call in calls[before:]))
     (offered,) = (buttons(call) for call in calls[before:] if label in buttons(call))
-    people.press(offered[label])
+    pressed = people.press(offered[label])
+    people.keys[command] = f"tg:{pressed['update_id']}"
     calls = await people.until(lambda calls: sign in calls[-1].get("text", ""), "editMessageText")
     return calls[-1]["text"]
 
 
+async def delivered_again(running, people):
+    """Carry out the confirmed pause as after a crash: with the same key, now that trading was resumed."""
+    port = DeskPort(running.desk, running.desk.store, "notifier:telegram")
+    key = people.keys["pause"]
+    done = await port.do("pause", actor=f"telegram:{ADMIN}", role="admin", reason="/pause by Anna", key=key)
+    return done["trace_id"], [each.state for each in (await running.desk.status()).symbols]
+
+
+@pytest.mark.catalogue(139)
 async def test_a_run_is_paused_resumed_and_stopped_through_the_chat(tmp_path, people):
     settings, seen = settings_of(tmp_path, people), {}
 
@@ -55,6 +67,7 @@ async def test_a_run_is_paused_resumed_and_stopped_through_the_chat(tmp_path, pe
             seen["paused"] = await commanded(people, "pause", "paused")
             seen["status"] = await running.desk.status()
             seen["resumed"] = await commanded(people, "resume", "running")
+            seen["again"] = await delivered_again(running, people)
             people.write("/stop", user=READER)
             await people.until(lambda calls: any("not viewer" in call.get("text", "") for call in calls))
             seen["audit"], _ = await running.desk.audit(Filter())
@@ -73,6 +86,7 @@ async def test_a_run_is_paused_resumed_and_stopped_through_the_chat(tmp_path, pe
     ]
     trace_id = seen["audit"][-1].trace_id
     assert trace_id in seen["paused"]
+    assert seen["again"] == (trace_id, ["running"])  # the first answer again, and no second effect
     assert visit(settings.db_path, verify_journal) == []
     assert any("PAPER" in text and "BTC/USDT" in text for text in people.texts())
     assert any("stopped" in call["text"] for call in people.calls("editMessageText"))
