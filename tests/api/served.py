@@ -74,9 +74,12 @@ class ServedBot:
         assert self._loop is not None
         assert self._over is not None
         assert self._thread is not None
-        self._loop.call_soon_threadsafe(self._over.set)
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(30)
         assert not self._thread.is_alive()
+        if self._failure is not None:
+            raise self._failure
 
     def client(self, role: str = "", **more: Any) -> httpx.Client:
         """Return a client with the token of a role, or none."""
@@ -146,7 +149,10 @@ class ServedBot:
                 serving = asyncio.create_task(serve(service, taken))
                 async with published(service, self.url):
                     self._opened.set()
-                    await self._over.wait()
+                    over = asyncio.create_task(self._over.wait())
+                    await asyncio.wait({over, serving}, return_when=asyncio.FIRST_COMPLETED)
+                    if serving.done():
+                        self._failure = serving.exception()
                     serving.cancel()
                     await asyncio.gather(serving, return_exceptions=True)
                     await session.orchestrator.stop("test")

@@ -14,6 +14,7 @@ from cab_core.api.serve import local_token, login_link, published, serve, url_of
 from cab_core.api.service import Scrape, Service
 from cab_core.api.stream import Hub
 from cab_core.api.token_book import StoredTokens
+from cab_core.api.web import web_router
 from cab_core.app.desk.live import LiveDesk
 from cab_core.app.run import View
 from cab_core.app.running import Running
@@ -72,7 +73,7 @@ def api_view(taken: socket.socket, say: Callable[[str, str], None]) -> View:
         service = service_of_run(running, taken.getsockname()[1], _nothing, lambda _: None)
         async with published(service, url):
             say(url, login_link(service, url))
-            await serve(service, taken)
+            await serve(service, taken, [web_router()])
 
     return view
 
@@ -84,7 +85,7 @@ def hosted_view(settings: Settings, serve: Callable[[Gate, Running], None]) -> V
     async def view(running: Running) -> None:
         service = service_of_run(running, settings.port, _nothing, lambda _: None)
         async with published(service, url):
-            serve(make_app(service), running)
+            serve(make_app(service, [web_router()]), running)
             try:
                 await asyncio.Event().wait()
             finally:

@@ -16,7 +16,7 @@ from litestar.typing import FieldDefinition
 
 from cab_core import __version__
 from cab_core.api.examples import EXAMPLES
-from cab_core.api.routes.shared import LONGEST_WORD, MOST_MS
+from cab_core.api.routes.shared import LONGEST_WORD
 from cab_core.api.stream import RING
 
 _ABOUT = f"""\
@@ -94,12 +94,6 @@ _SPECIAL: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
-#: Bounds of parameters that may be left out; Litestar forgets them there.
-_BOUNDS: Mapping[str, Mapping[str, Any]] = {
-    "integer": {"minimum": 0, "maximum": MOST_MS},
-    "string": {"maxLength": LONGEST_WORD},
-}
-
 #: Names that Litestar gives to the pages of lists.
 _PAGE = re.compile(r"Page_cab_core\.app\.desk\.views\.(\w+)_")
 
@@ -157,10 +151,10 @@ def completed(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_null(parameter: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema of a parameter that may be left out: a query has no null, but bounds."""
+    """Return the schema of a text that may be left out: a query has no null, but it has a bound."""
     schema: dict[str, Any] = parameter["schema"]
     kinds = [each for each in schema.get("oneOf", ()) if each != {"type": "null"}]
-    return {**kinds[0], **_BOUNDS[kinds[0]["type"]]} if len(kinds) == 1 else schema
+    return {**kinds[0], "maxLength": LONGEST_WORD} if len(kinds) == 1 else schema
 
 
 def _complete(responses: dict[str, Any], *, conditional: bool) -> None:

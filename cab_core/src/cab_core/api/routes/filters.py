@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cab_core.api.routes.shared import After, Instant, Level, Limit, Symbol, Text, Word
+from cab_core.api.routes.shared import MOST_MS, After, Level, Limit, Since, Symbol, Text, Until, Word
 from cab_core.app.desk.desk import Filter
 
 
@@ -14,8 +14,8 @@ def rows(
     trace_id: Word = None,
     action: Word = None,
     text: Text = "",
-    since_ms: Instant = None,
-    until_ms: Instant = None,
+    since_ms: Since = 0,
+    until_ms: Until = MOST_MS,
 ) -> Filter:
     """Return the filter of orders and fills."""
     return Filter(
@@ -26,8 +26,8 @@ def rows(
         trace_id=trace_id,
         action=action,
         text=text,
-        since_ms=since_ms,
-        until_ms=until_ms,
+        since_ms=since_ms or None,
+        until_ms=None if until_ms == MOST_MS else until_ms,
     )
 
 
@@ -38,8 +38,8 @@ def decided(
     trace_id: Word = None,
     action: Word = None,
     text: Text = "",
-    since_ms: Instant = None,
-    until_ms: Instant = None,
+    since_ms: Since = 0,
+    until_ms: Until = MOST_MS,
 ) -> Filter:
     """Return the filter of decisions and of the audit."""
     return rows(limit, after, symbol, None, trace_id, action, text, since_ms, until_ms)
@@ -52,8 +52,8 @@ def closed(
     strategy: Word = None,
     trace_id: Word = None,
     text: Text = "",
-    since_ms: Instant = None,
-    until_ms: Instant = None,
+    since_ms: Since = 0,
+    until_ms: Until = MOST_MS,
 ) -> Filter:
     """Return the filter of round trips."""
     return rows(limit, after, symbol, strategy, trace_id, None, text, since_ms, until_ms)
@@ -66,8 +66,8 @@ def logged(
     trace_id: Word = None,
     level: Level = None,
     text: Text = "",
-    since_ms: Instant = None,
-    until_ms: Instant = None,
+    since_ms: Since = 0,
+    until_ms: Until = MOST_MS,
 ) -> Filter:
     """Return the filter of log lines."""
     return Filter(
@@ -77,8 +77,8 @@ def logged(
         trace_id=trace_id,
         level=level,
         text=text,
-        since_ms=since_ms,
-        until_ms=until_ms,
+        since_ms=since_ms or None,
+        until_ms=None if until_ms == MOST_MS else until_ms,
     )
 
 

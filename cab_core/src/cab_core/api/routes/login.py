@@ -11,11 +11,11 @@ from litestar.params import FromQuery
 
 from cab_core.api.auth import CODE, Credentials, Identity
 from cab_core.api.gate import passed
-from cab_core.api.login_page import login_page
 from cab_core.api.problems import ApiError
 from cab_core.api.routes.shared import AnyRequest, Given, may
 from cab_core.api.service import Service
 from cab_core.api.sessions import SESSION_S
+from cab_core.api.web.render import login_page
 from cab_core.app.desk.commands import Role
 
 

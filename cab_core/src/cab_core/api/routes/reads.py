@@ -9,7 +9,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import PathParameter, QueryParameter, SkipValidation
 
 from cab_core.api.routes import filters
-from cab_core.api.routes.shared import Given, Instant, Page, Symbol, may, page_of
+from cab_core.api.routes.shared import Given, Page, Since, Symbol, may, page_of
 from cab_core.app.desk import views
 from cab_core.app.desk.commands import Role
 from cab_core.app.desk.desk import Filter
@@ -86,11 +86,11 @@ async def trades(service: Given, wanted: Wanted) -> Page[views.TradeView]:
 @get("/equity", summary="Equity and drawdown", tags=_TRADING, **may(Role.VIEWER))
 async def equity(
     service: Given,
-    since_ms: Instant = None,
+    since_ms: Since = 0,
     points: Annotated[int, QueryParameter(ge=2, le=5000, description="Points, at most.")] = 1000,
 ) -> list[views.EquityPointView]:
     """Return the curve, oldest first, thinned."""
-    return await service.desk.equity(since_ms, points)
+    return await service.desk.equity(since_ms or None, points)
 
 
 @get("/candles", summary="Candles with what belongs on their chart", tags=_TRADING, **may(Role.VIEWER, 404))

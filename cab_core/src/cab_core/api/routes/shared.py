@@ -145,8 +145,11 @@ Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=PAGE, description="Row
 After: TypeAlias = Annotated[
     str, QueryParameter(description="The `next` of the page before.", max_length=400, format="cursor")
 ]
-Instant: TypeAlias = Annotated[
-    int | None, QueryParameter(ge=0, le=MOST_MS, description="Epoch milliseconds, UTC.")
+Since: TypeAlias = Annotated[
+    int, QueryParameter(ge=0, le=MOST_MS, description="From then on: epoch milliseconds, UTC; 0 for all.")
+]
+Until: TypeAlias = Annotated[
+    int, QueryParameter(ge=0, le=MOST_MS, description="Before then: epoch milliseconds, UTC.")
 ]
 Level: TypeAlias = Annotated[
     Literal["debug", "info", "warning", "error", "critical"] | None,
