@@ -17,6 +17,7 @@ from cab_core.storage import (
     journal_rows,
     kv_load,
     kv_save,
+    load_audit,
     load_fills,
     load_positions,
     load_reconciliations,
@@ -159,6 +160,12 @@ def test_a_position_is_reduced_by_force_only(capsys: pytest.CaptureFixture[str])
         DATABASE, lambda conn: [row.payload for row in journal_rows(conn) if row.kind == "position.adjusted"]
     )
     assert [json.loads(payload)["reason"] for payload in recorded] == ["external_sell"]
+    fixed, by_force = [row.entry for row in visit(DATABASE, load_audit)]
+    assert fixed.before["options"] == {"fix": True, "force_sync": False, "adopt": False}
+    assert (by_force.action, by_force.target, by_force.surface) == ("reconcile", "BTC/USDT", "cli")
+    assert by_force.actor.startswith("cli:")
+    assert by_force.before["options"]["force_sync"]
+    assert by_force.after == {"corrected": forced["corrected"], "left": []}
     assert visit(DATABASE, verify_journal) == []
     assert told(capsys, 0)["clean"]
     assert invoke(["verify"]) == 0

@@ -20,7 +20,7 @@ from cab_core.cycle import context as contexts
 from cab_core.cycle.announce import Announcer
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.execute_trade import Execution
-from cab_core.cycle.reconcile import Reconciler, Reconciliation
+from cab_core.cycle.reconcile import Reconciler, Reconciliation, as_data
 from cab_core.cycle.settlement import Settlement
 from cab_core.cycle.standing import Standing
 from cab_core.cycle.trader import Planned, Trader
@@ -36,7 +36,16 @@ from cab_core.ports import EventBus, Remembered, Storage
 from cab_core.safety.instance_lock import instance_lock
 from cab_core.sdk import Broker, BrokerState
 from cab_core.settings import Settings
-from cab_core.storage import Connection, NoDatabaseError, PaperState, Store, load_state, visit
+from cab_core.storage import (
+    AuditEntry,
+    Connection,
+    NoDatabaseError,
+    PaperState,
+    Store,
+    load_state,
+    visit,
+    write_audit,
+)
 from cab_core.storage.beside import RecordsBeside
 from cab_core.storage.records import Records
 
@@ -54,11 +63,13 @@ class Wish:
         fix: make the corrections that need no further look.
         force: shrink a position at once.
         adopt: take over base that the bot did not buy.
+        actor: who wants it, for the audit trail.
     """
 
     fix: bool = False
     force: bool = False
     adopt: bool = False
+    actor: str = "cli:unknown"
 
     @property
     def writes(self) -> bool:
@@ -95,8 +106,31 @@ async def reconcile(settings: Settings, symbols: Sequence[str], wish: Wish) -> l
         LockedError: something is to be corrected while a bot runs.
         CabError: the venue or the database did not answer.
     """
-    async with _opened(settings, wish) as reconciler:
-        return [await _compared(reconciler, symbol, wish) for symbol in symbols]
+    async with _opened(settings, wish) as (reconciler, store):
+        compared = []
+        for symbol in symbols:
+            compared.append(await _compared(reconciler, symbol, wish))
+            if store is not None:
+                await _audit(store, compared[-1], wish)
+        return compared
+
+
+async def _audit(store: Store, compared: Compared, wish: Wish) -> None:
+    """Note who corrected what; the corrections themselves are journalled with their own rows."""
+    options = {"fix": wish.fix, "force_sync": wish.force, "adopt": wish.adopt}
+    entry = AuditEntry(
+        actor=wish.actor,
+        role="admin",
+        surface="cli",
+        action="reconcile",
+        target=compared.symbol,
+        before={"options": options, "findings": [as_data(finding) for finding in compared.findings]},
+        after={"corrected": list(compared.corrected), "left": [as_data(found) for found in compared.left]},
+        outcome="ok" if compared.skipped is None else f"failed: {compared.skipped}",
+        trace_id=SystemIds().trace_id(),
+    )
+    now_ms = SystemClock().now_ms()
+    await store.transact(lambda conn: write_audit(conn, entry, now_ms))
 
 
 def require_account(settings: Settings, wish: Wish) -> None:
@@ -168,18 +202,19 @@ async def _patiently(reconciler: Reconciler, symbol: str, wish: Wish) -> Reconci
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, wish: Wish) -> AsyncIterator[Reconciler]:
+async def _opened(settings: Settings, wish: Wish) -> AsyncIterator[tuple[Reconciler, Store | None]]:
     async with AsyncExitStack() as stack:
         bus: EventBus = MemoryBus()
+        store: Store | None = None
         where = settings.database_url.reveal() or settings.db_path
         if wish.writes:
             _lock(stack, settings)
             opened = event_bus(settings.event_bus_url, SystemIds().trace_id(), log.critical)
             bus = (await stack.enter_async_context(opened)).bus
-            store = await Store.open(where)
-            stack.push_async_callback(store.close)
-            storage: Storage = Records(store, settings.exchange if settings.mode == "live" else "paper")
-            state: BrokerState = PaperState(store)
+            store = writer = await Store.open(where)
+            stack.push_async_callback(writer.close)
+            storage: Storage = Records(writer, settings.exchange if settings.mode == "live" else "paper")
+            state: BrokerState = PaperState(writer)
         else:
             storage = state = RecordsBeside(where)
         past = await storage.remember()
@@ -193,7 +228,7 @@ async def _opened(settings: Settings, wish: Wish) -> AsyncIterator[Reconciler]:
             virtual = VirtualClock(past.as_of_ms or SystemClock().now_ms())
             await stack.enter_async_context(virtual.joined())
             clock, broker = virtual, _paper(settings, config, past, state, virtual)
-        yield _reconciler(settings, config, past, storage, broker, clock, bus)
+        yield _reconciler(settings, config, past, storage, broker, clock, bus), store
 
 
 def _lock(stack: AsyncExitStack, settings: Settings) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cab_core.cli.actor import system_actor
 from cab_core.cli.base import cab_group, load, settings_options
 from cab_core.cli.output import emit, table
 from cab_core.errors import ExitCode, NotRunningError, RefusedError, UsageError
@@ -64,9 +65,9 @@ def ack(reason: str, by: str, as_json: bool, config: Path | None, overrides: Seq
             fix="wait until it has finished; see: cab dms status",
         )
     database = database_file(settings)
-    latch = acknowledge(
-        database, reason=reason.strip(), by=by or f"cli:{_user()}", now_ms=time.time_ns() // 1_000_000
-    )
+    actor, now_ms = by or system_actor(), time.time_ns() // 1_000_000
+    _audit_ack(settings, actor, reason.strip(), now_ms)
+    latch = acknowledge(database, reason=reason.strip(), by=actor, now_ms=now_ms)
     kept = None if latch is None else acknowledged_file(database)
     text = "nothing to acknowledge" if latch is None else f"released; the report is kept in {kept}"
     emit({"acknowledged": latch, "kept": kept}, as_json, lambda: click.echo(text))
@@ -95,6 +96,26 @@ def watch(act: bool, as_json: bool, config: Path | None, overrides: Sequence[str
     told = {"pid": holder.pid, "dead": bool(reason), "reason": reason or "it was stopped", "acted": act}
     emit(told, as_json, lambda: click.echo(f"process {holder.pid}: {told['reason']}"))
     return ExitCode.PROBLEMS if reason else ExitCode.OK
+
+
+def _audit_ack(settings: Settings, actor: str, reason: str, now_ms: int) -> None:
+    """Note who lets the bot start again. A database that is gone keeps nobody from it."""
+    from cab_core.storage import AuditEntry, NoDatabaseError, visit, write_audit
+
+    latch = _latch(settings)
+    if latch is None:
+        return
+    entry = AuditEntry(
+        actor=actor,
+        role="admin",
+        surface="cli",
+        action="dms.ack",
+        before={"latched": True, "since": latch.since, "reason": latch.reason},
+        after={"latched": False, "reason": reason},
+    )
+    where = settings.database_url.reveal() or settings.db_path
+    with suppress(NoDatabaseError):
+        visit(where, lambda conn: write_audit(conn, entry, now_ms), read_only=False)
 
 
 def _latch(settings: Settings) -> Latch | None:
@@ -156,10 +177,3 @@ def _print_status(told: dict[str, Any]) -> None:
 
 def _amounts(amounts: Any) -> str:
     return ", ".join(f"{symbol} {amount:f}" for symbol, amount in amounts.items()) or "nothing"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return "unknown"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cab_core.cli.actor import system_actor
 from cab_core.cli.base import cab_command, load, settings_options
 from cab_core.cli.output import emit, table
 from cab_core.errors import ExitCode, NotFoundError
@@ -59,7 +60,7 @@ def command(
     from cab_core.app.reconcile import Wish, reconcile, require_account
 
     settings = load(config, overrides, require_run=True).settings
-    wish = Wish(fix=fix, force=force_sync, adopt=adopt)
+    wish = Wish(fix=fix, force=force_sync, adopt=adopt, actor=system_actor())
     symbols = _symbols(symbol, settings.symbols)
     require_account(settings, wish)
     compared = asyncio.run(reconcile(settings, symbols, wish))

@@ -83,6 +83,8 @@ JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("logs", "command", "Search and follow the log."),
             Entry("token", "group", "Make, list and revoke the tokens of the HTTP API."),
             Entry("completion", "command", "Print the script that completes commands in a shell."),
+            Entry("audit", "group", "Show who changed what, and check the record of it."),
+            Entry("notify", "group", "Try the ways on which alerts reach people."),
             Entry("dms", "group", "See and release what the dead man's switch has done."),
             Entry("maintenance", "group", "Back up, restore, check and tidy the database."),
             Entry(
