@@ -137,6 +137,7 @@ async def test_commands_go_on_by_themselves_after_an_outage(people, bot, caplog)
     await bot()
     people.write("/health")
     await people.answers(1)
+    await people.done()
     told = [entry.getMessage() for entry in caplog.records if entry.name == "cab.telegram"]
     assert sum("does not answer" in text for text in told) == 1  # not at each of its tries
     assert sum("answers again" in text for text in told) == 1
