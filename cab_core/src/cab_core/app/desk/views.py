@@ -11,6 +11,48 @@ from typing import Any
 
 import attrs
 
+from cab_core.app.desk.rows import (
+    AuditView,
+    ConfigRow,
+    FillView,
+    LogLine,
+    OrderView,
+    PluginView,
+    RunView,
+    TradeView,
+)
+
+__all__ = [
+    "AccountView",
+    "AuditView",
+    "CandlesView",
+    "Component",
+    "ConfigRow",
+    "Decision",
+    "EquityPointView",
+    "FillView",
+    "HaltView",
+    "Health",
+    "LimitView",
+    "LogLine",
+    "LoopView",
+    "Marker",
+    "OrderView",
+    "PluginView",
+    "PositionView",
+    "PriceLine",
+    "Ready",
+    "RegimeView",
+    "RiskView",
+    "RunView",
+    "SignalsView",
+    "SourceView",
+    "Status",
+    "StrategyVote",
+    "SymbolStatus",
+    "TradeView",
+]
+
 
 @attrs.frozen(slots=True, kw_only=True)
 class Component:
@@ -239,72 +281,6 @@ class Status:
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class OrderView:
-    """One attempt of an order intent. Exactly one of ``cost`` (quote) and ``quantity`` (base) sizes it."""
-
-    client_id: str
-    key: str
-    attempt: int
-    symbol: str
-    side: str
-    purpose: str
-    type: str
-    state: str
-    cost: Decimal | None
-    quantity: Decimal | None
-    reference: Decimal | None
-    trigger_price: Decimal | None
-    limit_price: Decimal | None
-    reason: str
-    trace_id: str
-    created_ms: int
-    sent_ms: int | None
-    updated_ms: int
-    order_id: str | None
-    message: str
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class FillView:
-    """One own trade. ``value`` is quantity times price; one made outside of the bot has no ``trace_id``."""
-
-    exchange: str
-    symbol: str
-    trade_id: str
-    client_id: str
-    side: str
-    quantity: Decimal
-    price: Decimal
-    value: Decimal
-    fee: Decimal
-    fee_currency: str
-    ts_ms: int
-    trace_id: str = ""
-    reason: str = ""
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class TradeView:
-    """One round trip, from entry to flat. Money in quote."""
-
-    symbol: str
-    opened_ms: int
-    closed_ms: int
-    quantity: Decimal
-    entry_price: Decimal
-    exit_price: Decimal
-    cost: Decimal
-    proceeds: Decimal
-    fees_quote: Decimal
-    pnl: Decimal
-    pnl_pct: float
-    entry_reason: str
-    exit_reason: str
-    votes: Sequence[str]
-    trace_id: str
-
-
-@attrs.frozen(slots=True, kw_only=True)
 class StrategyVote:
     """What one strategy said at the last candle of one symbol.
 
@@ -374,71 +350,3 @@ class CandlesView:
     volume: Sequence[float]
     markers: Sequence[Marker]
     lines: Sequence[PriceLine]
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class PluginView:
-    """One installed plugin and what became of it."""
-
-    id: str
-    kind: str
-    name: str
-    dist: str
-    version: str
-    origin: str
-    status: str
-    reason: str
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class ConfigRow:
-    """One setting as it is in force; a secret's value is masked."""
-
-    name: str
-    value: str
-    source: str
-    default: str
-    help: str
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class LogLine:
-    """One line of the log."""
-
-    timestamp: str
-    level: str
-    module: str
-    symbol: str
-    trace_id: str
-    message: str
-    context: Mapping[str, Any]
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class RunView:
-    """One recorded backtest; ``figures`` are those of its summary."""
-
-    run_id: str
-    symbols: Sequence[str]
-    from_ms: int | None
-    to_ms: int | None
-    strategies: Sequence[str]
-    figures: Mapping[str, Any]
-    report: str | None
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class AuditView:
-    """One mutation: who did what from where, what it was before and after."""
-
-    seq: int
-    ts_ms: int
-    actor: str
-    role: str
-    surface: str
-    action: str
-    target: str
-    before: Any
-    after: Any
-    outcome: str
-    trace_id: str
