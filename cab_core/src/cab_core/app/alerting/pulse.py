@@ -10,6 +10,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from cab_core.plugins.isolation import describe, endure
+
 log = logging.getLogger("cab.alerts.pulse")
 
 #: Seconds of real time between looks.
@@ -23,14 +25,10 @@ async def every(
     woken = wake or asyncio.Event()
     failing = False
     while True:
-        try:
-            await step()
-        except Exception as error:
-            if not failing:  # a supervisor: whatever goes wrong now, the next look comes
-                log.exception("alerts or reports were not looked after: %s", error)
-            failing = True
-        else:
-            failing = False
+        error = await endure(step)
+        if error is not None and not failing:
+            log.error("alerts or reports were not looked after: %s", describe(error), exc_info=error)
+        failing = error is not None
         try:
             async with asyncio.timeout(poll_s):
                 await woken.wait()
