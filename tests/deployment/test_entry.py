@@ -61,7 +61,7 @@ class Container:
         )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def container(dockerfile: Instructions) -> Iterator[Container]:
     stage: dict[str, str] = {}
     environment: dict[str, str] = {}
@@ -120,6 +120,10 @@ def until(holds: Callable[[], bool], process: subprocess.Popen[str], seconds: fl
         time.sleep(0.05)
 
 
+def test_without_a_bot_it_is_not_healthy(container: Container) -> None:
+    assert container.run(*container.check).returncode != 0
+
+
 def test_it_trades_is_healthy_and_ends_at_sigterm(container: Container) -> None:
     candles = container.data / "BTC-USDT_15m.csv.gz"
     process = container.start(*container.command, "--market", f"file:{candles}", "--speed", "900", "--json")
@@ -139,7 +143,3 @@ def test_it_trades_is_healthy_and_ends_at_sigterm(container: Container) -> None:
     kept = Path(json.loads(backup.stdout)["file"])
     assert kept.parent == container.data / "backups"
     assert kept.stat().st_uid == database.stat().st_uid
-
-
-def test_without_a_bot_it_is_not_healthy(container: Container) -> None:
-    assert container.run(*container.check).returncode != 0

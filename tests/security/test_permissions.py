@@ -20,9 +20,9 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-@pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct, scope="module")
-def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which a bot has traded and a backup was taken, under a umask."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a bot has traded and a backup was taken, under the umask that protects least."""
     folder = tmp_path_factory.mktemp("bot")
     write_candles(folder / "BTC-USDT_15m.csv.gz", generate("BTC/USDT", 2, 3))
     environment = {
@@ -40,7 +40,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             [sys.executable, "-c", PROGRAM, *command],
             cwd=folder,
             env=environment,
-            umask=request.param,
+            umask=0o000,
             capture_output=True,
             text=True,
             check=False,

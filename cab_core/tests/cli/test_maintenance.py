@@ -316,7 +316,6 @@ def older(path: Path) -> None:
         conn.exec_driver_sql("INSERT INTO paper_state (key, value) VALUES ('balance', '3')")
 
 
-@pytest.mark.catalogue(91)
 def test_an_upgrade_backs_up_first_and_the_backup_leads_back(run: Run, database: Path) -> None:
     older(database)
     store_again(database)
