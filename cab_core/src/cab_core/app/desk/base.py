@@ -155,7 +155,7 @@ class DatabaseDesk:
             NotFoundError: with the nearest one.
         """
         known = self.settings.symbols
-        if symbol is None or symbol in known:
+        if symbol is None or symbol in known or not known:
             return
         near = nearest(symbol, known)
         fix = f"did you mean {near}?" if near else f"this bot trades {', '.join(known)}"

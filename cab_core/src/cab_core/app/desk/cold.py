@@ -18,7 +18,7 @@ from cab_core.app.desk.risk import halt_views, saved_limits
 from cab_core.app.history import account_now
 from cab_core.errors import CabError, ConfigError, NotRunningError
 from cab_core.plugins.inventory import take_inventory
-from cab_core.storage import Connection, active_halts, intents_open, load_halts
+from cab_core.storage import Connection, active_halts, intents_open, last_candles, load_halts
 from cab_core.storage.meta import get_meta
 from cab_core.storage.pages import newest_traces
 
@@ -99,7 +99,8 @@ class ColdDesk(DatabaseDesk):
         now_ms, _ = account_now(conn)
         book = saved_book(conn, settings)
         mode, _, market = (get_meta(conn, "account") or settings.mode).partition(":")
-        shown = settings.symbols if symbol is None else (symbol,)
+        known = settings.symbols or tuple(sorted(last_candles(conn)))
+        shown = known if symbol is None else (symbol,)
         held = self._positions(conn)
         newest = {trace.symbol: decision_of(trace) for trace in newest_traces(conn, shown)}
         return views.Status(
@@ -122,7 +123,7 @@ class ColdDesk(DatabaseDesk):
                 )
                 for each in shown
             ],
-            account=None if book is None else account_view(book, settings.symbols),
+            account=None if book is None else account_view(book, known),
             halts=halt_views(active_halts(load_halts(conn), now_ms)),
             limits=saved_limits(conn, settings, now_ms),
             regime=saved_regime(conn, settings, now_ms),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 
 import attrs
@@ -24,7 +25,7 @@ from cab_core.app.running import Running
 from cab_core.app.seen_candles import TIMEFRAME
 from cab_core.clock import SystemClock
 from cab_core.cycle.supervise import State
-from cab_core.errors import CabError
+from cab_core.errors import CabError, StorageError
 from cab_core.plugins.registry import Plugins
 from cab_core.ports import Cycle
 from cab_core.storage import Connection, Store
@@ -161,8 +162,9 @@ class LiveDesk(DatabaseDesk):
         last = {symbol: _decision(cycle) for symbol, cycle in self.running.tally.last.items()}
         missing = [symbol for symbol in self.settings.symbols if symbol not in last]
         if missing:
-            found = await self.read(partial(newest_traces, symbols=missing))
-            last |= {trace.symbol: decision_of(trace) for trace in found}
+            with suppress(StorageError):  # what the session knows is shown though the database fails
+                found = await self.read(partial(newest_traces, symbols=missing))
+                last |= {trace.symbol: decision_of(trace) for trace in found}
         return last
 
     def _symbol(
