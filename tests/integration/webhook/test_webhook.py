@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 import pytest
 
+from cab_core.app.alerting.herald import Herald
 from cab_core.app.alerting.notifiers import callers_of
 from cab_core.app.alerting.pump import Pump
 from cab_core.app.config import plugins_for
@@ -246,3 +247,12 @@ async def test_a_name_that_turns_out_to_be_private_is_refused(tmp_path: Path) ->
 def test_a_webhook_without_a_secret_is_a_configuration_error(site: Site, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="WEBHOOK_SECRET"):
         _settings(tmp_path, f"WEBHOOK_URL={site.url}")
+
+
+def test_a_watcher_tells_people_beside_its_work(site: Site, tmp_path: Path) -> None:
+    herald = Herald(lambda: _webhook(site, tmp_path), "emergency.stop")
+    herald.say("the bot is dead, its positions are being closed")
+    herald.finish()
+    (post,) = site.posts
+    assert post[0].startswith("dms-")
+    assert post[1]

@@ -23,6 +23,7 @@ from cab_core.safety.heartbeat import Beat, Listener
 from cab_core.safety.latch import Latch, write_latch
 
 if TYPE_CHECKING:
+    from cab_core.app.alerting.herald import Herald
     from cab_core.settings import Settings
 
 log = logging.getLogger("cab.dms")
@@ -88,6 +89,7 @@ class Watcher:
     kernel: ProcessHandle | None
     listener: Listener | None
     _restarted: subprocess.Popen[bytes] | None = attrs.field(default=None, init=False)
+    _herald: Herald | None = attrs.field(default=None, init=False)
 
     def run(self) -> State:
         """Watch to the end and return `State.ENDED`, or `State.LATCHED` after positions were closed."""
@@ -97,6 +99,8 @@ class Watcher:
             self._act(self.machine.tick(time.monotonic(), successor=self._succeeded()))
         if self.machine.last is not None and self.kernel is None:
             log.warning("the dead man's switch ends: %s", self.machine.reason)
+        if self._herald is not None:
+            self._herald.finish()
         return self.machine.state
 
     def _wait(self) -> None:
@@ -161,6 +165,7 @@ class Watcher:
         """Close the positions while holding the lock: whoever starts a kernel now is sent away."""
         if not self.duty.flatten:
             log.critical("nobody watches over the open positions: %s", self.machine.reason)
+            self._tell(f"nobody watches over the open positions: {self.machine.reason}")
             self.machine.flattened()
             return
         from cab_core.safety.instance_lock import DEAD_MAN, instance_lock
@@ -184,11 +189,22 @@ class Watcher:
         latch = Latch(since_ms=_now_ms(), reason=self.machine.reason, last=self.machine.last)
         self._set(latch)
         log.critical("closing all positions: %s", latch.reason)
+        self._tell(f"the bot is dead, its positions are being closed: {latch.reason}")
         report = asyncio.run(flatten_until_done(self.duty.close_positions, _on_failure))
         self._set(attrs.evolve(latch, report=report))
         log.critical(
             "all positions are closed", extra={"context": {"sold": report.sold, "left": report.left}}
         )
+        sold = ", ".join(f"{symbol} {amount:f}" for symbol, amount in report.sold.items()) or "nothing"
+        self._tell(f"all positions are closed (sold: {sold}); nothing starts before: cab dms ack")
+
+    def _tell(self, text: str) -> None:
+        """Tell people, beside the work."""
+        if self._herald is None:
+            from cab_core.app.alerting.herald import Herald
+
+            self._herald = Herald(self.duty.settings, "emergency.stop")
+        self._herald.say(text)
 
     def _set(self, latch: Latch) -> None:
         """Set the latch. That it cannot be written is no reason to leave positions alone."""
