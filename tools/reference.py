@@ -16,6 +16,7 @@ import catalogue
 import grafana
 
 from cab_core import hookspecs
+from cab_core.api.reference import api_markdown, openapi_json
 from cab_core.app.verify import invariants_markdown
 from cab_core.cli.reference import cli_markdown
 from cab_core.events import reference_page
@@ -88,6 +89,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/settings.md": settings_markdown,
     "docs/reference/invariants.md": invariants_markdown,
     "docs/reference/failures.md": catalogue.catalogue_markdown,
+    "docs/reference/openapi.json": openapi_json,
+    "docs/reference/api.md": api_markdown,
     ".env.example": dotenv_example,
     **grafana.pages(),
 }

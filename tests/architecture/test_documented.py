@@ -20,7 +20,15 @@ def page(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["docs/reference/hooks.md", "docs/reference/cli.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "docs/reference/hooks.md",
+        "docs/reference/cli.md",
+        "docs/reference/openapi.json",
+        "docs/reference/api.md",
+    ],
+)
 def test_a_page_made_from_the_code_is_current(name: str) -> None:
     assert page(name) == reference.PAGES[name](), "run: python tools/reference.py"
 

@@ -78,6 +78,7 @@ class LiveDesk:
             "DB_PATH": str(self.database),
             "INSTANCE_LOCK_PATH": str(self.folder / "lock"),
             "LOG_FORMAT": "json",
+            "PORT": "0",
             "PLUGINS_ALLOWED": "strategy:scripted",
             "STRATEGY_SET": "scripted",
             "STRATEGY_MODE": "first",

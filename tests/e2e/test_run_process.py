@@ -77,6 +77,7 @@ class Desk:
             "SYMBOLS": ",".join(self.symbols),
             "DB_PATH": str(self.database),
             "INSTANCE_LOCK_PATH": str(self.folder / "lock"),
+            "PORT": "0",
             **more,
         }
 

@@ -22,6 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(row.name, raising=False)
     monkeypatch.setenv("INSTANCE_LOCK_PATH", str(tmp_path / "lock"))
     monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    monkeypatch.setenv("PORT", "0")
     return tmp_path
 
 

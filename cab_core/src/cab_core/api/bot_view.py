@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Callable
 
+from cab_core import __version__
 from cab_core.api.auth import COOKIE, Authenticator
 from cab_core.api.gate import Gate
 from cab_core.api.plugin import make_app
@@ -16,6 +17,7 @@ from cab_core.api.stream import Hub
 from cab_core.api.token_book import StoredTokens
 from cab_core.api.web import web_router
 from cab_core.app.desk.live import LiveDesk
+from cab_core.app.metering import Meter
 from cab_core.app.run import View
 from cab_core.app.running import Running
 from cab_core.app.session import SystemIds
@@ -35,10 +37,8 @@ def service_of_run(running: Running, port: int, metrics: Scrape, on_answer: Call
         metrics: the run's metrics.
         on_answer: told the status of every answer.
     """
-    desk = running.desk
-    if not isinstance(desk, LiveDesk):
-        raise TypeError("a run is served over its desk")
-    settings, bus, clock = running.settings, running.session.orchestrator.announcer.bus, SystemClock()
+    desk, settings = _desk(running), running.settings
+    bus, clock = running.session.orchestrator.announcer.bus, SystemClock()
     ids = SystemIds()
     hub = Hub(ids.trace_id(), clock.now_ms, most=settings.api_streams)
     bus.subscribe("*", hub.on_event)
@@ -60,6 +60,20 @@ def service_of_run(running: Running, port: int, metrics: Scrape, on_answer: Call
     )
 
 
+def metered(running: Running) -> Meter:
+    """Return the metrics of a run that has just been opened."""
+    meter = Meter.of(running.settings, _desk(running).plugins_loaded, __version__, SystemClock())
+    meter.connect(running.session.orchestrator.announcer.bus)
+    meter.attach(running)
+    return meter
+
+
+def _desk(running: Running) -> LiveDesk:
+    if not isinstance(running.desk, LiveDesk):
+        raise TypeError("a run is served over its desk")
+    return running.desk
+
+
 def api_view(taken: socket.socket, say: Callable[[str, str], None]) -> View:
     """Return a view that serves the API on a port that was taken before.
 
@@ -70,7 +84,8 @@ def api_view(taken: socket.socket, say: Callable[[str, str], None]) -> View:
 
     async def view(running: Running) -> None:
         url = url_of(taken)
-        service = service_of_run(running, taken.getsockname()[1], _nothing, lambda _: None)
+        meter = metered(running)
+        service = service_of_run(running, taken.getsockname()[1], meter.scrape, meter.observe_request)
         async with published(service, url):
             say(url, login_link(service, url))
             await serve(service, taken, [web_router()])
@@ -83,7 +98,8 @@ def hosted_view(settings: Settings, serve: Callable[[Gate, Running], None]) -> V
     url = f"http://{settings.host}:{settings.port}"
 
     async def view(running: Running) -> None:
-        service = service_of_run(running, settings.port, _nothing, lambda _: None)
+        meter = metered(running)
+        service = service_of_run(running, settings.port, meter.scrape, meter.observe_request)
         async with published(service, url):
             serve(make_app(service, [web_router()]), running)
             try:
@@ -108,7 +124,3 @@ def both(first: View, second: View) -> View:
             await asyncio.gather(*shown, return_exceptions=True)
 
     return view
-
-
-def _nothing(accept: str) -> tuple[bytes, str]:  # noqa: ARG001 - as scraping is called
-    return b"", "text/plain; version=0.0.4; charset=utf-8"

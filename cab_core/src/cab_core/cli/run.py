@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,19 +89,19 @@ def command(
         _confirm(settings, choice, yes_live=yes_live)
     watched = sys.stderr.isatty() and not as_json
     view = _view(loaded, watched=watched)
-    if settings.api_enabled and (speed > 0 or choice.kind == "exchange") if api is None else api:
-        view = _with_api(settings, view)
-    if choice.kind == "exchange":
-        from cab_core.app.guards import Invocation
-        from cab_core.app.run_quoted import run_quoted
+    wanted = settings.api_enabled and (speed > 0 or choice.kind == "exchange") if api is None else api
+    with _with_api(settings, view) if wanted else nullcontext(view) as view:
+        if choice.kind == "exchange":
+            from cab_core.app.guards import Invocation
+            from cab_core.app.run_quoted import run_quoted
 
-        again = [sys.executable, *sys.argv, *([] if yes_live else ["--yes-live"])]
-        called = Invocation(restart=again, config=config, overrides=overrides, secrets=secrets)
-        running = asyncio.run(run_quoted(settings, view, called=called))
-    else:
-        from cab_core.app.run import run_paper
+            again = [sys.executable, *sys.argv, *([] if yes_live else ["--yes-live"])]
+            called = Invocation(restart=again, config=config, overrides=overrides, secrets=secrets)
+            running = asyncio.run(run_quoted(settings, view, called=called))
+        else:
+            from cab_core.app.run import run_paper
 
-        running = asyncio.run(run_paper(settings, choice, speed, view))
+            running = asyncio.run(run_paper(settings, choice, speed, view))
     told = running.summary()
     emit(told, as_json, lambda: _print(told))
     return ExitCode.INTERRUPTED if running.ended == "SIGINT" else ExitCode.OK
@@ -139,12 +140,14 @@ def _view(loaded: Loaded, *, watched: bool) -> View:
     return _nothing
 
 
-def _with_api(settings: Settings, shown: View) -> View:
-    """Take the port and serve the API beside what is shown."""
+@contextmanager
+def _with_api(settings: Settings, shown: View) -> Iterator[View]:
+    """Take the port, before anything is traded, and serve the API beside what is shown."""
     from cab_core.api.bot_view import api_view, both
     from cab_core.api.serve import listen
 
-    return both(api_view(listen(settings), _say), shown)
+    with listen(settings) as taken:
+        yield both(api_view(taken, _say), shown)
 
 
 def _say(url: str, link: str) -> None:

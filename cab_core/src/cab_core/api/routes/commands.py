@@ -49,7 +49,7 @@ class Wish:
     status_code=200,
     summary="Carry out a command",
     tags=["Commands"],
-    **may(Role.VIEWER, 404, 409, 413, 415),
+    **may(Role.VIEWER, 404, 409, 413, 415, needed=Role.OPERATOR),
 )
 async def command(
     service: Given,

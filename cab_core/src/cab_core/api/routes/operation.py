@@ -50,7 +50,11 @@ async def pnl_today(service: Given, symbol: Symbol = None) -> dict[str, Any]:
 
 
 @post(
-    "/orchestrator/start", status_code=200, summary="Start trading", tags=_TAG, **may(Role.VIEWER, 404, 409)
+    "/orchestrator/start",
+    status_code=200,
+    summary="Start trading",
+    tags=_TAG,
+    **may(Role.VIEWER, 404, 409, needed=Role.OPERATOR),
 )
 async def start(
     service: Given, request: AnyRequest, symbol: Symbol = None, idempotency_key: Key = ""
@@ -60,7 +64,11 @@ async def start(
 
 
 @post(
-    "/orchestrator/pause", status_code=200, summary="Pause entries", tags=_TAG, **may(Role.VIEWER, 404, 409)
+    "/orchestrator/pause",
+    status_code=200,
+    summary="Pause entries",
+    tags=_TAG,
+    **may(Role.VIEWER, 404, 409, needed=Role.OPERATOR),
 )
 async def pause(
     service: Given, request: AnyRequest, symbol: Symbol = None, idempotency_key: Key = ""
@@ -74,7 +82,7 @@ async def pause(
     status_code=200,
     summary="Resume entries",
     tags=_TAG,
-    **may(Role.VIEWER, 404, 409),
+    **may(Role.VIEWER, 404, 409, needed=Role.OPERATOR),
 )
 async def resume(
     service: Given, request: AnyRequest, symbol: Symbol = None, idempotency_key: Key = ""
@@ -83,7 +91,13 @@ async def resume(
     return await carry_out(service, request, Action.RESUME, symbol=symbol, key=idempotency_key)
 
 
-@post("/orchestrator/stop", status_code=200, summary="Stop trading", tags=_TAG, **may(Role.VIEWER, 404, 409))
+@post(
+    "/orchestrator/stop",
+    status_code=200,
+    summary="Stop trading",
+    tags=_TAG,
+    **may(Role.VIEWER, 404, 409, needed=Role.ADMIN),
+)
 async def stop(service: Given, request: AnyRequest, symbol: Symbol = None, idempotency_key: Key = "") -> Done:
     """Stop a symbol or all after the present step."""
     return await carry_out(service, request, Action.STOP, symbol=symbol, key=idempotency_key)

@@ -83,19 +83,25 @@ def faults(*statuses: int) -> dict[int, ResponseSpec]:
     }
 
 
-def may(role: Role, *more: int) -> dict[str, Any]:
-    """Return what a handler needs so that only this role may use it, and the problems that come of it."""
+def may(role: Role, *more: int, needed: Role | None = None) -> dict[str, Any]:
+    """Return what a handler needs so that only this role may use it, and the problems that come of it.
+
+    Args:
+        role: the least that the route lets pass.
+        more: statuses of problems besides those that all have.
+        needed: the least that is needed in the end, where the desk decides.
+    """
+    told = (needed or role).label
     return {
         "guards": [guard(role)],
         "responses": faults(401, 403, *more),
-        "security": [{"token": []}, {"session": []}],
-        "opt": {"role": role},
+        "security": [{"token": [told]}, {"session": [told]}],
     }
 
 
 def anybody(*more: int) -> dict[str, Any]:
     """Return what a handler needs that anybody may use."""
-    return {"responses": faults(*more), "security": [{}], "opt": {"role": None}}
+    return {"responses": faults(*more), "security": [{}]}
 
 
 def guard(role: Role) -> Any:
