@@ -102,7 +102,8 @@ def test_a_run_serves_itself_and_leaves_nothing_behind(folder: Folder) -> None:
         assert token["token"].rpartition("_")[2] not in listed
         assert [row["name"] for row in json.loads(listed)] == ["anna"]
         assert folder.cab("token", "revoke", token["id"]).returncode == 0
-        assert client.get("/api/v1/session").status_code == 401
+        gone = client.get("/api/v1/session")
+        assert gone.status_code == 401, gone.text
 
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=_PATIENCE_S)
