@@ -95,7 +95,7 @@ def test_bad_values_are_refused(capsys: pytest.CaptureFixture[str], folder: Path
 def test_a_terminal_shows_the_month_passing_by(folder: Path) -> None:
     leader, follower = pty.openpty()
     program = "from cab_core.cli import main; main()"
-    command = [sys.executable, "-c", program, "demo", "--days", "10", "--speed", "2000000"]
+    command = [sys.executable, "-c", program, "demo", "--days", "10", "--speed", "2000000", "--linger", "0"]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     process = subprocess.Popen(
         command, stderr=follower, stdout=subprocess.PIPE, stdin=follower, env=environment, text=True

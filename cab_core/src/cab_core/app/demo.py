@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,8 @@ import attrs
 from cab_core.app.research import Plan, Prepared, prepare_run
 from cab_core.app.runs import Runs
 from cab_core.cycle.backtest import Finished
-from cab_core.cycle.results import QUIET_REASONS
 from cab_core.data.files import write_candles
 from cab_core.data.generator import START_MS, generate
-from cab_core.domain.orders import Purpose
 from cab_core.domain.regime import RegimeState
 from cab_core.domain.timeframes import DAY_MS, MINUTE_MS
 from cab_core.report import RunFacts, summary, write_report
@@ -74,23 +72,11 @@ _INDICES = (
 _FOMC = 0.58
 
 
-@attrs.frozen(slots=True)
-class Told:
-    """One decision as the live view shows it."""
-
-    ts_ms: int
-    symbol: str
-    action: str
-    reason: str
-    trace_id: str
-
-
 @attrs.frozen(eq=False, kw_only=True)
 class Demo:
     """A finished demo.
 
     Attributes:
-        told: every order and every buy that was stopped, oldest first.
         regime_at: the scripted regime at a time.
     """
 
@@ -99,18 +85,29 @@ class Demo:
     prepared: Prepared
     finished: Finished
     facts: RunFacts
-    told: Sequence[Told]
     regime_at: Callable[[int], RegimeState]
 
 
-def run_demo(seed: int, days: int, out: Path) -> Demo:
-    """Write the market of the demo below ``out`` and trade it.
+def run_demo(seed: int, days: int, out: Path, to_ms: int | None = None) -> Demo:
+    """Write the market of the demo below ``out`` and trade it, up to ``to_ms`` if given.
+
+    Raises:
+        CabError: the folder cannot be written, or a plugin is broken.
+    """
+    return _finish(prepare_demo(seed, days, out, to_ms), seed, days)
+
+
+def prepare_demo(seed: int, days: int, out: Path, to_ms: int | None = None) -> Prepared:
+    """Write the market of the demo below ``out`` and lay its run out, up to ``to_ms`` if given.
 
     Raises:
         CabError: the folder cannot be written, or a plugin is broken.
     """
     folder = out / f"seed-{seed}-{days}d"
-    prepared = prepare_run(_plan(seed, days, folder), demo_settings(folder))
+    return prepare_run(attrs.evolve(_plan(seed, days, folder), to_ms=to_ms), demo_settings(folder))
+
+
+def _finish(prepared: Prepared, seed: int, days: int) -> Demo:
     finished, facts = prepared.run()
     cursor = prepared.backtest.timeline.cursor(prepared.backtest.config.regime)
     return Demo(
@@ -119,14 +116,13 @@ def run_demo(seed: int, days: int, out: Path) -> Demo:
         prepared=prepared,
         finished=finished,
         facts=attrs.evolve(facts, seed=seed),
-        told=_told(finished, facts.run_id[:6]),
         regime_at=cursor.advance,
     )
 
 
-def demo_settings(folder: Path) -> Settings:
-    """Return the demo's settings; ``folder`` must not hold a configuration."""
-    return load_settings({}, folder, SETTINGS, require_run=False).settings
+def demo_settings(folder: Path, *more: str) -> Settings:
+    """Return the demo's settings and ``more`` of them; ``folder`` must not hold a configuration."""
+    return load_settings({}, folder, (*SETTINGS, *more), require_run=False).settings
 
 
 def conclude(demo: Demo, out: Path, runs: Runs) -> dict[str, Any]:
@@ -151,11 +147,9 @@ def conclude(demo: Demo, out: Path, runs: Runs) -> dict[str, Any]:
 
 
 def worth_asking(demo: Demo) -> str:
-    """Return the trace id of the last trade's entry, or of any decision if nothing was traded."""
+    """Return the trace id of the last trade's entry, or of the first decision if nothing was traded."""
     trades = demo.finished.result.trades
-    if trades:
-        return trades[-1].trace_id
-    return demo.told[-1].trace_id if demo.told else f"{demo.facts.run_id[:6]}{0:010x}"
+    return trades[-1].trace_id if trades else f"{demo.facts.run_id[:6]}{0:010x}"
 
 
 def regime_minutes(demo: Demo) -> dict[str, int]:
@@ -193,23 +187,3 @@ def _script(days: int) -> str:
         ),
     ]
     return "".join(f"{json.dumps(line)}\n" for line in lines)
-
-
-def _told(finished: Finished, run: str) -> list[Told]:
-    told: list[Told] = []
-    for tape in finished.tapes:
-        for row in tape.decided_rows().nonzero()[0].tolist():
-            ordered = int(tape.ordered[row])
-            reason = finished.reasons.text(int(tape.final[row]))
-            if ordered == 0 and (reason in QUIET_REASONS or reason == "already_long"):
-                continue
-            action = {1: "buy", -1: "sell", 0: "hold"}[ordered]
-            told.append(
-                Told(tape.close_ms(row), tape.symbol, action, reason, f"{run}{tape.index:02x}{row:08x}")
-            )
-    exits = [
-        Told(order.intent.created_ms, order.intent.symbol, "sell", order.intent.reason, order.intent.trace_id)
-        for order in finished.result.orders
-        if order.intent.purpose not in (Purpose.ENTRY, Purpose.SIGNAL_SELL)
-    ]
-    return sorted([*told, *exits], key=lambda each: (each.ts_ms, each.symbol))

@@ -12,20 +12,19 @@ import click
 from cab_core.cli.base import cab_command
 from cab_core.cli.output import emit, table
 from cab_core.cli.speed import Speed
-from cab_core.errors import CabError
+from cab_core.errors import CabError, ExitCode
 
 if TYPE_CHECKING:
     from cab_core.app.demo import Demo
     from cab_core.app.runs import Runs
 
-#: Seconds the show takes unless ``--speed`` says otherwise.
+#: Seconds of waiting in the show unless ``--speed`` says otherwise; deciding takes three times as long.
 _SHOW_S = 8.0
 _DAY_S = 86_400
-_WHY_NEXT = ("why the last trade was made", "write a strategy of your own", "configure: cab run")
 
 
 @cab_command("demo", examples=("cab demo", "cab demo --headless --seed 7 --json"))
-@click.option("--headless", is_flag=True, help="No live view.")
+@click.option("--headless", is_flag=True, help="No dashboard and no live view: only the report, at once.")
 @click.option("--seed", type=click.IntRange(0), help="Another market; the default shows everything once.")
 @click.option("--days", type=click.IntRange(10, 365), help="Length of the market.  [default: 30]")
 @click.option(
@@ -36,23 +35,54 @@ _WHY_NEXT = ("why the last trade was made", "write a strategy of your own", "con
     help="Folder for candles and report.",
 )
 @click.option(
-    "--speed", type=Speed(), help="How many times faster than real time to show it; max: no live view."
+    "--speed", type=Speed(), help="How many times faster than real time to play it; max: only the report."
+)
+@click.option("--no-browser", is_flag=True, help="Print the link of the dashboard, but open no browser.")
+@click.option(
+    "--linger",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="How long the dashboard stays at the end; until Ctrl-C without it.",
 )
 def command(
-    headless: bool, seed: int | None, days: int | None, out: Path, speed: float | None, as_json: bool
-) -> None:
+    headless: bool,
+    seed: int | None,
+    days: int | None,
+    out: Path,
+    speed: float | None,
+    no_browser: bool,
+    linger: float | None,
+    as_json: bool,
+) -> int:
     """Trade a made-up month: nine strategies vote, six risk rules and a scripted macro regime hold back.
 
     It needs no configuration, no keys and no network, and reads none of your settings. The market is made
     from the seed, so the same seed gives the same report.
+
+    On a terminal, or with --linger, the month is played like a bot's and shown on a dashboard at 127.0.0.1,
+    which stays at the end. Ctrl-C before writes the report of the part that was played (exit code 130).
     """
     from cab_core.app.demo import DAYS, SEED, conclude, run_demo
 
-    demo = run_demo(SEED if seed is None else seed, DAYS if days is None else days, out)
-    if sys.stderr.isatty() and not (headless or as_json or speed == 0):
-        _show(demo, demo.days * _DAY_S / _SHOW_S if speed is None else speed)
+    seed, days = SEED if seed is None else seed, DAYS if days is None else days
+    watched = sys.stderr.isatty() or linger is not None
+    if watched and not (headless or as_json or speed == 0):
+        from cab_core.cli.demo_live import Show, can_browse
+
+        return Show(
+            seed=seed,
+            days=days,
+            out=out,
+            runs=_runs(out),
+            speed=days * _DAY_S / _SHOW_S if speed is None else speed,
+            linger_s=linger,
+            browse=sys.stderr.isatty() and not no_browser and can_browse(),
+            tell=lambda demo, told: _print(told, demo),
+        ).run()
+    demo = run_demo(seed, days, out)
     told = conclude(demo, out, _runs(out))
     emit(told, as_json, lambda: _print(told, demo))
+    return ExitCode.OK
 
 
 def _runs(out: Path) -> Runs:
@@ -67,12 +97,6 @@ def _runs(out: Path) -> Runs:
     except (CabError, OSError):
         usable = False
     return Runs((folder if usable else out) / "runs")
-
-
-def _show(demo: Demo, speed: float) -> None:
-    from cab_core.cli.demo_view import show
-
-    show(demo, speed)
 
 
 def _print(told: dict[str, Any], demo: Demo) -> None:

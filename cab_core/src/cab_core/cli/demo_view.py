@@ -1,13 +1,12 @@
-"""The live view of the demo: the replayed month passes by on a terminal."""
+"""The demo on a terminal: the month passes by beside the dashboard."""
 
 from __future__ import annotations
 
-import time
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+import asyncio
+import sys
+from collections import deque
 from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
@@ -15,60 +14,68 @@ from rich.text import Text
 
 from cab_core.app.times import minute
 from cab_core.cli.sparkline import sparkline
+from cab_core.cycle.results import QUIET_REASONS
 
 if TYPE_CHECKING:
-    from cab_core.app.demo import Demo, Told
+    from cab_core.app.run import View
+    from cab_core.app.running import Running
+    from cab_core.ports import Cycle
 
-_FRAMES_PER_S = 12
+_REFRESH_S = 0.2
 _DECISIONS = 8
 _WIDTH = 60
+_POINTS = 600
 _COLORS = {"buy": "green", "sell": "magenta", "hold": "yellow"}
 _REGIMES = {"risk_on": "green", "risk_small": "yellow", "neutral": "dark_orange", "risk_off": "red"}
 
 
-def show(demo: Demo, speed: float) -> None:
-    """Show the month on standard error, ``speed`` times faster than real time; Ctrl-C ends the show only."""
-    console = Console(stderr=True)
-    try:
-        with Live(console=console, auto_refresh=False, transient=True) as live:
-            for frame in _frames(demo, speed):
-                live.update(frame, refresh=True)
-                time.sleep(1 / _FRAMES_PER_S)
-    except KeyboardInterrupt:
-        console.print("[dim]the show was stopped; here is how it ends[/dim]")
+def terminal(title: str) -> View:
+    """Return a view of clock, equity, regime and decisions on standard error, if that is a terminal."""
+
+    async def view(running: Running) -> None:
+        if not sys.stderr.isatty():
+            return
+        curve: deque[float] = deque(maxlen=_POINTS)
+        told: deque[Cycle] = deque(maxlen=_DECISIONS)
+        with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
+            while True:
+                _observe(running, curve, told)
+                live.update(_frame(title, running, curve, told), refresh=True)
+                await asyncio.sleep(_REFRESH_S)
+
+    return view
 
 
-def _frames(demo: Demo, speed: float) -> Iterator[Panel]:
-    result = demo.finished.result
-    stamps = [told.ts_ms for told in demo.told]
-    step_ms = max(1, round(1000 * speed / _FRAMES_PER_S))
-    for now_ms in range(int(result.times[0]), int(result.times[-1]) + step_ms, step_ms):
-        done = max(1, int(np.searchsorted(result.times, now_ms, side="right")))
-        equity = result.equity[:done]
-        known = demo.told[: bisect_right(stamps, now_ms)]
-        yield _frame(demo, now_ms, equity.tolist(), known[-_DECISIONS:])
+def _observe(running: Running, curve: deque[float], told: deque[Cycle]) -> None:
+    curve.append(float(running.session.trader.book.equity()))
+    for cycle in running.tally.latest:
+        quiet = cycle.action == "hold" and (cycle.reason in QUIET_REASONS or cycle.reason == "already_long")
+        if not quiet and cycle not in told:
+            told.append(cycle)
 
 
-def _frame(demo: Demo, now_ms: int, equity: Sequence[float], decisions: Sequence[Told]) -> Panel:
-    regime = demo.regime_at(now_ms)
-    change = 100 * (equity[-1] / float(demo.finished.result.baseline) - 1)
+def _frame(title: str, running: Running, curve: deque[float], told: deque[Cycle]) -> Panel:
+    session = running.session
+    now_ms = session.venue.clock.now_ms()
+    regime, book = session.regime_at(now_ms), session.trader.book
+    change = 100 * (float(book.equity()) / float(book.baseline) - 1)
+    name = "unknown" if regime is None else str(regime.state)
     head = Text.assemble(
         (f"{minute(now_ms)} UTC", "bold"),
-        f"   equity {equity[-1]:,.2f} ({change:+.2f} %)   regime ",
-        (str(regime.state), _REGIMES[str(regime.state)]),
-        f" (score {regime.score:+.2f})",
+        f"   equity {book.equity():,.2f} ({change:+.2f} %)   regime ",
+        (name, _REGIMES.get(name, "")),
+        "" if regime is None else f" (score {regime.score:+.2f})",
     )
-    lines = [_line(told) for told in reversed(decisions)]
+    lines = [_line(cycle) for cycle in reversed(told)]
     lines += [Text("")] * (_DECISIONS - len(lines))
-    curve = Text(sparkline(equity, _WIDTH), style="cyan")
-    title = f"cab demo · seed {demo.seed} · replay"
-    return Panel(Group(head, curve, Text(""), *lines), title=title, title_align="left", width=88)
+    drawn = Text(sparkline(list(curve), _WIDTH), style="cyan")
+    return Panel(Group(head, drawn, Text(""), *lines), title=title, title_align="left", width=88)
 
 
-def _line(told: Told) -> Text:
-    word = told.action if told.action != "hold" else "stopped"
+def _line(cycle: Cycle) -> Text:
+    word = cycle.action if cycle.action != "hold" else "stopped"
     return Text.assemble(
-        f"{minute(told.ts_ms)}  {told.symbol:<9} ",
-        (f"{word:<8}", _COLORS[told.action]),
-        f" {told.reason.replace('_', ' ')}",
+        f"{minute(cycle.candle_ts_ms)}  {cycle.symbol:<9} ",
+        (f"{word:<8}", _COLORS[cycle.action]),
+        f" {cycle.reason.replace('_', ' ')}",
     )

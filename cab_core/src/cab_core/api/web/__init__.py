@@ -6,12 +6,12 @@ from litestar import Response, Router
 from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
+from cab_core.api.problems import ApiError
 from cab_core.api.web import about, now, past
 from cab_core.api.web.access import AnyRequest, visitor_of
 from cab_core.api.web.errors import on_api_error, on_cab_error, on_http_error
 from cab_core.api.web.render import login_page
 from cab_core.api.web.static_files import static
-from cab_core.api.problems import ApiError
 from cab_core.app.desk.commands import Role
 from cab_core.errors import CabError
 

@@ -65,10 +65,9 @@ def _libraries() -> list[tuple[str, str, str]]:
             told = metadata(name)
         except PackageNotFoundError:
             continue
-        found.append(
-            (told["Name"], told["Version"], told.get("License-Expression") or told.get("License") or "–")
-        )
-    return [(name, version, text.partition("\n")[0][:40]) for name, version, text in found]
+        terms = next((told[key] for key in ("License-Expression", "License") if key in told), "–")
+        found.append((told["Name"], told["Version"], terms.partition("\n")[0][:40]))
+    return found
 
 
 HANDLERS = (plugins, config, health, about)

@@ -85,7 +85,7 @@ def candle_chart(view: CandlesView, wanted: Collection[str]) -> CandleChart | No
     if not count:
         return None
     axis = _axis(view)
-    top = max(view.volume) or 1.0
+    top = _usual(view.volume)
     wicks: dict[bool, list[str]] = {True: [], False: []}
     bodies: dict[bool, list[str]] = {True: [], False: []}
     volume: dict[bool, list[str]] = {True: [], False: []}
@@ -96,7 +96,7 @@ def candle_chart(view: CandlesView, wanted: Collection[str]) -> CandleChart | No
         y, tall = axis.y(max(begin, end)), abs(axis.y(begin) - axis.y(end))
         bodies[up].append(f"M{x + 1} {y}h{_BODY + 1}v{max(2, tall)}h-{_BODY + 1}z")
         if traded:
-            bar = max(8, round(TALL * traded / top))
+            bar = max(8, round(TALL * min(traded / top, 1.0)))
             volume[up].append(f"M{x + 1} {TALL}v-{bar}h{_BODY + 1}v{bar}z")
     return CandleChart(
         width=count * _STEP,
@@ -121,6 +121,11 @@ def _axis(view: CandlesView) -> Axis:
     reach = _REACH * (high - low)
     near = [float(line.price) for line in view.lines if low - reach <= float(line.price) <= high + reach]
     return Axis.around([low, high, *near])
+
+
+def _usual(volume: Sequence[float]) -> float:
+    """Return the volume that fills the pane: a single spike would leave nothing of the others."""
+    return sorted(volume)[int(0.98 * (len(volume) - 1))] or max(volume) or 1.0
 
 
 def _x(view: CandlesView, ts_ms: int) -> float:

@@ -9,6 +9,7 @@ import attrs
 
 from cab_core.api.web.scale import TALL, Axis, Tick, time_ticks
 from cab_core.app.desk.views import EquityPointView
+from cab_core.report.text import money
 
 _WIDTH = 1000
 
@@ -40,7 +41,7 @@ def curve(points: Sequence[EquityPointView], baseline: float | None) -> Curve | 
     stamps = [point.ts_ms for point in points]
     told = {
         "t": [stamp // 1000 for stamp in stamps],
-        "equity": [str(p.equity) for p in points],
+        "equity": [money(p.equity) for p in points],
         "fall": falls,
     }
     return Curve(

@@ -34,7 +34,7 @@ def _page(request: AnyRequest, status: int, what: str, where: str, fix: str) -> 
     return html(
         "error",
         status,
-        shell="bare.html.j2",
+        layout="bare.html.j2",
         visitor=visitor_of(request),
         code=status,
         title=HTTPStatus(status).phrase,

@@ -34,7 +34,7 @@ Text = Annotated[str, QueryParameter(max_length=200)]
 def _filter(after: str, q: str = "", **more: Any) -> Filter:
     """Return the filter of a page; a trace id in the search box asks for its trace."""
     found = re.fullmatch(r"[0-9a-f]{16}", q.strip())
-    words = {"trace_id": q.strip()} if found else {"text": q.strip()}
+    words: dict[str, Any] = {"trace_id": q.strip()} if found else {"text": q.strip()}
     return Filter(limit=_ROWS, after=after, **words, **more)
 
 

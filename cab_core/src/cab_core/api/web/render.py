@@ -137,7 +137,7 @@ async def show(request: AnyRequest, template: str, /, **context: Any) -> Respons
     status = context.pop("status", None) or await desk_of(request).status()
     return html(
         template,
-        shell="live.html.j2" if request.headers.get(LIVE_HEADER) else "page.html.j2",
+        layout="live.html.j2" if request.headers.get(LIVE_HEADER) else "page.html.j2",
         path=request.url.path,
         banner=banner(status),
         status=status,
@@ -156,4 +156,4 @@ def html(template: str, /, status_code: int = 200, **context: Any) -> Response[s
 def login_page(problem: str = "") -> str:
     """Return the page to log in; ``problem`` says what was wrong with the last attempt."""
     template = environment().get_template("login.html.j2")
-    return template.render(shell="bare.html.j2", problem=problem, visitor=Visitor(name="", role=None))
+    return template.render(layout="bare.html.j2", problem=problem, visitor=Visitor(name="", role=None))

@@ -1,4 +1,4 @@
-"""What the templates write values with. Money stays exact until it is shown; a sign never is a color alone."""
+"""How the templates write values. Money stays exact until it is shown; a sign never is a color alone."""
 
 from __future__ import annotations
 
