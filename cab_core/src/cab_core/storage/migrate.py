@@ -13,6 +13,9 @@ from cab_core.storage.problems import translated
 
 _MAGIC = b"SQLite format 3\0"
 
+#: Bytes of the header of a database.
+_HEADER = 100
+
 _VERSIONS = sa.text("SELECT version_num FROM alembic_version")
 
 
@@ -55,11 +58,29 @@ def look(path: Path) -> str | None:
             f"the file cannot be read ({error.strerror})", where=str(path), fix="run as the user who owns it"
         ) from error
     if start not in (b"", _MAGIC):
-        raise StorageError(
-            "the file is not a SQLite database", where=str(path), fix="set DB_PATH to another file"
-        )
+        raise _no_database(path)
+    return peek(path)
+
+
+def peek(path: Path) -> str | None:
+    """Return the `revision` of a SQLite file as `look` does, but let only SQLite open it.
+
+    A process that has the database open must use this: closing a handle of its own would drop the locks of
+    the whole process, and another process could then change the file under its hands.
+
+    Raises:
+        StorageError: as of `revision`, or the file is no SQLite database.
+    """
+    if 0 < path.stat().st_size < _HEADER:  # SQLite takes it for an empty database
+        raise _no_database(path)
     with translated(str(path)), peek_engine(path).connect() as conn:
         return revision(conn, str(path))
+
+
+def _no_database(path: Path) -> StorageError:
+    return StorageError(
+        "the file is not a SQLite database", where=str(path), fix="set DB_PATH to another file"
+    )
 
 
 def prepare(conn: sa.Connection, where: str) -> None:

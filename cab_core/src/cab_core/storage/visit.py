@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from cab_core.errors import NotFoundError, StorageError
 from cab_core.storage.engine import sqlite_engine
 from cab_core.storage.location import PostgresServer, SqliteFile, parse
-from cab_core.storage.migrate import look, revision
+from cab_core.storage.migrate import peek, revision
 from cab_core.storage.problems import translated
 from cab_core.storage.schema import HEAD
 
@@ -44,7 +44,7 @@ def open_sync(path: str | Path, *, read_only: bool = True) -> Iterator[sa.Connec
         raise StorageError("only a SQLite file can be opened here", where=place.label)
     if not place.path.is_file():
         raise NoDatabaseError("there is no database", where=place.label, fix=f"{_START}, or set DB_PATH")
-    _require_current(look(place.path), place.label)
+    _require_current(peek(place.path), place.label)
     engine = sqlite_engine(place.path, read_only=read_only)
     with translated(place.label), engine.connect() as conn, conn.begin():
         yield conn

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
 
 import attrs
 
@@ -31,8 +30,6 @@ from cab_core.plugins.registry import Plugins
 from cab_core.ports import Cycle
 from cab_core.storage import Connection, Store
 from cab_core.storage.pages import newest_traces
-
-T = TypeVar("T")
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -151,14 +148,6 @@ class LiveDesk(DatabaseDesk):
     def warmups(self) -> Mapping[str, int]:
         """Return by strategy how many closed bars it needs."""
         return {bound.name: bound.warmup_bars for bound in self.plugins_loaded.strategies}
-
-    async def read(self, ask: Callable[[Connection], T]) -> T:
-        """Ask the open database.
-
-        Nothing else in this process may open its file: closing it again would drop the locks of the whole
-        process, and another process could then change the file under its hands.
-        """
-        return await self.store.read(ask)
 
     async def _database(self) -> views.Component:
         began = asyncio.get_running_loop().time()
