@@ -26,6 +26,7 @@ SUPERVISORS = {
     "cab_core/bus/memory.py",
     "cab_core/app/rehearsal/zygote.py",
     "cab_core/app/doctor/rows.py",
+    "cab_core/observability/metrics.py",
 }
 
 LONGEST_FILE = 400

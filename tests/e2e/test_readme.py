@@ -74,7 +74,12 @@ def test_an_example_configuration_is_accepted(tmp_path: Path, config: Path) -> N
 def test_every_make_target_the_docs_name_exists() -> None:
     targets = set(re.findall(r"(?m)^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8")))
     named: set[str] = set()
-    for page in ("README.md", "CONTRIBUTING.md", "docs/explanation/testing.md", "docs/explanation/architecture.md"):
+    for page in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/explanation/testing.md",
+        "docs/explanation/architecture.md",
+    ):
         text = (ROOT / page).read_text(encoding="utf-8")
         for words in re.findall(r"(?m)(?:^|`)make ((?:[a-z][a-z-]* ?)+)", text):
             named.update(words.split())

@@ -75,7 +75,7 @@ class BotApp:
         await send(_stopped(bot))
 
     async def _trade(self, opened: asyncio.Event) -> None:
-        settings = _settings()
+        settings, secrets = _settings()
         choice = parse_market(self.markets)
 
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -87,7 +87,7 @@ class BotApp:
 
         view = hosted_view(settings, serve)
         if choice.kind == "exchange":
-            called = Invocation(restart=[sys.executable, *sys.orig_argv[1:]])
+            called = Invocation(restart=[sys.executable, *sys.orig_argv[1:]], secrets=secrets)
             await run_quoted(settings, view, called=called)
         else:
             await run_paper(settings, choice, self.speed, view)
@@ -107,10 +107,11 @@ def _hand_back(handlers: Mapping[signal.Signals, Any]) -> None:
             signal.signal(number, handler)
 
 
-def _settings() -> Settings:
+def _settings() -> tuple[Settings, Mapping[str, str]]:
+    """Return the settings, and the credentials that were taken out of the environment."""
     loaded = load_settings(os.environ, Path.cwd())
     settings = loaded.settings
-    hide_secrets(os.environ)
+    secrets = hide_secrets(os.environ)
     configure_logging(settings.log_level, settings.log_format, secrets=settings.secret_texts())
     for warning in loaded.warnings:
         log.warning("%s", warning)
@@ -120,7 +121,7 @@ def _settings() -> Settings:
             where="MODE=live",
             fix="set AUTOSTART=true, or use: cab run",
         )
-    return settings
+    return settings, secrets
 
 
 def _why(bot: asyncio.Task[None]) -> str:

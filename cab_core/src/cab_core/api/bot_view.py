@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 from cab_core import __version__
 from cab_core.api.auth import COOKIE, Authenticator
@@ -22,6 +24,7 @@ from cab_core.app.run import View
 from cab_core.app.running import Running
 from cab_core.app.session import SystemIds
 from cab_core.clock import SystemClock
+from cab_core.errors import CabError
 from cab_core.secret import Secret
 from cab_core.settings import Settings
 
@@ -60,12 +63,34 @@ def service_of_run(running: Running, port: int, metrics: Scrape, on_answer: Call
     )
 
 
-def metered(running: Running) -> Meter:
+async def metered(running: Running) -> Meter:
     """Return the metrics of a run that has just been opened."""
-    meter = Meter.of(running.settings, _desk(running).plugins_loaded, __version__, SystemClock())
+    desk = _desk(running)
+    meter = Meter.of(running.settings, desk.plugins_loaded, __version__, SystemClock())
     meter.connect(running.session.orchestrator.announcer.bus)
     meter.attach(running)
+    follow = meter.metrics.follow
+    follow("crypto_journal_write_errors_total", total=lambda: desk.store.refused)
+    if (pump := running.pump) is not None:
+        follow("crypto_alerts_dropped_total", "queue", total=lambda: pump.dropped)
+        follow("crypto_alerts_dropped_total", "notifier", total=lambda: pump.failed)
+    if desk.guards is not None:
+        desk.guards.on_call = meter.observe_call
+    meter.realized_before = await _realized_before(running)
     return meter
+
+
+async def _realized_before(running: Running) -> Mapping[str, Decimal]:
+    """Return what trades of earlier starts realized: they are on record, but not in the memory of the run."""
+    desk, own = _desk(running), {each.trace_id for each in running.session.trader.book.trades}
+    realized: defaultdict[str, Decimal] = defaultdict(Decimal)
+    try:
+        for trade in await desk.read(desk.closed_trades):
+            if trade.trace_id not in own:
+                realized[trade.symbol] += trade.pnl
+    except CabError as error:
+        log.warning("metrics begin without the profit of earlier starts: %s", error)
+    return realized
 
 
 def _desk(running: Running) -> LiveDesk:
@@ -84,7 +109,7 @@ def api_view(taken: socket.socket, say: Callable[[str, str], None]) -> View:
 
     async def view(running: Running) -> None:
         url = url_of(taken)
-        meter = metered(running)
+        meter = await metered(running)
         service = service_of_run(running, taken.getsockname()[1], meter.scrape, meter.observe_request)
         async with published(service, url):
             say(url, login_link(service, url))
@@ -98,7 +123,7 @@ def hosted_view(settings: Settings, serve: Callable[[Gate, Running], None]) -> V
     url = f"http://{settings.host}:{settings.port}"
 
     async def view(running: Running) -> None:
-        meter = metered(running)
+        meter = await metered(running)
         service = service_of_run(running, settings.port, meter.scrape, meter.observe_request)
         async with published(service, url):
             serve(make_app(service, [web_router()]), running)

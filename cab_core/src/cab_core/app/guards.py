@@ -71,6 +71,7 @@ class Guards:
     Attributes:
         epoch: of the hold on the database, for the heartbeat.
         start: what the record of starts allows.
+        on_call: told the broker's verb and the seconds of each call of the exchange.
         losses: why the instance key was lost, empty while it is held.
         dog: the watchdog with its last findings, once a session is watched.
     """
@@ -87,6 +88,7 @@ class Guards:
     _stopping: asyncio.Future[None] | None = attrs.field(default=None, init=False)
     manager: ServiceManager = attrs.field(factory=lambda: ServiceManager.of(os.environ))
     latency: ApiLatency = attrs.field(factory=ApiLatency)
+    on_call: Callable[[str, float], None] = lambda *_: None
     reconciled: LastDuration = attrs.field(factory=LastDuration)
     evaluations: Evaluations = attrs.field(init=False)
     ballast: Ballast = attrs.field(init=False)
@@ -162,6 +164,7 @@ class Guards:
     def observe(self, endpoint: str, seconds: float) -> None:
         """Take note of a call of the exchange. Waiting for a slow one is no freeze."""
         self.latency.observe(endpoint, seconds)
+        self.on_call(endpoint, seconds)
         if self._session is None or seconds > SLOW_S:
             self.beat()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 import attrs
 
@@ -20,13 +20,12 @@ from cab_core.clock import Clock
 from cab_core.cycle.records import OrderRecord
 from cab_core.domain.monitoring import ACTIVITY_RULE
 from cab_core.domain.slippage import average_price, realized_slippage_pct
-from cab_core.errors import StorageError
 from cab_core.observability.metric_list import COMPONENTS, endpoint_of
 from cab_core.observability.metric_types import Known
 from cab_core.observability.metrics import Metrics
 from cab_core.plugins.bound import Bound
 from cab_core.plugins.registry import Plugins
-from cab_core.ports import Changes, Cycle, EventBus, Storage
+from cab_core.ports import Cycle, EventBus
 from cab_core.safety.latch import acknowledged_file, latch_file
 from cab_core.settings.schema import Settings
 
@@ -136,10 +135,6 @@ class Meter:
             slipped = float(realized_slippage_pct(average, intent.reference))
             self.metrics.observe("crypto_slippage_pct", slipped, trace_id=intent.trace_id)
 
-    def counted(self, storage: Storage) -> Storage:
-        """Return the storage with its failed writes counted."""
-        return cast(Storage, _Counted(storage, self.metrics))
-
     def collect(self, running: Running) -> None:
         """Set what a session shows at this moment; only memory is read, and one file looked for."""
         now_s = self.clock.now_ms() / 1000
@@ -174,22 +169,6 @@ class Meter:
         known = self.health()
         for name in COMPONENTS:
             self.metrics.set("crypto_health_status", name, to=known.get(name, name not in failing))
-
-
-@attrs.frozen(eq=False)
-class _Counted:
-    inner: Storage
-    metrics: Metrics
-
-    async def commit(self, changes: Changes) -> bool:
-        try:
-            return await self.inner.commit(changes)
-        except StorageError:
-            self.metrics.inc("crypto_journal_write_errors_total")
-            raise
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
 
 
 def _described(bound: Bound) -> dict[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from cab_core.app.alerting.telling import told
+from cab_core.app.attending import attended
 from cab_core.app.config import cycle_config, plugins_for
 from cab_core.app.desk.live import live_desk
 from cab_core.app.desk.logs import kept_log
@@ -97,7 +98,9 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
             running = Running(settings=settings, market=choice.label, session=session, tally=tally)
             running.desk = live_desk(running, store, plugins)
             try:
-                async with told(bus, session.venue.clock, plugins, settings, store, quiet=speed != 1):
+                async with told(
+                    bus, session.venue.clock, plugins, settings, store, quiet=speed != 1
+                ) as running.pump:
                     await until_over(running, view)
             finally:
                 await bus.close()
@@ -106,16 +109,23 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
 
 
 async def until_over(running: Running, view: View, stopping: Callable[[], None] = _nothing) -> None:
-    """Run a session to its end, shown by a view, stopped by signals or commands; ``stopping`` hears first."""
+    """Run a session to its end, shown by a view, stopped by signals or commands; ``stopping`` hears first.
+
+    Notifiers that listen to people do so meanwhile.
+    """
     running.stopping = stopping
-    shown = asyncio.create_task(_shown(view, running), name="view")
+    beside = [
+        asyncio.create_task(_shown(view, running), name="view"),
+        asyncio.create_task(attended(running), name="attend"),
+    ]
     try:
         with _stopped_by_signals(running):
             await running.session.orchestrator.run()
         running.ended = running.ended or "end"
     finally:
-        shown.cancel()
-        await asyncio.gather(shown, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
 
 
 async def _shown(view: View, running: Running) -> None:
@@ -160,7 +170,7 @@ async def opened_store(settings: Settings, account: str) -> AsyncIterator[Store]
             raise StorageError(
                 f"the database is damaged: {'; '.join(found[:3])}",
                 where=store.label,
-                fix="see all of it: cab verify; then put a backup in its place, and run: cab reconcile",
+                fix="see all of it: cab verify; then: cab maintenance restore FILE, and: cab reconcile",
             )
         await store.transact(lambda conn: bind_account(conn, account))
         yield store

@@ -70,7 +70,9 @@ async def run_quoted(
         nonce = SystemIds().trace_id()
         opened = await stack.enter_async_context(event_bus(settings.event_bus_url, nonce, lost))
         clock = clock or SystemClock()
-        await stack.enter_async_context(told(opened.bus, clock, plugins, settings, store, quiet=played))
+        pump = await stack.enter_async_context(
+            told(opened.bus, clock, plugins, settings, store, quiet=played)
+        )
         guards = Guards(
             settings=settings,
             clock=clock,
@@ -93,7 +95,7 @@ async def run_quoted(
                     session.orchestrator.background += guards.watch(session, setup.venue)
                 await session.take_up()
         running = Running(settings=settings, market="exchange", session=session, tally=setup.tally)
-        running.desk = live_desk(running, store, plugins, guards)
+        running.desk, running.pump = live_desk(running, store, plugins, guards), pump
         guards.ready(f"{settings.mode} {', '.join(settings.symbols)}")
         await until_over(running, view, guards.stopping)
         guards.refuse_if_lost()

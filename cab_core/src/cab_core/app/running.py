@@ -14,6 +14,7 @@ from cab_core.ports import Cycle
 from cab_core.settings.schema import Settings
 
 if TYPE_CHECKING:
+    from cab_core.app.alerting.pump import Pump
     from cab_core.app.desk.desk import Desk
 
 #: Decisions kept for the live view.
@@ -58,6 +59,7 @@ class Running:
             empty while it goes on.
         stopping: told that a clean stop begins.
         desk: what operators may see and do.
+        pump: brings its alerts to the notifiers.
     """
 
     settings: Settings
@@ -67,6 +69,7 @@ class Running:
     ended: str = ""
     stopping: Callable[[], None] = lambda: None
     desk: Desk | None = None
+    pump: Pump | None = None
 
     def end(self, why: str) -> None:
         """Take note of why a clean stop begins; the first reason counts."""

@@ -145,7 +145,9 @@ def _with_api(settings: Settings, shown: View) -> Iterator[View]:
     """Take the port, before anything is traded, and serve the API beside what is shown."""
     from cab_core.api.bot_view import api_view, both
     from cab_core.api.serve import listen
+    from cab_core.safety.instance_lock import refuse_if_held
 
+    refuse_if_held(settings.instance_lock_path)  # it has the port, too: say who it is
     with listen(settings) as taken:
         yield both(api_view(taken, _say), shown)
 

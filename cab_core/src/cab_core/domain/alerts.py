@@ -25,7 +25,7 @@ class Alert:
         text: one or more lines for a person.
         symbol: ``BASE/QUOTE`` or empty. ``rule`` likewise: the risk rule, or empty.
         ts_ms: when it first happened.
-        id: of the message; one that is delivered again, because nobody knows whether it arrived, has the same.
+        id: of the message; one that is delivered again, since nobody knows whether it arrived, has the same.
         count: how often it happened since ``ts_ms``; the text says so too.
     """
 

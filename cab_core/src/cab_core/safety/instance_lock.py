@@ -153,6 +153,17 @@ def living_holder(path: Path) -> Holder | None:
     return holder if holder is not None and holder.alive() else None
 
 
+def refuse_if_held(path: Path) -> None:
+    """Refuse early what the lock would refuse later, by its sidecar; takes no lock.
+
+    Raises:
+        LockedError: another living instance holds it.
+    """
+    holder = living_holder(path)
+    if holder is not None and holder.pid != os.getpid():
+        raise _running(holder, path)
+
+
 def read_holder(sidecar: Path) -> Holder | None:
     """Return who holds or held the lock, None if the sidecar does not tell."""
     try:

@@ -10,7 +10,9 @@ from cab_core.settings.setting import section, setting
 class ApiSettings:
     """Who may reach the HTTP server, and how often."""
 
-    api_enabled: bool = setting("true", parse.boolean(), "Whether `cab run` serves the HTTP API and the pages.")
+    api_enabled: bool = setting(
+        "true", parse.boolean(), "Whether `cab run` serves the HTTP API and the pages."
+    )
     api_allowed_hosts: tuple[str, ...] = setting(
         "localhost,127.0.0.1,::1",
         lists.hosts(),

@@ -34,6 +34,7 @@ class Store:
     Attributes:
         label: where the database is, for messages (password masked).
         epoch: number of this start; it grows with each `open` and fences off older writers.
+        refused: transactions the database refused since the start.
     """
 
     def __init__(self, place: Place) -> None:
@@ -44,6 +45,7 @@ class Store:
         self._readers: AsyncEngine | None = None
         self._failure: DatabaseFailedError | None = None
         self._closed = False
+        self.refused = 0
 
     @classmethod
     async def open(cls, where: str | Path) -> Store:
@@ -102,8 +104,10 @@ class Store:
         try:
             with translated(self.label):
                 return await self._writer.run(fenced)
-        except DatabaseFailedError as error:
-            self._failure = error
+        except StorageError as error:
+            self.refused += 1
+            if isinstance(error, DatabaseFailedError):
+                self._failure = error
             raise
 
     async def read(self, fn: Callable[[sa.Connection], T]) -> T:
