@@ -7,7 +7,6 @@ import asyncio
 import pytest
 from people import ADMIN, GROUP, READER, buttons
 
-from cab_core.app.attending import attended
 from cab_core.app.desk.desk import Filter
 from cab_core.app.desk.port import DeskPort
 from cab_core.app.market_choice import parse_market
@@ -59,22 +58,17 @@ async def test_a_run_is_paused_resumed_and_stopped_through_the_chat(tmp_path, pe
     settings, seen = settings_of(tmp_path, people), {}
 
     async def view(running):
-        listening = asyncio.create_task(attended(running))
-        try:
-            for command in ("/status", "/chart"):
-                people.write(command, user=READER)
-            await people.until(lambda calls: any(call["method"] == "sendPhoto" for call in calls))
-            seen["paused"] = await commanded(people, "pause", "paused")
-            seen["status"] = await running.desk.status()
-            seen["resumed"] = await commanded(people, "resume", "running")
-            seen["again"] = await delivered_again(running, people)
-            people.write("/stop", user=READER)
-            await people.until(lambda calls: any("not viewer" in call.get("text", "") for call in calls))
-            seen["audit"], _ = await running.desk.audit(Filter())
-            await commanded(people, "stop", "stopped")
-        finally:
-            listening.cancel()
-            await asyncio.wait([listening])
+        for command in ("/status", "/chart"):
+            people.write(command, user=READER)
+        await people.until(lambda calls: any(call["method"] == "sendPhoto" for call in calls))
+        seen["paused"] = await commanded(people, "pause", "paused")
+        seen["status"] = await running.desk.status()
+        seen["resumed"] = await commanded(people, "resume", "running")
+        seen["again"] = await delivered_again(running, people)
+        people.write("/stop", user=READER)
+        await people.until(lambda calls: any("not viewer" in call.get("text", "") for call in calls))
+        seen["audit"], _ = await running.desk.audit(Filter())
+        await commanded(people, "stop", "stopped")
 
     running = await asyncio.wait_for(run_paper(settings, parse_market(["sample"]), 60, view), 60)
     assert running.ended == "command"
