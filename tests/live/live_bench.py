@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import attrs
 import numpy as np
 
+from cab_broker_ccxt.api import Api
 from cab_core.app.run_quoted import run_quoted
 from cab_core.app.running import Running
 from cab_core.app.session import Session
@@ -117,6 +120,7 @@ class LiveBench:
         settings, options: of the bot, and of its broker.
         planned: what happens at the exchange, and when.
         away: the exchange is out of reach for a while.
+        hurried: an answer to an order is awaited for one real second instead of five.
     """
 
     folder: Path
@@ -127,6 +131,7 @@ class LiveBench:
     planned: list[tuple[int, Callable[[], object], bool]] = attrs.field(factory=list)
     alerts: list[Mapping[str, Any]] = attrs.field(factory=list)
     away: bool = False
+    hurried: bool = False
     running: Running | None = None
     summary: Mapping[str, Any] = attrs.field(factory=dict)
 
@@ -220,13 +225,14 @@ class LiveBench:
         settings = self.load(mode, buys=buys, sells=sells)
         self.running = None
         stopper = Stopper(START_MS + round(minutes * MINUTE))
+        failed: list[Exception] = []
 
         async def lead(to_ms: int) -> None:
-            while self.planned and self.planned[0][0] <= to_ms:
-                at_ms, what, in_bot = self.planned.pop(0)
-                self._play(at_ms)
-                await (_do_here(what) if in_bot else self._do(what))
-            self._play(to_ms)
+            try:
+                await self._play_plan(to_ms)
+            except Exception as error:  # noqa: BLE001 - a clock that is not led on would stand still for ever
+                failed.append(error)
+                stopper.end_ms = 0
             stopper.look(to_ms, self.running)
 
         async def view(running: Running) -> None:
@@ -234,7 +240,11 @@ class LiveBench:
             running.session.orchestrator.announcer.bus.subscribe("alert", self._heard)
             await asyncio.Event().wait()
 
-        running = await run_quoted(settings, view, clock=VirtualClock(self.venue.exchange.now_ms, lead=lead))
+        clock = VirtualClock(self.venue.exchange.now_ms, lead=lead)
+        with _hurried() if self.hurried else nullcontext():
+            running = await run_quoted(settings, view, clock=clock)
+        if failed:
+            raise failed[0]
         self.summary = running.summary()
         # A candle that cannot be had is an error of its loop, which goes on; nothing else may fail.
         assert set(self.summary["failures"]) <= ({f"{SYMBOL} cycle"} if self.away else set())
@@ -243,6 +253,13 @@ class LiveBench:
     async def _heard(self, topic: str, payload: Mapping[str, Any], trace_id: str) -> None:
         del topic, trace_id
         self.alerts.append(payload)
+
+    async def _play_plan(self, to_ms: int) -> None:
+        while self.planned and self.planned[0][0] <= to_ms:
+            at_ms, what, in_bot = self.planned.pop(0)
+            self._play(at_ms)
+            await (_do_here(what) if in_bot else self._do(what))
+        self._play(to_ms)
 
     async def _do(self, what: Callable[[], object]) -> None:
         done = self.venue.call(what)
@@ -296,6 +313,10 @@ class LiveBench:
         """Return the stops that rest at the exchange."""
         return self.venue.exchange.stops("main", PAIR)
 
+    def resting(self) -> list[Decimal]:
+        """Return what those stops would sell."""
+        return [stop.request.amount for stop in self.stops()]
+
     def assert_sound(self, *, guarded: bool = True) -> None:
         """Hold the database against what really happened, for a bot at rest."""
         entries = [entry.as_json() for entry in self.venue.exchange.ledger]
@@ -311,7 +332,20 @@ class LiveBench:
         """Check that the whole position, and nothing else, rests on one stop."""
         step = self.venue.exchange.market(PAIR).instrument.amount_step
         wanted = [floor_step(self.held, step)] if self.held else []
-        assert [stop.request.amount for stop in self.stops()] == wanted
+        assert self.resting() == wanted
+
+
+@contextmanager
+def _hurried() -> Iterator[None]:
+    send = Api.send
+
+    async def at_once(self: Api, endpoint: str, params: Mapping[str, Any]) -> Any:
+        client: Any = self.client
+        client.timeout = 1_000
+        return await send(self, endpoint, params)
+
+    with mock.patch.object(Api, "send", at_once):
+        yield
 
 
 async def _do_here(what: Callable[[], object]) -> None:

@@ -16,7 +16,7 @@ Bench = Callable[..., LiveBench]
 
 @pytest.mark.catalogue(19, 20)
 async def test_a_symbol_is_not_entered_while_the_outcome_of_its_order_is_unknown(bench: Bench) -> None:
-    live = bench()
+    live = bench(EXITS_INTERVAL_SEC="60")
     live.fault("cut", since=14.9)
     more = {"since": 14.9, "until_ms": START_MS + 55 * MINUTE, "times": None}
     live.fault("page_503", method="GET", path="/spot/(orders|my_trades)", **more)
@@ -58,7 +58,7 @@ async def test_a_refused_exit_is_tried_again_after_pauses_that_grow(bench: Bench
 
 @pytest.mark.catalogue(51)
 async def test_a_pair_that_can_only_be_sold_is_not_tried_for_entries(bench: Bench) -> None:
-    live = bench()
+    live = bench(EXITS_INTERVAL_SEC="60")
     live.at(5, lambda: setattr(live.pair, "trade_status", "sellable"))
     await live.run(80, buys=[4])  # the rules are read every hour
     rows = {row["candle_ts_ms"]: row["reason"] for row in live.evidence.tables["decision_trace"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from itertools import cycle, product
 
 import pytest
 from live_bench import FLAT, PAIR, START_MS, D, LiveBench
@@ -19,7 +20,8 @@ from cab_exchange_sim.engine.values import OrderRequest
 Bench = Callable[..., LiveBench]
 Block = Callable[[LiveBench], Awaitable[str]]
 
-#: What the watchers of a run say through the one way that reaches entries.
+#: What the watchers of a run say through the one way that reaches entries: which of them says it makes no
+#: difference to that way, so each meets one kind of exit.
 WATCHERS = ("safe_mode", "dms_down", "auto_paused", "clock_skew", "disk_full")
 
 #: Two quiet candles after a position has ended, on the second of which a buy is tried.
@@ -68,14 +70,16 @@ def watcher(reason: str) -> Block:
     return block
 
 
-BLOCKERS = [pause, risk_off, halt, mismatch, *map(watcher, WATCHERS)]
+BLOCKERS = (pause, risk_off, halt, mismatch)
+CASES = [*product(BLOCKERS, EXITS), *zip(map(watcher, WATCHERS), cycle(EXITS), strict=False)]
 
 
-@pytest.mark.parametrize("exits", EXITS)
-@pytest.mark.parametrize("block", BLOCKERS, ids=lambda block: block.__name__)
+@pytest.mark.parametrize(("block", "exits"), CASES, ids=lambda case: getattr(case, "__name__", case))
 async def test_exits_are_made_while_entries_are_blocked(bench: Bench, block: Block, exits: str) -> None:
     candles, purposes = EXITS[exits]
-    live = bench(candles, EXITS_EXCHANGE_STOP="false", REGIME_INTERVAL_SEC="60")
+    # A mismatch is found by reconciling; nothing else here needs it, or a look more often than a minute.
+    seconds = {"EXITS_INTERVAL_SEC": "60", "RECONCILE_INTERVAL_SEC": "60" if block is mismatch else "900"}
+    live = bench(candles, EXITS_EXCHANGE_STOP="false", REGIME_INTERVAL_SEC="60", **seconds)
     for name in ("dxy", "dominance"):
         (live.folder / f"{name}.json").write_text(json.dumps({"change_pct": 0}))
     live.settings |= {

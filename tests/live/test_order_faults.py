@@ -7,12 +7,14 @@ attempt, the same trades on both sides, nothing sold twice, and one stop for all
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import attrs
 import pytest
-from live_bench import D, LiveBench
+from live_bench import RULES, D, LiveBench
 
+from cab_core.domain.money import floor_step
 from cab_core.domain.orders import Purpose
 from cab_exchange_sim.relay import Net, NetFault, Relay
 
@@ -48,23 +50,20 @@ TRANSIENT = (
 
 
 @pytest.mark.parametrize("kind", TAKEN)
-async def test_an_entry_that_was_taken_is_adopted_and_protected(bench: Bench, kind: str) -> None:
+async def test_orders_that_were_taken_are_adopted_and_not_sent_twice(bench: Bench, kind: str) -> None:
     live = bench()
+    live.hurried = True
     live.fault(kind, after=True)
-    await live.run(5, buys=[-1])
-    (entry,) = live.orders(Purpose.ENTRY)
-    assert (entry["state"], entry["attempt"]) == ("done", 1)
-    assert live.held == live.bought() > 0
-    live.assert_sound()
-
-
-@pytest.mark.parametrize("kind", TAKEN)
-async def test_an_exit_that_was_taken_is_not_sent_twice(bench: Bench, kind: str) -> None:
-    live = bench()
     live.fault(kind, after=True, since=10)
+    seen: list[tuple[Decimal, Decimal, list[Decimal]]] = []
+    live.at(9, lambda: seen.append((live.held, live.bought(), live.resting())), in_bot=True)
     await live.run(20, buys=[-1], sells=[0])
-    (sale,) = live.orders(Purpose.SIGNAL_SELL)
-    assert (sale["state"], sale["attempt"]) == ("done", 1)
+    ((held, bought, resting),) = seen
+    assert held == bought > 0
+    assert resting == [floor_step(held, RULES.amount_step)]
+    for purpose in (Purpose.ENTRY, Purpose.SIGNAL_SELL):
+        (order,) = live.orders(purpose)
+        assert (order["state"], order["attempt"]) == ("done", 1)
     assert live.held == 0
     live.assert_sound()
 
@@ -93,15 +92,14 @@ async def test_an_exit_that_was_lost_is_sent_again_once_that_is_proven(bench: Be
 
 
 @pytest.mark.parametrize("kind", TRANSIENT)
-@pytest.mark.parametrize("since", [0, 10], ids=["entry", "exit"])
-async def test_a_passing_refusal_is_followed_by_the_next_attempt(
-    bench: Bench, kind: str, since: float
-) -> None:
+async def test_a_passing_refusal_is_followed_by_the_next_attempt(bench: Bench, kind: str) -> None:
     live = bench()
-    live.fault(kind, since=since)
+    live.fault(kind)
+    live.fault(kind, since=10)
     await live.run(20, buys=[-1], sells=[0])
-    first, second = live.orders(Purpose.SIGNAL_SELL if since else Purpose.ENTRY)
-    assert (first["state"], second["state"]) == ("rejected", "done")
+    for purpose in (Purpose.ENTRY, Purpose.SIGNAL_SELL):
+        first, second = live.orders(purpose)
+        assert (first["state"], second["state"]) == ("rejected", "done")
     assert live.held == 0
     assert live.bought() > 0
     live.assert_sound()
@@ -110,6 +108,7 @@ async def test_a_passing_refusal_is_followed_by_the_next_attempt(
 @pytest.mark.catalogue(27)
 async def test_a_request_that_arrives_minutes_later_is_refused_by_its_expiry(bench: Bench) -> None:
     live = bench()
+    live.hurried = True
     live.fault("late", seconds=30)
     await live.run(8, buys=[-1])
     assert [order["state"] for order in live.orders(Purpose.ENTRY)] == ["abandoned"]
@@ -121,6 +120,7 @@ async def test_a_request_that_arrives_minutes_later_is_refused_by_its_expiry(ben
 @pytest.mark.parametrize("wrong", ["html_200", "no_id", "truncated", "hang"])
 async def test_a_stop_whose_answer_is_wrong_is_found_or_placed_again(bench: Bench, wrong: str) -> None:
     live = bench()
+    live.hurried = True
     live.fault(wrong, after=True, path="/price_orders$")
     await live.run(10, buys=[-1])
     live.assert_sound()

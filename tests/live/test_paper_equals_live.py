@@ -14,7 +14,7 @@ from cab_core.data.generator import generate
 from cab_core.domain.bars import Bars
 from cab_core.domain.timeframes import TF_MS
 
-DAYS = 2
+DAYS = 1
 #: Close levels, so that every kind of exit happens, and no stop at the exchange, which paper does not have.
 SETTINGS = {
     "EXITS_EXCHANGE_STOP": "false",

@@ -190,7 +190,7 @@ async def test_a_delisted_pair_is_left_in_time_and_not_entered_again(bench: Benc
 
 @pytest.mark.catalogue(51)
 async def test_a_pair_that_can_only_be_sold(bench: Bench) -> None:
-    live = bench()
+    live = bench(EXITS_INTERVAL_SEC="60")
     live.at(5, lambda: setattr(live.pair, "trade_status", "sellable"))
     await live.run(40, buys=[-1, 1], sells=[0])
     assert live.held == 0
@@ -202,7 +202,7 @@ async def test_a_pair_that_can_only_be_sold(bench: Bench) -> None:
 @pytest.mark.catalogue(52)
 @pytest.mark.parametrize("since", [0.1, 10], ids=["before the entry", "before the exit"])
 async def test_maintenance_for_an_hour(bench: Bench, since: float) -> None:
-    live = bench()
+    live = bench(EXITS_INTERVAL_SEC="60")
     live.away = True
     live.at(since, lambda: setattr(live.venue.exchange.conditions, "maintenance", True))
     live.at(since + 60, lambda: setattr(live.venue.exchange.conditions, "maintenance", False))
@@ -213,7 +213,7 @@ async def test_maintenance_for_an_hour(bench: Bench, since: float) -> None:
 
 @pytest.mark.catalogue(52)
 async def test_the_stop_at_the_exchange_works_while_it_cannot_be_reached(bench: Bench) -> None:
-    live = bench([(100, 100, 100, 100), (100, 100, 90, 92)])
+    live = bench([(100, 100, 100, 100), (100, 100, 90, 92)], EXITS_INTERVAL_SEC="60")
     live.away = True
     live.fault("page_503", method="", path="", times=None, since=10, until_ms=START_MS + 60 * MINUTE)
     await live.run(70, buys=[-1])

@@ -69,6 +69,7 @@ class Host:
         """Answer with an application for the length of the block."""
         begun: Future[None] = Future()
         over = asyncio.Event()
+        self._server.config.configure_logging()  # the bot of a former test may have let it log each request
         living = asyncio.run_coroutine_threadsafe(_live(app, begun, over), self.loop)
         begun.result(_TIMEOUT_S)
         self._app = app
