@@ -204,23 +204,6 @@ async def test_free_space_is_asked_for(tmp_path):
     assert not (await probes.DiskFree(tmp_path, least=free * 2)()).ok
 
 
-@pytest.mark.catalogue(85)
-@pytest.mark.parametrize("how", ["deleted", "replaced"])
-async def test_a_database_that_is_no_longer_the_same_file_pauses_entries(clock, tmp_path, how):
-    path = tmp_path / "trader.sqlite3"
-    store = await Store.open(path)
-    watchdog = Watchdog(clock, {"database_file": probes.SameFile(path)})
-    assert await looks(watchdog, 1) == [None]
-    if how == "deleted":
-        path.unlink()
-    else:
-        path.with_name("other").write_bytes(b"")
-        path.with_name("other").replace(path)
-    assert await looks(watchdog, 2) == [None, "auto_paused"]
-    assert how in watchdog.watch.checks["database_file"].detail
-    await store.close()
-
-
 async def opened(path: Path, pragma: str) -> tuple[Store, Records]:
     store = await Store.open(path)
     await store.transact(lambda conn: conn.exec_driver_sql(pragma))

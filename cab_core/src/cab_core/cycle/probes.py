@@ -179,29 +179,6 @@ class DiskFree:
         return Check(free >= self.least, f"{free // MIB} MiB free on {self.path}")
 
 
-@attrs.define
-class SameFile:
-    """The file is still the one it was: what is written to a deleted or replaced database is lost."""
-
-    path: Path
-    _identity: tuple[int, int] = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._identity = self._found()
-
-    def _found(self) -> tuple[int, int]:
-        found = self.path.stat()
-        return found.st_dev, found.st_ino
-
-    async def __call__(self) -> Check:
-        """Look whether the path still leads to the same file."""
-        try:
-            same = self._found() == self._identity
-        except FileNotFoundError:
-            return Check(ok=False, detail=f"{self.path} was deleted")
-        return Check(same, "" if same else f"{self.path} was replaced")
-
-
 def by_status(status: Callable[[], Check]) -> Callable[[], Awaitable[Check]]:
     """Return a probe of a part that knows by itself how it is."""
 
