@@ -19,9 +19,6 @@ from cab_core.settings import Settings
 from cab_core.storage import PaperState
 from cab_core.storage.records import Records
 
-#: What the pages call the market.
-LABEL = "demo"
-
 log = logging.getLogger("cab.demo")
 
 
@@ -57,7 +54,8 @@ async def play_demo(seed: int, days: int, out: Path, speed: float, stage: Stage)
         settings = _settings(Path(folder))
         prepared = prepare_demo(seed, days, out)
         config, plugins = load_run(settings, SYMBOLS)
-        async with opened_store(settings, f"paper:{LABEL}") as store, started_plugins(plugins):
+        market = f"sample:{seed}"
+        async with opened_store(settings, f"paper:{market}") as store, started_plugins(plugins):
             bus, tally = MemoryBus(), Tally()
             setup = PaperSetup(
                 config=config,
@@ -72,7 +70,7 @@ async def play_demo(seed: int, days: int, out: Path, speed: float, stage: Stage)
                 on_cycle=tally.on_cycle,
             )
             session = await setup.open()
-            running = Running(settings=settings, market=LABEL, session=session, tally=tally)
+            running = Running(settings=settings, market=market, session=session, tally=tally)
             running.desk = live_desk(running, store, plugins)
             try:
                 await _staged(running, stage)

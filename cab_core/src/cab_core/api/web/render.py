@@ -106,7 +106,8 @@ def banner(status: Status) -> Banner:
 
 def _states(status: Status) -> list[tuple[str, str]]:
     if not status.running:
-        return [("stopped", "not running: this is what its database says")]
+        over = status.mode != "live" and status.market != "exchange"
+        return [("stopped", "the recording has ended" if over else "not running: this is what is on record")]
     states = [("halted", f"entries halted by {halt.rule}") for halt in status.halts]
     for state in ("paused", "stopped", "idle"):
         symbols = [each.symbol for each in status.symbols if each.state == state]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -65,6 +66,13 @@ def short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def data(value: Any) -> str:
+    """Return JSON for people: texts without quotes, nothing as a dash."""
+    if value is None:
+        return _DASH
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
 def span(seconds: float) -> str:
     """Return a duration given in seconds, also below a minute."""
     return f"{seconds:.0f} s" if seconds < 60 else duration(1000 * seconds)
@@ -73,6 +81,7 @@ def span(seconds: float) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "amount": amount,
     "change": change,
+    "data": data,
     "duration": duration,
     "level": level,
     "minute": minute,

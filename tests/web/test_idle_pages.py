@@ -1,0 +1,46 @@
+"""The dashboard of a bot that has not traded: every empty place says what will fill it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from page_bot import Bot, end, start
+
+
+@pytest.fixture(scope="module")
+def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
+    running = start(tmp_path_factory.mktemp("idle"), "1", AUTOSTART="false")
+    yield running
+    end(running)
+
+
+def test_empty_places_say_what_will_fill_them(visit: Callable[..., Any]) -> None:
+    tab = visit()
+    tab.goto("/")
+    assert "idle" in tab.inner_text("#band .chips")
+    assert "cab new strategy" in tab.inner_text("#first")
+    assert "Each closed candle" in tab.inner_text("#decisions")
+    assert "evaluated candles are needed" in tab.inner_text("#equity")
+    for path, text in {
+        "/signals": "first closed candle",
+        "/trades?tab=positions": "opens one",
+        "/trades?tab=trips": "stands here with its profit",
+        "/trades?tab=orders": "before it is sent",
+        "/trades?tab=fills": "with its fee",
+        "/audit": "Every pause",
+        "/runs": "cab backtest",
+        "/regime": "REGIME_DXY_URL",
+        "/risk": "Buys that a filter",
+    }.items():
+        tab.goto(path)
+        assert text in tab.inner_text("main"), path
+
+
+def test_a_symbol_is_started_from_the_page(visit: Callable[..., Any]) -> None:
+    tab = visit()
+    tab.goto("/")
+    tab.click("button[data-command=start][data-symbol='BTC/USDT']")
+    tab.click("#ask-yes")
+    tab.wait_for_selector(".symbol.running")
