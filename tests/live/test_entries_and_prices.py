@@ -56,6 +56,42 @@ async def test_a_refused_exit_is_tried_again_after_pauses_that_grow(bench: Bench
     live.assert_sound()
 
 
+@pytest.mark.catalogue(30, 37)
+@pytest.mark.parametrize("restarts", [False, True], ids=["", "over a restart"])
+async def test_a_refused_signal_exit_is_made_once_the_reason_has_passed(bench: Bench, restarts: bool) -> None:
+    """No other signal comes, and no level is reached: nobody else would ask for it again."""
+    live = bench(EXITS_EXCHANGE_STOP="false")  # a stop that cannot be lifted keeps the exit planned as well
+    conditions = live.venue.exchange.conditions
+    live.at(14, lambda: setattr(conditions, "read_only", True))
+    if restarts:
+        await live.run(18, buys=[-1], sells=[0])
+        (planned,) = live.orders(Purpose.SIGNAL_SELL, state="planned")
+        assert planned["attempt"] > 1
+    live.at(20, lambda: setattr(conditions, "read_only", False))
+    await live.run(24, buys=[-1], sells=[0])
+    *refused, done = live.orders(Purpose.SIGNAL_SELL)
+    assert {order["state"] for order in refused} == {"rejected"}
+    assert done["state"] == "done"
+    assert done["sent_ms"] - (START_MS + 20 * MINUTE) <= 80_000  # the longest pause and a look
+    assert live.held == 0
+    told = [alert["severity"] for alert in live.alerts if "exits are impossible" in alert["text"]]
+    assert told == ["critical"]
+    live.assert_sound()
+
+
+@pytest.mark.catalogue(24)
+async def test_a_signal_exit_outlives_a_rate_limit_that_outlasts_its_retries(bench: Bench) -> None:
+    live = bench(EXITS_EXCHANGE_STOP="false")
+    until_ms = START_MS + 17 * MINUTE
+    live.fault("too_many_requests", since=14, times=None, until_ms=until_ms)
+    await live.run(19, buys=[-1], sells=[0])
+    orders = live.orders(Purpose.SIGNAL_SELL)
+    assert len(orders) > 5
+    assert [order["state"] for order in orders[-2:]] == ["rejected", "done"]
+    assert live.held == 0
+    live.assert_sound()
+
+
 @pytest.mark.catalogue(51)
 async def test_a_pair_that_can_only_be_sold_is_not_tried_for_entries(bench: Bench) -> None:
     live = bench(EXITS_INTERVAL_SEC="60")

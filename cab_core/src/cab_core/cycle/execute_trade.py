@@ -12,6 +12,7 @@ from cab_core.clock import Clock
 from cab_core.contracts import Broker
 from cab_core.cycle import context as contexts
 from cab_core.cycle.fills import EXIT_ATTEMPTS
+from cab_core.cycle.pauses import Pauses
 from cab_core.cycle.records import Executed, OrderRecord
 from cab_core.cycle.settlement import Settlement, plain, rest_of
 from cab_core.cycle.standing import Standing, Standings
@@ -39,11 +40,11 @@ from cab_core.ports import Changes, Note, OpenIntent, Storage
 #: Pauses before a transiently refused order is sent again, seconds, each varied by up to 20 %.
 RETRY_PAUSES_S = (1, 2, 4)
 
-#: A refused exit is tried again after this long, doubled each time up to the longest.
-EXIT_PAUSE_MS, LONGEST_EXIT_PAUSE_MS = 5_000, 60_000
-
 #: Refusals that say that the venue's rules are no longer what they were.
 _RULES = frozenset({"bad_precision", "below_min_notional", "not_tradable"})
+
+#: Refusals after which the same exit is pointless: it fits by the new rules, or it is too small.
+_SPOILED = frozenset({"bad_precision", "below_min_notional"})
 
 #: After this long an account that was refused is tried again with the next entry.
 REFUSED_PAUSE_MS = 20 * 60_000
@@ -86,7 +87,7 @@ class Execution:
     misfits: list[Planned] = attrs.field(factory=list, init=False)
     refused_account: str | None = attrs.field(default=None, init=False)
     _refused_ms: int = attrs.field(default=0, init=False)
-    _pauses: dict[str, tuple[int, int]] = attrs.field(factory=dict, init=False)
+    _pauses: Pauses = attrs.field(factory=Pauses, init=False)
 
     @property
     def standings(self) -> Standings:
@@ -121,6 +122,7 @@ class Execution:
             planned = following
             done = await self._send(planned)
             fills = (*fills, *done.fills)
+        await self._keep(planned, done.refused)
         return attrs.evolve(done, fills=fills)
 
     async def sell(self, sales: Sequence[Planned], **changes: Any) -> list[Executed]:
@@ -141,7 +143,8 @@ class Execution:
         now_ms = self.clock.now_ms()
         for standing in self.standings.each(symbol):
             if standing.state is OrderState.PLANNED:
-                if standing.intent.side is Side.SELL and not standing.is_stop:
+                exits = standing.intent.side is Side.SELL and not standing.is_stop
+                if exits and self._pauses.over(standing.intent.key, now_ms):
                     await self.execute_trade(standing.planned)
             elif standing.due_ms <= now_ms:
                 await self._look(standing)
@@ -292,7 +295,7 @@ class Execution:
         outcome = await self.broker.submit(intent)
         if isinstance(outcome, Ack):
             self.refused_account = None
-            self._pauses.pop(intent.key, None)
+            self._pauses.forget(intent.key)
             return Executed(None, await self.settlement.settle(standing, outcome))
         if isinstance(outcome, Rejected):
             return await self._rejected(standing, outcome)
@@ -310,16 +313,11 @@ class Execution:
                 self.misfits.append(standing.planned)
         if outcome.reason == "credentials" and self.refused_account is None:
             self.refused_account, self._refused_ms = text, self.clock.now_ms()
-            self.settlement.events.stuck(intent, f"the venue takes no orders of this account: {text}")
+            what = f"the venue takes no orders of this account, exits are impossible: {text}"
+            self.settlement.events.stuck(intent, what)
         if intent.side is Side.SELL:
-            self._pause(intent)
+            self._pauses.begin(intent.key, self.clock.now_ms())
         return Executed(outcome.reason, transient=outcome.transient, left=intent.quantity or Decimal(0))
-
-    def _pause(self, intent: Intent) -> None:
-        """Let a refused exit wait, twice as long each time; it is never given up."""
-        _, last_ms = self._pauses.get(intent.key, (0, 0))
-        pause_ms = min(2 * last_ms, LONGEST_EXIT_PAUSE_MS) or EXIT_PAUSE_MS
-        self._pauses[intent.key] = (self.clock.now_ms() + pause_ms, pause_ms)
 
     async def _following(self, planned: Planned, done: Executed) -> Planned | None:
         """Plan the attempt that follows at once: the rest of a partial exit, or a transient refusal again."""
@@ -339,6 +337,16 @@ class Execution:
         following = attrs.evolve(planned, intent=plain(again))
         return following if await self.plan([following]) else None
 
+    async def _keep(self, planned: Planned, refused: str | None) -> None:
+        """Plan the next attempt of a refused signal exit, to be sent once its pause is over.
+
+        Protective exits need none: their level asks again at each look. A signal comes once, so the attempt
+        is on disk and a restart makes it. What the venue's rules spoil waits for new rules, or is dust.
+        """
+        if planned.intent.purpose is Purpose.SIGNAL_SELL and refused is not None and refused not in _SPOILED:
+            again = attrs.evolve(planned.intent, attempt=planned.intent.attempt + 1)
+            await self.plan([attrs.evolve(planned, intent=plain(again))])
+
     async def _again(self, wanted: Sequence[Planned]) -> list[Planned]:
         """Return what may be tried once more, as the next attempt, and what was not tried yet."""
         ready = []
@@ -349,8 +357,7 @@ class Execution:
                 ready.append(each)
                 continue
             attempt, state = last
-            due_ms, _ = self._pauses.get(intent.key, (0, 0))
-            if state in TERMINAL and self.clock.now_ms() >= due_ms:
+            if state in TERMINAL and self._pauses.over(intent.key, self.clock.now_ms()):
                 ready.append(attrs.evolve(each, intent=attrs.evolve(intent, attempt=attempt + 1)))
         return ready
 
