@@ -11,7 +11,8 @@ from page_bot import Bot, end, start
 
 @pytest.fixture(scope="module")
 def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
-    running = start(tmp_path_factory.mktemp("idle"), "1", AUTOSTART="false")
+    # So slow that the first candle is not decided about before the end of the tests.
+    running = start(tmp_path_factory.mktemp("idle"), "0.01", AUTOSTART="false")
     yield running
     end(running)
 
@@ -29,7 +30,7 @@ def test_empty_places_say_what_will_fill_them(visit: Callable[..., Any]) -> None
         "/trades?tab=trips": "stands here with its profit",
         "/trades?tab=orders": "before it is sent",
         "/trades?tab=fills": "with its fee",
-        "/audit": "Every pause",
+        "/audit?q=nobody": "Nothing fits nobody",
         "/runs": "cab backtest",
         "/regime": "REGIME_DXY_URL",
         "/risk": "Buys that a filter",

@@ -23,6 +23,26 @@ class Health:
     detail: str = ""
 
 
+@attrs.frozen(slots=True, kw_only=True)
+class Panel:
+    """A table of a plugin's own on the dashboard. Everything in it is text, which the page escapes.
+
+    Attributes:
+        slot: the page it stands on.
+        head: names of the columns.
+        rows: one text per column; empty if there is nothing to show now.
+        note: a sentence below the table, or in its place.
+        min_role: the least role that sees it.
+    """
+
+    title: str
+    slot: Literal["overview", "signals", "risk", "regime"]
+    head: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    note: str = ""
+    min_role: Literal["viewer", "operator", "admin"] = "viewer"
+
+
 @attrs.frozen(slots=True)
 class Context:
     """Where and when a decision is made. ``now_ms`` is the close time of the decision bar."""

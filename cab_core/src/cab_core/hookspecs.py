@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         MacroHttp,
         MarketData,
         OperatorDesk,
+        Panel,
     )
     from cab_core.domain.alerts import Alert
     from cab_core.domain.bars import Bars
@@ -117,6 +118,19 @@ class MacroHooks(LifecycleHooks):
 
         Returns:
             What the payload says. On error: the last reading stays until it is stale. Budget 15 s.
+        """
+
+    @hookspec
+    def panel(self, reading: Reading, now_ms: int) -> Panel | None:
+        """Called when the page of its slot is shown, about once a second while somebody watches.
+
+        Args:
+            reading: what `read` last returned, in this run or before.
+            now_ms: the bot's time.
+
+        Returns:
+            A table of the source's own for the dashboard, or None for nothing now. On error: the page says
+            that the panel failed. Budget 0.2 s.
         """
 
 

@@ -21,6 +21,7 @@ from cab_core.contracts import (
     Market,
     MarketData,
     OperatorDesk,
+    Panel,
 )
 from cab_core.domain import indicators
 from cab_core.domain.alerts import Alert, Severity
@@ -114,6 +115,7 @@ __all__ = [
     "OperatorDesk",
     "OrderType",
     "Outcome",
+    "Panel",
     "PayloadError",
     "PositionView",
     "Purpose",

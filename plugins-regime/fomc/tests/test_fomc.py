@@ -42,3 +42,11 @@ def test_what_cannot_be_read_names_the_setting_and_the_way_out():
         read(["next week"])
     assert caught.value.where == "REGIME_FOMC_URL"
     assert "ISO" in caught.value.fix
+
+
+def test_the_panel_shows_the_statements_to_come():
+    reading = read({"events": [{"start": "2025-01-29T19:00:00Z"}, {"start": "2025-03-19T18:00:00Z"}]})
+    panel = Fomc().panel(reading, reading.events_ms[0] + 1)
+    assert panel.slot == "regime"
+    assert list(panel.rows) == [("Wed 19 Mar 2025", "18:00", "48 days")]
+    assert Fomc().panel(reading, reading.events_ms[-1] + 1).rows == []

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cab_core.contracts import Health
+from cab_core.contracts import Health, Panel
 from cab_core.domain.bars import FloatArray
 from cab_core.domain.regime import Reading, ReadingKind
 from cab_core.domain.risk import ALLOW, Verdict, VerdictKind
@@ -23,6 +23,10 @@ from cab_core.plugins.isolation import PluginJunk
 #: Confidence of a buy or sell decided bar by bar whose author gave none.
 MISSING_CONFIDENCE = 0.5
 NO_REASON = "no_reason"
+#: What a panel may say, and how much.
+PANEL_SLOTS = ("overview", "signals", "risk", "regime")
+PANEL_ROLES = ("viewer", "operator", "admin")
+PANEL_ROWS, PANEL_TEXT = 50, 500
 _ACTION_BYTES = b"\xff\x00\x01"
 _BITS_OF_ONE = np.float64(1.0).view(np.uint64)
 _INT8 = np.dtype(np.int8)
@@ -204,6 +208,24 @@ def check_health(answer: Any) -> Health:
     """Return what a plugin says about its health."""
     if not isinstance(answer, Health):
         raise PluginJunk(f"answered {_shown(answer)}, not Health")
+    return answer
+
+
+def check_panel(answer: Any) -> Panel | None:
+    """Return a plugin's panel, or None if it has none now."""
+    if answer is None:
+        return None
+    if not isinstance(answer, Panel):
+        raise PluginJunk(f"answered {_shown(answer)}, not Panel")
+    if answer.slot not in PANEL_SLOTS or answer.min_role not in PANEL_ROLES:
+        raise PluginJunk(f"slot {_shown(answer.slot)} or role {_shown(answer.min_role)} is none of ours")
+    if len(answer.rows) > PANEL_ROWS:
+        raise PluginJunk(f"has {len(answer.rows)} rows, at most {PANEL_ROWS} are shown")
+    texts = [answer.title, answer.note, *answer.head, *(cell for row in answer.rows for cell in row)]
+    if not all(isinstance(text, str) and len(text) <= PANEL_TEXT for text in texts):
+        raise PluginJunk(f"has a cell that is no text of at most {PANEL_TEXT} characters")
+    if any(len(row) != len(answer.head) for row in answer.rows):
+        raise PluginJunk("has a row with more or fewer cells than its head")
     return answer
 
 

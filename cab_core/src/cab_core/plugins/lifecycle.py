@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from cab_core.contracts import Health
-from cab_core.plugins.answers import check_health, check_nothing
+from cab_core.contracts import Health, Panel
+from cab_core.domain.regime import Reading
+from cab_core.plugins.answers import check_health, check_nothing, check_panel
 from cab_core.plugins.bound import Bound
 from cab_core.plugins.guard import HangGuard
 from cab_core.plugins.isolation import Caller, Outcome
-from cab_core.plugins.policy import HEALTH_BUDGET_S, START_BUDGET_S
+from cab_core.plugins.policy import HEALTH_BUDGET_S, PANEL_BUDGET_S, START_BUDGET_S
 
 T = TypeVar("T")
 
@@ -28,6 +29,20 @@ async def stop_all(plugins: Sequence[Bound]) -> list[Outcome[None]]:
 async def health_of(plugins: Sequence[Bound]) -> list[Outcome[Health]]:
     """Ask the plugins that have a health hook; an error means not healthy."""
     return await _each(plugins, "health", check_health, HEALTH_BUDGET_S)
+
+
+async def panels_of(
+    sources: Sequence[Bound], readings: Mapping[str, Reading], now_ms: int
+) -> list[Outcome[Panel | None]]:
+    """Ask the macro sources that have a panel and were read for it; an error is the panel's own."""
+    guard = HangGuard()
+    asked = [each for each in sources if "panel" in each.hooks and each.name in readings]
+    return [
+        await Caller(each.id, each.hooks["panel"], check_panel, PANEL_BUDGET_S, guard).wait(
+            readings[each.name], now_ms
+        )
+        for each in asked
+    ]
 
 
 async def _each(

@@ -15,6 +15,7 @@ STRIKES_WINDOW = 20
 #: Budget of the lifecycle hooks in seconds.
 START_BUDGET_S = 5.0
 HEALTH_BUDGET_S = 1.0
+PANEL_BUDGET_S = 0.2
 
 
 class OnLoadFailure(StrEnum):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from cab_core.sdk import (
     CabError,
     MacroHttp,
     MacroSource,
+    Panel,
     PayloadError,
     Reading,
     events_reading,
@@ -14,6 +17,10 @@ from cab_core.sdk import (
 )
 
 __all__ = ["Fomc"]
+
+#: Statements the panel shows.
+_SHOWN = 8
+_DAY_MS = 86_400_000
 
 
 @plugin
@@ -32,3 +39,19 @@ class Fomc(MacroSource):
                 where="REGIME_FOMC_URL",
                 fix='serve {"events": [{"start": "2026-01-28T19:00:00Z"}]} or a list of ISO times',
             ) from error
+
+    @hookimpl
+    def panel(self, reading: Reading, now_ms: int) -> Panel:
+        """Show the statements to come."""
+        coming = [event for event in sorted(reading.events_ms) if event >= now_ms][:_SHOWN]
+        moments = [datetime.fromtimestamp(event / 1000, UTC) for event in coming]
+        return Panel(
+            title="Next FOMC statements",
+            slot="regime",
+            head=("day", "time (UTC)", "in"),
+            rows=[
+                (f"{moment:%a %d %b %Y}", f"{moment:%H:%M}", f"{(event - now_ms) // _DAY_MS} days")
+                for event, moment in zip(coming, moments, strict=True)
+            ],
+            note="Around each of them no entry is made." if coming else "The calendar has none to come.",
+        )

@@ -42,7 +42,7 @@ def curve(points: Sequence[EquityPointView], baseline: float | None) -> Curve | 
     told = {
         "t": [stamp // 1000 for stamp in stamps],
         "equity": [money(p.equity) for p in points],
-        "fall": falls,
+        "fall": [round(fall, 2) for fall in falls],
     }
     return Curve(
         equity=f"M{line}",

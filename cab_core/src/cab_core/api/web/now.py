@@ -11,6 +11,7 @@ from litestar.response import Redirect
 from cab_core.api.web.access import AnyRequest, desk_of
 from cab_core.api.web.candles import candle_chart, signal_counts
 from cab_core.api.web.curve import curve
+from cab_core.api.web.panels import panels_in
 from cab_core.api.web.render import show
 from cab_core.api.web.ruler import BANDS, gauge_at, ruler
 from cab_core.app.desk.desk import Filter
@@ -41,6 +42,7 @@ async def overview(request: AnyRequest) -> Response[str]:
         traded=bool(trades),
         curve=curve(points, baseline),
         rulers={s.symbol: ruler(s.position) for s in status.symbols if s.position is not None},
+        panels=await panels_in(request, "overview"),
         **_gauge(status.regime.score),
     )
 
@@ -101,20 +103,23 @@ async def trace_at(
 @get("/signals", include_in_schema=False)
 async def signals_table(request: AnyRequest) -> Response[str]:
     """Show what every strategy said last."""
-    return await show(request, "signals", signals=await desk_of(request).signals())
+    found = await desk_of(request).signals()
+    return await show(request, "signals", signals=found, panels=await panels_in(request, "signals"))
 
 
 @get("/risk", include_in_schema=False)
 async def risk(request: AnyRequest) -> Response[str]:
     """Show rules against their limits."""
-    return await show(request, "risk", risk=await desk_of(request).risk())
+    found = await desk_of(request).risk()
+    return await show(request, "risk", risk=found, panels=await panels_in(request, "risk"))
 
 
 @get("/regime", include_in_schema=False)
 async def regime(request: AnyRequest) -> Response[str]:
     """Show the market regime and where it comes from."""
     found = await desk_of(request).regime()
-    return await show(request, "regime", regime=found, **_gauge(found.score))
+    panels = await panels_in(request, "regime")
+    return await show(request, "regime", regime=found, panels=panels, **_gauge(found.score))
 
 
 HANDLERS = (overview, first_chart, chart, trace_at, signals_table, risk, regime)
