@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
@@ -50,15 +49,12 @@ class EndError(BaseException):
 
 @attrs.define(eq=False)
 class Log:
-    """A bus that merely counts, and the failures of the bot's loops."""
+    """A bus that nobody listens to, and the failures of the bot's loops."""
 
-    alerts: Counter[str] = attrs.field(factory=Counter)
     failures: list[BaseException] = attrs.field(factory=list)
 
     def publish(self, topic: str, payload: Mapping[str, Any], trace_id: str = "-") -> None:
-        """Count alerts."""
-        if topic == "alert":
-            self.alerts[f"{payload['severity']} {payload['kind']}"] += 1
+        """Nobody listens."""
 
     def subscribe(self, topic: str, handler: EventHandler) -> None:
         """Nobody listens."""

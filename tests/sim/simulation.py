@@ -56,7 +56,6 @@ class Result:
     kills: Counter[str] = attrs.field(factory=Counter)
     intents: int = 0
     fills: int = 0
-    alerts: Counter[str] = attrs.field(factory=Counter)
     journal: str = ""
     tail: list[str] = attrs.field(factory=list)
     plan: Plan | None = None
@@ -183,7 +182,7 @@ class _Run:
     def _summarize(self) -> None:
         found, world = self.found, self.world
         found.struck += world.struck
-        found.hits, found.kills, found.alerts = self.reaper.hits, self.reaper.kills, self.log.alerts
+        found.hits, found.kills = self.reaper.hits, self.reaper.kills
         found.fills = len(world.exchange.ledger.of_kind("fill"))
         rows = self.writer.read(lambda conn: list(journal_rows(conn)))
         found.intents = sum(row.kind == "order.planned" for row in rows)

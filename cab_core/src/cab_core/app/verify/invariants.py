@@ -44,7 +44,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     ),
     Invariant(
         "I3",
-        "A position is exactly what its fills bought less fees and sales.",
+        "A position is exactly what its fills bought less fees and sales; what is held without one is dust.",
         "database",
         holdings.positions_are_their_fills,
     ),
