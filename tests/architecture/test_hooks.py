@@ -14,7 +14,7 @@ from repository import ROOT
 
 from cab_core import sdk
 from cab_core.plugins.kinds import Kind
-from cab_core.plugins.policy import HEALTH_BUDGET_S, POLICIES, START_BUDGET_S
+from cab_core.plugins.policy import HEALTH_BUDGET_S, PANEL_BUDGET_S, POLICIES, START_BUDGET_S
 
 sys.path.insert(0, str(ROOT / "tools"))
 import reference
@@ -34,6 +34,7 @@ SIGNATURES = {
     "Strategy: generate": "(self, md: 'MarketData', ctx: 'Context') -> 'Decision | Awaitable[Decision]'",
     "Risk rule: check": "(self, entry: 'Entry', book: 'BookView') -> 'Verdict'",
     "Macro source: read": "(self, http: 'MacroHttp') -> 'Awaitable[Reading]'",
+    "Macro source: panel": "(self, reading: 'Reading', now_ms: 'int') -> 'Panel | None'",
     "Broker: open": "(self, account: 'Account') -> 'Broker'",
     "Notifier: notify": "(self, alert: 'Alert', http: 'AlertHttp | None' = None) -> 'Awaitable[None]'",
     "Notifier: attend": "(self, desk: 'OperatorDesk') -> 'Awaitable[None]'",
@@ -47,6 +48,7 @@ BUDGETS = {
     "Strategy: generate": POLICIES[Kind.STRATEGY].budget_s,
     "Risk rule: check": POLICIES[Kind.RISK].budget_s,
     "Macro source: read": POLICIES[Kind.MACRO].budget_s,
+    "Macro source: panel": PANEL_BUDGET_S,
     "Broker: open": POLICIES[Kind.BROKER].budget_s,
     "Notifier: notify": POLICIES[Kind.NOTIFIER].budget_s,
 }
