@@ -87,6 +87,8 @@ def reseal(path: Path, change: Callable[[Rows], Rows]) -> None:
             " payload=:payload, prev_hash=:prev_hash, hash=:hash WHERE seq=:seq",
             [attrs.asdict(row) for row in after],
         )
+        head = f"{len(after)}:{after[-1].hash}"
+        assert raw.execute("UPDATE meta SET value=? WHERE key='journal_head'", (head,)).rowcount == 1
     raw.close()
 
 

@@ -56,7 +56,12 @@ def test_check_lists_warnings(monkeypatch, capsys):
 def test_show_masks_every_secret(args, folder, monkeypatch, capsys):
     secrets = [row.name for row in SETTINGS if row.secret]
     for name in secrets:
-        scheme = {"DATABASE_URL": "postgresql+asyncpg://", "EVENT_BUS_URL": "redis://"}.get(name, "")
+        schemes = {
+            "DATABASE_URL": "postgresql+asyncpg://",
+            "EVENT_BUS_URL": "redis://",
+            "WEBHOOK_URL": "https://",
+        }
+        scheme = schemes.get(name, "")
         monkeypatch.setenv(name, f"{scheme}canary-{name}")
     monkeypatch.setenv("TELEGRAM_CHAT_ID", "1")
     (folder / "cab.toml").write_text(

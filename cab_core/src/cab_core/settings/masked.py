@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from cab_core.secret import Secret
 from cab_core.settings.schema import PluginOptions, mask_address
 
 _CREDENTIAL = re.compile(r"(?i)key|secret|token|passw|credential|auth")
@@ -21,6 +22,6 @@ def masked_options(options: PluginOptions) -> dict[str, dict[str, dict[str, obje
 
 
 def _masked(param: str, value: object) -> object:
-    if _CREDENTIAL.search(param):
+    if _CREDENTIAL.search(param) or isinstance(value, Secret):
         return "***"
     return mask_address(value) if isinstance(value, str) and "://" in value else value

@@ -107,6 +107,7 @@ class NotifierConformance(Conformance):
                 stalls.append(time.perf_counter() - before)
 
         async def deliver() -> None:
+            await _called(plugin, "start")
             watcher = asyncio.create_task(watch())
             await asyncio.sleep(0.005)
             try:
@@ -117,6 +118,7 @@ class NotifierConformance(Conformance):
             finally:
                 await asyncio.sleep(0.005)
                 watcher.cancel()
+                await _called(plugin, "stop")
 
         asyncio.run(deliver())
         return max(stalls)
@@ -142,10 +144,7 @@ class NotifierConformance(Conformance):
                 stalls.append(time.perf_counter() - before)
 
         async def attend() -> None:
-            if hasattr(plugin, "start"):
-                started = plugin.start()
-                if inspect.isawaitable(started):
-                    await started
+            await _called(plugin, "start")
             listening = asyncio.create_task(plugin.attend(desk))
             watcher = asyncio.create_task(watch())
             done, _ = await asyncio.wait({listening}, timeout=LISTEN_S)
@@ -159,10 +158,7 @@ class NotifierConformance(Conformance):
             error = None if listening.cancelled() else listening.exception()
             if done and error is not None and not isinstance(error, CabError):
                 reject(f"attend failed with {error!r}", "raise CabError for what the operator can mend")
-            if hasattr(plugin, "stop"):
-                stopped = plugin.stop()
-                if inspect.isawaitable(stopped):
-                    await stopped
+            await _called(plugin, "stop")
 
         asyncio.run(attend())
         return max(stalls)
@@ -193,6 +189,14 @@ class NotifierConformance(Conformance):
             self.send(plugin, alerts()[3])
         if len(state_text(plugin)) > state + 2_000:
             reject("the notifier grows with every alert", "send and forget")
+
+
+async def _called(plugin: Any, hook: str) -> None:
+    """Call ``start`` or ``stop`` as the kernel does, if the plugin has it."""
+    if hasattr(plugin, hook):
+        ending = getattr(plugin, hook)()
+        if inspect.isawaitable(ending):
+            await ending
 
 
 def _secrets(values: Mapping[str, Any]) -> dict[str, str]:
