@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Awaitable, Mapping
 from contextvars import ContextVar
+from decimal import localcontext
 from functools import cache
 from typing import Any
 
@@ -105,12 +106,17 @@ class Guarded(Exchange):  # type: ignore[misc]  # ccxt ships no types
 
 
 async def watched(call: Awaitable[Any]) -> Reply:
-    """Await one call of ccxt and tell what came of its last request; never raises for the network."""
+    """Await one call of ccxt and tell what came of its last request; never raises for the network.
+
+    ccxt rounds in the Decimal context of its caller and leaves it changed: it gets one of its own, or the
+    bot's ledger would round differently from its backtest.
+    """
     seen = _Seen()
     token = _SEEN.set(seen)
     data, error, sent = None, "", True
     try:
-        data = await call
+        with localcontext():
+            data = await call
     except (*FAILURES, ForbiddenHostError) as failure:
         error = type(failure).__name__
         sent = seen.left and not _never_connected(failure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import attrs
 import pytest
@@ -21,6 +21,13 @@ class Venue:
     url: str
     key: str
     secret: str
+
+
+@pytest.fixture(autouse=True)
+def own_rounding() -> Iterator[None]:
+    """Keep ccxt's rounding to these tests: it changes the Decimal context of its caller for good."""
+    with localcontext():
+        yield
 
 
 @pytest.fixture(scope="module")
