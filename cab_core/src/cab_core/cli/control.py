@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cab_core.cli.actor import system_actor
 from cab_core.cli.base import CabCommand, cab_command
 from cab_core.cli.desk import ask, desk_options
 from cab_core.cli.output import emit
@@ -49,7 +49,7 @@ def _send(
 ) -> Done:
     from cab_core.app.desk.commands import Action, Actor, Command, Role
 
-    actor = Actor(name=f"cli:{getpass.getuser()}", role=Role.ADMIN, surface="cli")
+    actor = Actor(name=system_actor(), role=Role.ADMIN, surface="cli")
     command = Command(action=Action(name), actor=actor, symbol=symbol, reason=reason)
     return ask(config, overrides, remote, lambda desk: desk.do(command))
 

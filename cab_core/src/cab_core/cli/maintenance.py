@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import secrets
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cab_core.cli.actor import system_actor
 from cab_core.cli.base import cab_group, load, settings_options
 from cab_core.cli.output import emit, table
 from cab_core.errors import ExitCode, RefusedError
@@ -135,15 +135,8 @@ def _order(dry_run: bool) -> Order:
     from cab_core.app.maintenance import Order
     from cab_core.clock import SystemClock
 
-    actor = Actor(name=f"cli:{_user()}", role=Role.ADMIN, surface="cli")
+    actor = Actor(name=system_actor(), role=Role.ADMIN, surface="cli")
     return Order(actor=actor, now_ms=SystemClock().now_ms(), trace_id=secrets.token_hex(8), dry_run=dry_run)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return "unknown"
 
 
 def _confirm(file: Path, database: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cab_core.cli.actor import system_actor
 from cab_core.cli.base import cab_command, cab_group, load, settings_options
 from cab_core.cli.output import emit, table
 from cab_core.errors import NotRunningError
@@ -46,7 +46,7 @@ def reset(rule: str | None, by: str, as_json: bool, config: Path | None, overrid
     Releasing max_drawdown also starts the peak of equity anew, from the equity of that moment.
     """
     settings = load(config, overrides).settings
-    actor = by or f"cli:{_user()}"
+    actor = by or system_actor()
     released = _visit(settings, lambda conn: _release(conn, rule, actor), read_only=False)
     emit({"by": actor, "released": released}, as_json, lambda: _print_released(rule, released))
 
@@ -145,10 +145,3 @@ def _print_released(rule: str | None, released: Sequence[dict[str, Any]]) -> Non
 
 def _when(ts_ms: int) -> str:
     return datetime.fromtimestamp(ts_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return "unknown"

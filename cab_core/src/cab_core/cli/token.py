@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cab_core.cli.actor import system_actor
 from cab_core.cli.base import cab_command, cab_group, load, settings_options
 from cab_core.cli.output import emit, table
 
@@ -42,8 +42,8 @@ def new(name: str, role: str, as_json: bool, config: Path | None, overrides: Seq
     from cab_core.app.tokens import issue_token, mint
 
     settings, now_ms = load(config, overrides).settings, _now_ms()
-    minted = mint(name, Role[role.upper()], _actor(), now_ms)
-    _write(settings, lambda conn: issue_token(conn, minted, _actor(), now_ms))
+    minted = mint(name, Role[role.upper()], system_actor(), now_ms)
+    _write(settings, lambda conn: issue_token(conn, minted, system_actor(), now_ms))
     told = {"id": minted.stored.id, "name": name, "role": role, "token": minted.text.reveal()}
     emit(told, as_json, lambda: _print_new(told))
 
@@ -82,7 +82,7 @@ def revoke(token_id: str, as_json: bool, config: Path | None, overrides: Sequenc
     from cab_core.app.tokens import withdraw_token
 
     settings = load(config, overrides).settings
-    gone = _visit(settings, lambda conn: withdraw_token(conn, token_id, _actor(), _now_ms()))
+    gone = _visit(settings, lambda conn: withdraw_token(conn, token_id, system_actor(), _now_ms()))
     told = {"id": gone.id, "name": gone.name, "role": gone.role, "revoked": True}
     emit(told, as_json, lambda: click.echo(f"revoked {gone.id} of {gone.name} ({gone.role})"))
 
@@ -150,10 +150,3 @@ def _now_ms() -> int:
     from cab_core.clock import SystemClock
 
     return SystemClock().now_ms()
-
-
-def _actor() -> str:
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):  # a container's user may have no name
-        return "cli:unknown"
