@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,11 +38,11 @@ def ask(
     question: Callable[[Desk], Awaitable[T]],
 ) -> T:
     """Ask the remote bot, the bot of this host, or its database, in this order."""
-    from cab_core.app.desk.reach import from_environment
+    from cab_core.app.desk.reach import desk_of
 
     settings = load(config, overrides, require_run=False).settings
 
     async def asked() -> T:
-        return await question(from_environment(settings, remote))
+        return await question(desk_of(settings, remote, os.environ))
 
     return asyncio.run(asked())

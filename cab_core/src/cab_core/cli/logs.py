@@ -14,7 +14,6 @@ import click
 
 from cab_core.cli.base import cab_command
 from cab_core.cli.desk import ask, desk_options
-from cab_core.cli.output import to_json
 
 if TYPE_CHECKING:
     from cab_core.app.desk.desk import Desk, Filter
@@ -88,7 +87,9 @@ def _newer(wanted: Filter, found: Sequence[LogLine]) -> Filter:
 
 
 def _text(line: LogLine, *, as_json: bool) -> str:
+    from cab_core.app.desk.plain import plain
+
     if as_json:
-        return json.dumps(json.loads(to_json(line)), ensure_ascii=False)
+        return json.dumps(plain(line), ensure_ascii=False)
     about = " ".join(part for part in (line.symbol, line.trace_id) if part and part != "-")
     return f"{line.timestamp} {line.level:<8} {line.module} {about and f'[{about}] '}{line.message}"

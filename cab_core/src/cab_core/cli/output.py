@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Callable, Sequence
+from typing import IO
 
 import click
 
@@ -23,29 +20,10 @@ def emit(data: object, as_json: bool, human: Callable[[], None]) -> None:
 
 
 def to_json(data: object) -> str:
-    """Return the JSON text of plain data, attrs instances, Decimals (as text) and paths.
+    """Return the JSON text of data, in the form `cab_core.app.desk.plain` gives it everywhere."""
+    from cab_core.app.desk.plain import plain
 
-    NaN and infinity, which JSON does not know, become null.
-    """
-    return json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(inner) for inner in value]
-    if hasattr(value, "__attrs_attrs__"):
-        return {field.name: _plain(getattr(value, field.name)) for field in value.__attrs_attrs__}
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    return json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def use_color(stream: IO[str]) -> bool:

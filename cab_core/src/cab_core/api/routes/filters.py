@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from cab_core.api.routes.shared import MOST_MS, After, Level, Limit, Since, Symbol, Text, Until, Word
 from cab_core.app.desk.desk import Filter
 
@@ -70,16 +72,7 @@ def logged(
     until_ms: Until = MOST_MS,
 ) -> Filter:
     """Return the filter of log lines."""
-    return Filter(
-        limit=limit,
-        after=after,
-        symbol=symbol,
-        trace_id=trace_id,
-        level=level,
-        text=text,
-        since_ms=since_ms or None,
-        until_ms=None if until_ms == MOST_MS else until_ms,
-    )
+    return attrs.evolve(decided(limit, after, symbol, trace_id, None, text, since_ms, until_ms), level=level)
 
 
 def recorded(limit: Limit = 100, after: After = "") -> Filter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -48,8 +47,3 @@ def _token(environ: Mapping[str, str], remote: str) -> str:
         where="--remote",
         fix=f"make one there with: cab token new; then set {TOKEN} or {TOKEN_FILE}",
     )
-
-
-def from_environment(settings: Settings, remote: str | None) -> Desk:
-    """Return the desk of this process's environment, see `desk_of`."""
-    return desk_of(settings, remote, os.environ)

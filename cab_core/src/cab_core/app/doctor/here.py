@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cab_core.app.dead_man import database_file
 from cab_core.app.doctor.rows import Check, Row, Verdict
+from cab_core.domain.timeframes import DAY_MS
 from cab_core.plugins.inventory import Status, take_inventory
 from cab_core.plugins.report import missing_rules
 from cab_core.report.assets import plotly_path
@@ -21,11 +22,10 @@ from cab_core.safety.latch import read_latch
 from cab_core.settings import Loaded
 from cab_core.settings.schema import Settings
 from cab_core.storage import NoDatabaseError, damage, visit
+from cab_core.storage.backup import backups_of
 
 #: Free space below which a run is at risk, and below which it cannot go on.
 LOW_BYTES, NO_BYTES = 1 << 30, 100 << 20
-
-_DAY_S = 86_400
 
 
 def checks(loaded: Loaded, folder: Path) -> Mapping[str, Check]:
@@ -171,14 +171,14 @@ def _backup(settings: Settings) -> Iterator[Row]:
     if not database.exists():
         yield Row("backup", Verdict.SKIP, "nothing to back up yet")
         return
-    found = sorted((database.parent / "backups").glob("*"), key=lambda path: path.stat().st_mtime)
+    found = backups_of(database)
     if not found:
         yield Row("backup", Verdict.WARN, "there is no backup", "run: cab maintenance backup")
         return
-    days = (time.time() - found[-1].stat().st_mtime) / _DAY_S
+    days = (1000 * time.time() - found[-1].taken_ms) / DAY_MS
     verdict = Verdict.WARN if days > 2 else Verdict.OK
     fix = "run: cab maintenance backup, daily" if days > 2 else ""
-    yield Row("backup", verdict, f"{found[-1].name}, {days:.1f} days old", fix)
+    yield Row("backup", verdict, f"{found[-1].path.name}, {days:.1f} days old", fix)
 
 
 def _assets() -> Iterator[Row]:
