@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ from cab_core.cli.output import emit
 from cab_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from cab_core.domain.alerts import Alert
     from cab_core.settings import Settings
 
 
@@ -60,26 +60,15 @@ def command(
 
 
 def _watch(settings: Settings) -> int:
-    from cab_core.app.config import plugins_for
+    from cab_core.app.alerting.direct import notifiers_of, tell_or_log
     from cab_core.app.health_monitor import watch
-    from cab_core.app.run import started_plugins
     from cab_core.clock import SystemClock
     from cab_core.observability.logs import configure_logging
-    from cab_core.plugins.callers import notifier_callers
-    from cab_core.plugins.kinds import Kind
 
     configure_logging(settings.log_level, settings.log_format, secrets=settings.secret_texts())
-    plugins = plugins_for(settings, {Kind.STRATEGY: (), Kind.NOTIFIER: settings.notifier_set})
-    callers = notifier_callers(plugins.notifiers)
-
-    async def tell(alert: Alert) -> None:
-        await asyncio.gather(*(caller.wait(alert) for caller in callers))
-
-    async def run() -> None:
-        async with started_plugins(plugins):
-            await _until_signal(watch(settings, tell, SystemClock()))
-
-    asyncio.run(run())
+    notifiers_of(settings)  # refused now, not when there is something to tell
+    tell = partial(tell_or_log, lambda: settings)
+    asyncio.run(_until_signal(watch(settings, tell, SystemClock())))
     return ExitCode.OK
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable
 
@@ -11,10 +10,7 @@ import attrs
 
 from cab_core.clock import SystemClock
 from cab_core.domain.alerts import Alert, Severity
-from cab_core.errors import CabError
 from cab_core.settings import Settings
-
-log = logging.getLogger("cab.alerts.herald")
 
 
 @attrs.define(eq=False)
@@ -43,13 +39,6 @@ class Herald:
             thread.join(timeout_s)
 
     def _tell(self, alert: Alert) -> None:
-        from cab_core.app.alerting.direct import tell_now
+        from cab_core.app.alerting.direct import tell_or_log
 
-        try:
-            outcomes = asyncio.run(tell_now(self.settings(), attrs.evolve(alert, id=f"dms-{alert.ts_ms}")))
-        except CabError as error:
-            log.error("nobody could be told: %s", error)
-            return
-        for outcome in outcomes:
-            if outcome.error is not None:
-                log.error("%s could not be told: %s", outcome.id, outcome.error)
+        asyncio.run(tell_or_log(self.settings, attrs.evolve(alert, id=f"dms-{alert.ts_ms}")))
