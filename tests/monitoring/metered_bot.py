@@ -1,12 +1,7 @@
-"""A paper bot with its metrics: in this process, or as one of its own that serves them over HTTP.
-
-``python metered_bot.py FOLDER`` prints the port and trades until it is killed.
-"""
+"""A paper bot that trades by the clock, and its metrics."""
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -52,25 +47,26 @@ LOSING = (
 )
 
 
-def settings_of(folder: Path, *overrides: str) -> Settings:
-    """Return the settings of a bot that lives in a folder."""
+def overrides_of(folder: Path, *more: str) -> tuple[str, ...]:
+    """Return what sets up a bot that lives in a folder, as ``--set`` takes it."""
     strategy = folder / "clockwork.py"
     strategy.write_text(STRATEGY)
-    return load_settings(
-        {},
-        folder,
-        (
-            "MODE=paper",
-            "EXCHANGE=gateio",
-            f"SYMBOLS={SYMBOL}",
-            f"STRATEGY_SET={strategy}",
-            f"DB_PATH={folder / 'paper.sqlite3'}",
-            f"INSTANCE_LOCK_PATH={folder / 'lock'}",
-            "TREND_UNKNOWN_POLICY=allow",
-            "VOLUME_FILTER_ENABLED=false",
-            *overrides,
-        ),
-    ).settings
+    return (
+        "MODE=paper",
+        "EXCHANGE=gateio",
+        f"SYMBOLS={SYMBOL}",
+        f"STRATEGY_SET={strategy}",
+        f"DB_PATH={folder / 'paper.sqlite3'}",
+        f"INSTANCE_LOCK_PATH={folder / 'lock'}",
+        "TREND_UNKNOWN_POLICY=allow",
+        "VOLUME_FILTER_ENABLED=false",
+        *more,
+    )
+
+
+def settings_of(folder: Path, *more: str) -> Settings:
+    """Return the settings of a bot that lives in a folder."""
+    return load_settings({}, folder, overrides_of(folder, *more)).settings
 
 
 async def trade(
@@ -99,32 +95,3 @@ async def trade(
     for failure in failures:  # a run ignores what its view raises
         raise failure
     return running, meter
-
-
-async def serve(meter: Meter) -> asyncio.Server:
-    """Answer every request with the metrics.
-
-    To be replaced by the bot's own API where `cab run` serves it: nothing else here knows of HTTP.
-    """
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        lines = [line.partition(":") for line in head.splitlines()]
-        accept = next((value.strip() for name, _, value in lines if name.lower() == "accept"), "")
-        body, kind = meter.scrape(accept)
-        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n")
-        writer.write(f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
-        await writer.drain()
-        writer.close()
-
-    return await asyncio.start_server(answer, "127.0.0.1", 0)
-
-
-async def _look(_: Running, meter: Meter) -> None:
-    server = await serve(meter)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-
-if __name__ == "__main__":
-    asyncio.run(trade(settings_of(Path(sys.argv[1]), *LOSING), 20_000, _look))

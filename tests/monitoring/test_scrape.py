@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -20,11 +21,16 @@ from typing import Any
 import attrs
 import pytest
 import yaml
+from metered_bot import LOSING, overrides_of
 from programs import need
+
+from cab_core.app.desk.endpoint import Endpoint, local_endpoint
+from cab_core.settings import SETTINGS, load_settings
 
 OPS = Path(__file__).parents[2] / "ops"
 TOKEN = "an-operator's-token"
 PATIENCE_S = 20
+_PROGRAM = "import sys; from cab_core.cli import main; sys.argv[0] = 'cab'; sys.exit(main())"
 
 
 def free_port() -> int:
@@ -48,11 +54,13 @@ def until(reached: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def started(*command: str | Path, log: Path) -> Iterator[subprocess.Popen[str]]:
+def started(*command: str | Path, log: Path, cwd: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process for the length of the block."""
+    foreign = {row.name for row in SETTINGS}
+    clean = {name: value for name, value in os.environ.items() if name.upper() not in foreign}
     with (
-        log.open("w") as errors,
-        subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        log.open("w") as said,
+        subprocess.Popen([*map(str, command)], stdout=said, stderr=said, cwd=cwd, env=clean) as process,
     ):
         try:
             yield process
@@ -86,7 +94,7 @@ def receiver(taken: list[dict[str, Any]]) -> Iterator[str]:
 class Monitored:
     """A bot under the eyes of Prometheus and Alertmanager."""
 
-    bot: subprocess.Popen[str]
+    bot: subprocess.Popen[bytes]
     port: int
     prometheus: str
     alertmanager: str
@@ -138,6 +146,22 @@ def delivering(folder: Path, url: str) -> Path:
     return path
 
 
+@contextmanager
+def trading(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Endpoint]]:
+    """Run ``cab run`` in a folder, losing money fast, and find its API."""
+    overrides = overrides_of(folder, *LOSING, "PORT=0")
+    settings = load_settings({}, folder, overrides).settings
+    chosen = [word for each in overrides for word in ("--set", each)]
+    command = ("run", "--market", "sample", "--speed", "20000", "--api", *chosen)
+    log = folder / "bot.log"
+    with started(sys.executable, "-c", _PROGRAM, *command, log=log, cwd=folder) as bot:
+        yield bot, until(lambda: _alive(bot, log) or local_endpoint(settings))
+
+
+def _alive(bot: subprocess.Popen[bytes], log: Path) -> None:
+    assert bot.poll() is None, log.read_text()
+
+
 @pytest.fixture(scope="module")
 def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
     """Start everything."""
@@ -145,12 +169,10 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
     folder = tmp_path_factory.mktemp("monitored")
     (folder / "bot").mkdir()
     taken: list[dict[str, Any]] = []
-    script = Path(__file__).with_name("metered_bot.py")
     with ExitStack() as stack:
-        bot = stack.enter_context(started(sys.executable, script, folder / "bot", log=folder / "bot.log"))
-        assert bot.stdout is not None
-        told = bot.stdout.readline()
-        assert told, (folder / "bot.log").read_text()
+        bot, endpoint = stack.enter_context(trading(folder / "bot"))
+        port = urllib.parse.urlsplit(endpoint.url).port
+        assert port is not None
         ports = {"alerts": free_port(), "prometheus": free_port()}
         stack.enter_context(
             started(
@@ -165,7 +187,7 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
         stack.enter_context(
             started(
                 prometheus,
-                f"--config.file={impatient(folder, int(told), ports['alerts'])}",
+                f"--config.file={impatient(folder, port, ports['alerts'])}",
                 f"--storage.tsdb.path={folder / 'series'}",
                 f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
                 "--enable-feature=exemplar-storage",
@@ -173,7 +195,7 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
             )
         )
         addresses = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-        yield Monitored(bot, int(told), addresses["prometheus"], addresses["alerts"], taken)
+        yield Monitored(bot, port, addresses["prometheus"], addresses["alerts"], taken)
 
 
 def test_prometheus_reads_the_bot_with_its_traces(monitored: Monitored) -> None:
