@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
 
 import attrs
 
 from cab_core.app.dead_man import database_file
 from cab_core.app.gauges import read_gauges
 from cab_core.app.meter_events import MeterEvents
-from cab_core.app.running import Running
+from cab_core.app.running import Running, also
 from cab_core.clock import Clock
 from cab_core.cycle.records import OrderRecord
 from cab_core.domain.monitoring import ACTIVITY_RULE
@@ -28,8 +27,6 @@ from cab_core.plugins.registry import Plugins
 from cab_core.ports import Cycle, EventBus
 from cab_core.safety.latch import acknowledged_file, latch_file
 from cab_core.settings.schema import Settings
-
-T = TypeVar("T")
 
 #: Rules that no plugin stands for: one that failed, and the watch over the last five minutes.
 KERNEL_RULES = ("error", ACTIVITY_RULE)
@@ -97,8 +94,8 @@ class Meter:
         orchestrator = running.session.orchestrator
         settlement = orchestrator.execution.settlement
         orchestrator.phases.observe = self.observe_phase
-        orchestrator.on_cycle = _also(orchestrator.on_cycle, self.on_cycle)
-        settlement.record = _also(settlement.record, self.on_order)
+        orchestrator.on_cycle = also(orchestrator.on_cycle, self.on_cycle)
+        settlement.record = also(settlement.record, self.on_order)
 
     def observe_call(self, endpoint: str, seconds: float) -> None:
         """Take note of a call of the exchange, answered or not; ``endpoint`` is the broker's verb."""
@@ -173,11 +170,3 @@ class Meter:
 
 def _described(bound: Bound) -> dict[str, str]:
     return {"kind": str(bound.record.kind), "id": bound.id, "version": bound.record.version}
-
-
-def _also(first: Callable[[T], None], second: Callable[[T], None]) -> Callable[[T], None]:
-    def tell(value: T) -> None:
-        first(value)
-        second(value)
-
-    return tell

@@ -18,13 +18,12 @@ from cab_core.app.guards import Guards, Invocation, spawn_watchman
 from cab_core.app.live import QuotedSetup, care_of, check_venue, open_venue, venue_plugin
 from cab_core.app.regime import regime_watch
 from cab_core.app.run import View, load_run, opened_store, started_plugins, until_over
-from cab_core.app.running import Running, Tally
+from cab_core.app.running import Running, Tally, also
 from cab_core.app.session import SystemIds
 from cab_core.clock import Clock, SystemClock, turn
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.probes import timed
 from cab_core.plugins.registry import Plugins
-from cab_core.ports import Cycle
 from cab_core.safety.instance_lock import instance_lock
 from cab_core.safety.latch import refuse_if_latched
 from cab_core.safety.starts import StartVerdict, record_clean_stop, record_start
@@ -126,7 +125,7 @@ def _setup(
         watch=regime_watch(settings, plugins),
         idle=settings.autostart is False,
         on_order=tally.on_order,
-        on_cycle=_both(tally.on_cycle, guards.evaluations.note),
+        on_cycle=also(tally.on_cycle, guards.evaluations.note),
         max_lag_ms=1000 * settings.market_data_max_lag_sec,
         budget_s=RECORDED_BUDGET_S if played else BUDGET_S,
         settings=settings,
@@ -157,14 +156,6 @@ class Lost:
 class _Counted(QuotedSetup):
     tally: Tally
     source: Broker
-
-
-def _both(first: Callable[[Cycle], None], second: Callable[[Cycle], None]) -> Callable[[Cycle], None]:
-    def tell(cycle: Cycle) -> None:
-        first(cycle)
-        second(cycle)
-
-    return tell
 
 
 def account_of(settings: Settings) -> str:

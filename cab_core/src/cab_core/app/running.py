@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -16,6 +16,8 @@ from cab_core.settings.schema import Settings
 if TYPE_CHECKING:
     from cab_core.app.alerting.pump import Pump
     from cab_core.app.desk.desk import Desk
+
+T = TypeVar("T")
 
 #: Decisions kept for the live view.
 SHOWN = 10
@@ -110,3 +112,13 @@ class Running:
                 for (symbol, loop), count in self.session.orchestrator.supervisor.failures.items()
             },
         }
+
+
+def also(first: Callable[[T], None], second: Callable[[T], None]) -> Callable[[T], None]:
+    """Return a listener that tells two, one after the other."""
+
+    def tell(value: T) -> None:
+        first(value)
+        second(value)
+
+    return tell
