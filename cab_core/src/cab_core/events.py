@@ -153,8 +153,8 @@ _ALL = (
     ),
     Topic(
         "risk.warning",
-        "A limit is used to 80 %, or a streak is one short of it, once per day and rule; or a fill slipped.",
-        {"rule": "the rule", **_LIMIT},
+        "A rule notes something, such as a limit used to 80 %, once per day and rule; or a fill slipped.",
+        {"rule": "the rule", "reason": "what it noted", **_LIMIT},
     ),
     Topic(
         "risk.released",

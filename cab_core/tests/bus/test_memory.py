@@ -36,7 +36,7 @@ async def test_each_subscriber_hears_its_topics_in_order() -> None:
     bus.subscribe(WARNING, other)
 
     _publish(bus, "a", "b", "c")
-    bus.publish(WARNING, {"rule": "d", "value": 1, "threshold": 2})
+    bus.publish(WARNING, {"rule": "d", "reason": "near_limit", "value": 1, "threshold": 2})
     assert mine.heard == []  # publishing waits for nobody
     await bus.drain()
 
@@ -89,7 +89,7 @@ async def test_an_event_published_by_a_subscriber_is_delivered_too() -> None:
     bus, heard = MemoryBus(), Listener()
 
     async def answers(topic: str, payload: Mapping[str, Any], trace_id: str) -> None:
-        bus.publish(WARNING, {"rule": "answer", "value": 1, "threshold": 2}, trace_id)
+        bus.publish(WARNING, {"rule": "answer", "reason": "near_limit", "value": 1, "threshold": 2}, trace_id)
 
     bus.subscribe(RELEASED, answers)
     bus.subscribe(WARNING, heard)

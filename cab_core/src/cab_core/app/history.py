@@ -22,7 +22,10 @@ from cab_core.storage.pages import contexts_of, fill_symbols, journal_head, jour
 
 T = TypeVar("T")
 
-_KINDS = ("fill", "position", "regime")
+#: Kind of the journal's row about dust that was given up.
+WRITTEN_OFF = "dust.written_off"
+
+_KINDS = ("fill", "position", "regime", WRITTEN_OFF)
 
 
 @attrs.frozen(slots=True)
@@ -34,17 +37,28 @@ class Booked:
 
 
 @attrs.frozen(slots=True)
+class Loss:
+    """Quote lost without a trade: the cost of dust that was given up."""
+
+    ts_ms: int
+    symbol: str
+    quote: Decimal
+
+
+@attrs.frozen(slots=True)
 class Past:
     """What the database tells of the past, in the order it happened.
 
     Attributes:
         book: after all stored fills, valued as the bot last saved it. Read it, never change it.
         booked: the fills.
+        losses: what was realized without one.
         regimes: since when which regime held.
     """
 
     book: Book
     booked: list[Booked]
+    losses: list[Loss]
     regimes: list[tuple[int, str]]
 
 
@@ -93,7 +107,7 @@ class History:
         past = self._past
         if past is None or head < self._head or not set(symbols) <= past.book.instruments.keys():
             rules = {symbol: attrs.evolve(self._template, symbol=symbol) for symbol in symbols}
-            past, self._head = Past(Book(account.baseline, rules), [], []), 0
+            past, self._head = Past(Book(account.baseline, rules), [], [], []), 0
         if head > self._head:
             self._past = None  # half of the rows must not stay if one of them cannot be read
             _follow(past, conn, self._head)
@@ -135,6 +149,8 @@ def _follow(past: Past, conn: Connection, after_seq: int) -> None:
             past.booked.append(Booked(fill, book.apply(fill, context).realized))
         elif kind == "regime":
             past.regimes.append((payload["since_ms"], payload["state"]))
+        elif kind == WRITTEN_OFF:
+            past.losses.append(Loss(ts_ms, ref, book.write_off(ref, ts_ms)))
         elif payload["state"] is None and ref in book.positions:
             book.leave_dust(ref, ts_ms)
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import attrs
 
-from cab_core.app.history import Booked, History, Past, account_now
+from cab_core.app.history import Booked, History, Loss, Past, account_now
 from cab_core.app.times import end_ms, instant_ms
 from cab_core.cycle.results import QUIET_REASONS
 from cab_core.domain.book import Book
@@ -105,7 +105,7 @@ def report(
             "to_ms": span.to_ms,
             "now_ms": now_ms,
             "now_is": "last stored time of a recorded market" if recorded else "this machine's time",
-            **_traded(span, booked),
+            **_traded(span, booked, [each for each in past.losses if symbol in (None, each.symbol)]),
             **_trips([trade for trade in trades if span.holds(trade.closed_ms)]),
             "current_streak": _streak(trades),
             **_worth(conn, span, book, symbol),
@@ -117,13 +117,14 @@ def report(
     return (history or History.of(settings)).look(conn, told)
 
 
-def _traded(span: Span, booked: Sequence[Booked]) -> dict[str, Any]:
+def _traded(span: Span, booked: Sequence[Booked], losses: Sequence[Loss]) -> dict[str, Any]:
     fills = [each for each in booked if span.holds(each.fill.ts_ms)]
     fees: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for each in fills:
         fees[each.fill.fee_currency] += each.fill.fee
+    lost = sum((each.quote for each in losses if span.holds(each.ts_ms)), ZERO)
     return {
-        "realized": sum((each.realized for each in fills if each.realized is not None), ZERO),
+        "realized": sum((each.realized for each in fills if each.realized is not None), ZERO) - lost,
         "fees": dict(sorted(fees.items())),
         "fills": len(fills),
         "turnover": sum((each.fill.value for each in fills), ZERO),

@@ -1,4 +1,4 @@
-"""``cab maintenance``: backups, their return, and upkeep of the database."""
+"""``cab maintenance``: backups, their return, upkeep of the database, and dust."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cab_core.cli.output import emit, table
 from cab_core.errors import ExitCode, RefusedError
 
 if TYPE_CHECKING:
-    from cab_core.app.maintenance import BackedUp, Order, Restored, Rotated, Vacuumed
+    from cab_core.app.maintenance import BackedUp, Dusted, Order, Restored, Rotated, Vacuumed
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 _file = click.Path(dir_okay=False, path_type=Path)
@@ -24,7 +24,7 @@ _file = click.Path(dir_okay=False, path_type=Path)
 
 @cab_group("maintenance", examples=("cab maintenance backup", "cab maintenance restore FILE --dry-run"))
 def group() -> None:
-    """Back up, restore, check and tidy the database.
+    """Back up, restore, check and tidy the database; give up dust.
 
     Backups lie in the folder `backups` beside the database. Everything that changes something is entered into
     the journal. A PostgreSQL database is only checked: use its own pg_dump.
@@ -130,6 +130,41 @@ def integrity(file: Path | None, as_json: bool, config: Path | None, overrides: 
     return ExitCode.PROBLEMS if checked.problems else ExitCode.OK
 
 
+@group.cab_command(
+    "dust",
+    examples=("cab maintenance dust", "cab maintenance dust --write-off --symbol BTC/USDT --yes --json"),
+)
+@click.option("--write-off", "give_up", is_flag=True, help="Count its cost as lost; the bot must be stopped.")
+@click.option("--symbol", help="Only this one.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_dry_run
+@settings_options
+def dust(
+    give_up: bool,
+    symbol: str | None,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+    config: Path | None,
+    overrides: Sequence[str],
+) -> None:
+    """Show what sales left over that is too little to sell; --write-off counts its cost as a loss.
+
+    Dust is kept with its cost and goes with the next sale of its symbol. Once written off it is no longer
+    the bot's, though it stays at the exchange: sell or convert it there as you like.
+
+    Exit code 0, 4 if the symbol has none, 5 if there is no account, 8 if it was not confirmed, 75 if a bot
+    runs.
+    """
+    from cab_core.app.maintenance import dust_of
+
+    settings = load(config, overrides).settings
+    if give_up and not (yes or dry_run):
+        _confirm_loss()
+    done = dust_of(settings, _order(dry_run), symbol, give_up=give_up)
+    emit(done, as_json, lambda: _print_dust(done))
+
+
 def _order(dry_run: bool) -> Order:
     from cab_core.app.desk.commands import Actor, Role
     from cab_core.app.maintenance import Order
@@ -145,6 +180,24 @@ def _confirm(file: Path, database: Path) -> None:
         raise RefusedError("the restoration was not confirmed", where=str(file), fix=fix)
     if not click.confirm(f"Replace {database} by {file.name}? The old one is kept beside.", err=True):
         raise RefusedError("the restoration was not confirmed", where=str(file), fix=fix)
+
+
+def _confirm_loss() -> None:
+    fix = "add --yes, or answer when asked; see first: cab maintenance dust"
+    if not sys.stdin.isatty():
+        raise RefusedError("the loss was not confirmed", where="--write-off", fix=fix)
+    if not click.confirm("Count the cost of this dust as a loss?", err=True):
+        raise RefusedError("the loss was not confirmed", where="--write-off", fix=fix)
+
+
+def _print_dust(done: Dusted) -> None:
+    if not done.dust:
+        click.echo("no dust")
+        return
+    rows = [(each.symbol, f"{each.quantity:f}", f"{each.cost:.8f}") for each in done.dust]
+    table(("symbol", "base", "cost in quote"), rows)
+    if done.written_off:
+        click.echo(f"written off: {sum(each.cost for each in done.dust):.8f} lost")
 
 
 def _print_backup(done: BackedUp) -> None:

@@ -57,7 +57,8 @@ class Announcer:
             day = (rule, utc_day(now_ms))
             if isinstance(verdict, Verdict) and verdict.kind is VerdictKind.NOTE and day not in self._warned:
                 self._warned = {known for known in self._warned if known[1] == day[1]} | {day}
-                self.bus.publish("risk.warning", {"rule": rule, **_limits(verdict)}, trace_id)
+                note = {"rule": rule, "reason": verdict.reason, **_limits(verdict)}
+                self.bus.publish("risk.warning", note, trace_id)
 
     def blocked(self, symbol: str, ruling: Ruling, trace_id: str) -> None:
         """An entry was stopped; where a risk rule did it, say which and why."""
@@ -119,7 +120,8 @@ class Announcer:
         slipped = realized_slippage_pct(average, intent.reference)
         if slipped > self.max_slippage_pct:
             limit = {"value": float(slipped), "threshold": float(self.max_slippage_pct)}
-            self.bus.publish("risk.warning", {"rule": "slippage", **limit}, intent.trace_id)
+            note = {"rule": "slippage", "reason": "slipped", **limit}
+            self.bus.publish("risk.warning", note, intent.trace_id)
 
     def protection(self, symbol: str, position: Position, trace_id: str) -> None:
         """The stop of a position moved without a sale."""

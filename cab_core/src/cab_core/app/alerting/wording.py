@@ -23,8 +23,7 @@ def _cycle(p: Mapping[str, Any]) -> str:
 
 
 def _blocked(p: Mapping[str, Any]) -> str:
-    limit = "" if p["value"] is None else f" ({p['value']:.4g}, limit {p['threshold']:.4g})"
-    return f"{p['symbol']} entry blocked by {p['rule']}: {p['reason']}{limit}"
+    return f"{p['symbol']} entry blocked by {p['rule']}: {p['reason']}{_measured(p)}"
 
 
 def _opened(p: Mapping[str, Any]) -> str:
@@ -36,8 +35,11 @@ def _closed(p: Mapping[str, Any]) -> str:
 
 
 def _emergency(p: Mapping[str, Any]) -> str:
-    limit = "" if p["value"] is None else f" ({p['value']:.4g}, limit {p['threshold']:.4g})"
-    return f"all entries are stopped by {p['rule']}: {p['reason']}{limit}; exits go on"
+    return f"all entries are stopped by {p['rule']}: {p['reason']}{_measured(p)}; exits go on"
+
+
+def _measured(p: Mapping[str, Any]) -> str:
+    return "" if p["value"] is None else f" ({p['value']:.4g}, limit {p['threshold']:.4g})"
 
 
 def _settlement_timeout(p: Mapping[str, Any]) -> str:
@@ -55,6 +57,6 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "orchestrator.state": lambda p: f"{p['symbol']} {p['old']} -> {p['new']}: {p['reason']}",
     "protection.changed": lambda p: f"{p['symbol']} stop {p['kind']} at {p['stop']:f}",
     "plugin.quarantined": lambda p: f"{p['plugin']} is no longer called: {p['reason']}",
-    "risk.warning": lambda p: f"{p['rule']} is at {p['value']} of {p['threshold']}",
+    "risk.warning": lambda p: f"{p['rule']}: {p['reason']}{_measured(p)}",
     "risk.released": lambda p: f"halt of {p['rule']} released by {p['by']}",
 }

@@ -1,9 +1,10 @@
-"""Upkeep of the database by its operator: backups, their return, a check, and less room.
+"""Upkeep of the database by its operator: backups, their return, a check, less room, and dust.
 
 Decided by people and timers, never by the bot itself.
 """
 
 from cab_core.app.maintenance.backups import BackedUp, Rotated, rotate, take_backup
+from cab_core.app.maintenance.dust import Dust, Dusted, dust_of
 from cab_core.app.maintenance.restore import Restored, restore
 from cab_core.app.maintenance.tidy import Checked, Vacuumed, integrity, vacuum
 from cab_core.app.maintenance.work import Order
@@ -11,10 +12,13 @@ from cab_core.app.maintenance.work import Order
 __all__ = [
     "BackedUp",
     "Checked",
+    "Dust",
+    "Dusted",
     "Order",
     "Restored",
     "Rotated",
     "Vacuumed",
+    "dust_of",
     "integrity",
     "restore",
     "rotate",

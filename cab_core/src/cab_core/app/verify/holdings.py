@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from cab_core.app.history import WRITTEN_OFF
 from cab_core.app.verify.evidence import Event, Evidence, Trade, amount
 from cab_core.app.verify.oracle import Oracle
 from cab_core.app.verify.results import Found
@@ -32,9 +33,9 @@ def positions_are_their_fills(evidence: Evidence) -> Found:
     problems: list[str] = []
     along = Oracle()
     last: dict[str, Mapping[str, Any] | None] = {}
-    for event in evidence.of_kind("fill", "position"):
-        if event.kind == "fill":
-            along.take(Trade.of(event.facts))
+    for event in evidence.of_kind("fill", "position", WRITTEN_OFF):
+        if event.kind != "position":
+            along.follow(event)
             continue
         state = event.facts.get("state")
         last[event.ref] = state
@@ -66,9 +67,16 @@ def _oracle(evidence: Evidence) -> Oracle:
     """Return the account that the table of trades implies, taken in the order they were booked."""
     booked = {Trade.of(event.facts).identity: event.seq for event in reversed(evidence.of_kind("fill"))}
     last = len(evidence.events) + 1
+    steps: list[tuple[int, Trade | Event]] = [
+        (booked.get(trade.identity, last), trade) for trade in evidence.trades
+    ]
+    steps += [(event.seq, event) for event in evidence.of_kind(WRITTEN_OFF)]
     oracle = Oracle()
-    for trade in sorted(evidence.trades, key=lambda trade: booked.get(trade.identity, last)):
-        oracle.take(trade)
+    for _, step in sorted(steps, key=lambda step: step[0]):
+        if isinstance(step, Event):
+            oracle.follow(step)
+        else:
+            oracle.take(step)
     return oracle
 
 
@@ -92,6 +100,8 @@ class _Sells:
         """Take in one row of the journal."""
         if event.kind == "fill":
             self._fill(Trade.of(event.facts))
+        elif event.kind == WRITTEN_OFF:
+            self.oracle.follow(event)
         elif event.kind == "order.planned" and event.facts.get("side") == Side.SELL:
             self.planned[event.ref] = str(event.facts["symbol"]), amount(event.facts["quantity"])
         elif event.ref in self.planned and event.kind.startswith("order."):
@@ -165,11 +175,15 @@ def counters_follow(evidence: Evidence) -> Found:
 
 @attrs.define
 class _Streaks:
-    """Follows round trips along the journal and judges each counter when it is written."""
+    """Follows round trips along the journal and judges each counter when it is written.
+
+    Attributes:
+        trips: when each ended, its symbol, and what it gained.
+    """
 
     oracle: Oracle = attrs.Factory(Oracle)
     running: dict[str, Decimal] = attrs.Factory(dict)
-    trips: list[tuple[int, Decimal]] = attrs.Factory(list)
+    trips: list[tuple[int, str, Decimal]] = attrs.Factory(list)
     ends: list[int] = attrs.Factory(lambda: [0])
     newest: dict[tuple[str, str, str], Decimal] = attrs.Factory(dict)
 
@@ -182,7 +196,9 @@ class _Streaks:
             if trade.side == Side.SELL:
                 self.running[trade.symbol] = self.running.get(trade.symbol, _NONE) + gain
         elif event.kind == "position" and facts.get("state") is None and event.ref in self.running:
-            self.trips.append((event.ts_ms, self.running.pop(event.ref)))
+            self.trips.append((event.ts_ms, event.ref, self.running.pop(event.ref)))
+        elif event.kind == WRITTEN_OFF:
+            self._lessen(event.ref, self.oracle.follow(event))
         elif event.kind in {"halt", "halt.released"} and event.ref == "loss_streak":
             end = facts.get("until_ms") if event.kind == "halt" else event.ts_ms
             self.ends += [] if end is None else [end]
@@ -207,9 +223,17 @@ class _Streaks:
         elif rule == "max_drawdown" and not 0 <= value <= 100:
             yield f"max_drawdown was {value} % {where}"
 
+    def _lessen(self, symbol: str, gain: Decimal) -> None:
+        """Count what dust cost in the trip that left it."""
+        for index in range(len(self.trips) - 1, -1, -1):
+            closed_ms, of, before = self.trips[index]
+            if of == symbol:
+                self.trips[index] = closed_ms, of, before + gain
+                return
+
     def _streak(self, since_ms: int) -> int:
         streak = 0
-        for closed_ms, gain in reversed(self.trips[-REMEMBERED_TRIPS:]):
+        for closed_ms, _, gain in reversed(self.trips[-REMEMBERED_TRIPS:]):
             if gain >= 0 or closed_ms <= since_ms:
                 break
             streak += 1

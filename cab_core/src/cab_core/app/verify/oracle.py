@@ -12,7 +12,7 @@ from decimal import Context, Decimal
 
 import attrs
 
-from cab_core.app.verify.evidence import Trade
+from cab_core.app.verify.evidence import Event, Trade
 from cab_core.domain.timeframes import DAY_MS
 
 #: More digits than money has, so that the oracle's own rounding never shows.
@@ -63,7 +63,8 @@ class Oracle:
 
     Attributes:
         cash: change of the free quote currency.
-        realized: profit of all sales after fees. ``by_day``: the same by UTC day of the sale.
+        realized: profit of all sales after fees, less the cost of dust that was given up. ``by_day``: the
+            same by UTC day.
         unpriced: fees in a third currency, whose value in quote no record tells.
         oversold: sales of more than was held, one line each.
     """
@@ -98,6 +99,16 @@ class Oracle:
         self.cash = _WIDE.add(self.cash, proceeds)
         self.realized = _WIDE.add(self.realized, gain)
         self.by_day[trade.ts_ms // DAY_MS] += gain
+        return gain
+
+    def follow(self, event: Event) -> Decimal:
+        """Take in a journalled trade, or dust that was given up; return what that realized."""
+        if event.kind == "fill":
+            return self.take(Trade.of(event.facts))
+        line = self.lines[event.ref]
+        gain = -line.sell(line.held)
+        self.realized = _WIDE.add(self.realized, gain)
+        self.by_day[event.ts_ms // DAY_MS] += gain
         return gain
 
     def held(self, symbol: str) -> Decimal:
