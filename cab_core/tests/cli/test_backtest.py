@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
+from cab_core.app.desk.catalog import run_report, run_views
+from cab_core.app.desk.desk import Filter
 from cab_core.app.research import Plan, prepare_run
+from cab_core.app.runs import Runs
 from cab_core.cli import invoke
+from cab_core.errors import NotFoundError
 from cab_core.settings import load_settings
 
 HEADER = "ts_ms,open,high,low,close,volume"
@@ -184,6 +188,18 @@ def test_a_record_that_cannot_be_kept_costs_no_result(cab: Cab, capsys: pytest.C
     out, err = capsys.readouterr()
     assert "the run is not recorded" in err
     assert "cab why" not in out
+
+
+def test_its_report_is_found_where_it_was_written(cab: Cab) -> None:
+    runs = Runs(Path("data/runs"))
+    run_id = cab(*BACKTEST, "--report", "out/report.html")["run_id"]
+    (view,), _ = run_views(runs, Filter())
+    assert view.report == str(Path("out/report.html").absolute())
+    assert run_report(runs, run_id) == Path("out/report.html").read_text("utf-8")
+    Path("out/report.html").unlink()
+    assert run_views(runs, Filter())[0][0].report is None
+    with pytest.raises(NotFoundError, match="has no report"):
+        run_report(runs, run_id)
 
 
 def test_an_empty_span_of_one_symbol_does_not_matter(cab: Cab) -> None:

@@ -32,6 +32,7 @@ class RunRecord:
         symbols: the symbols in order; a trace id names them by their place.
         last_ordered: trace id of the newest cycle that decided an order, by symbol, the newest first.
         summary: what `cab_core.report.summary` told, without the time it took.
+        report: where the report was written, None if none was.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class RunRecord:
     symbols: tuple[str, ...]
     last_ordered: Mapping[str, str]
     summary: Mapping[str, Any]
+    report: Path | None
 
     def prepare(self) -> Prepared:
         """Lay the same run out again.
@@ -95,6 +97,8 @@ class Runs:
     def save(self, prepared: Prepared, run: RunResult, summary: Mapping[str, Any]) -> Path:
         """Write the record of a finished run, whole or not at all, and return its path.
 
+        The summary names the run's report, if one was written.
+
         Raises:
             OSError: it cannot be written; nothing half-written stays.
         """
@@ -115,7 +119,8 @@ class Runs:
             "options": deciding_options(prepared.settings),
             "symbols": list(prepared.histories.series),
             "last_ordered": _last_ordered(run),
-            "summary": {k: v for k, v in summary.items() if k not in ("elapsed_s", "bars_per_s")},
+            "summary": {k: v for k, v in summary.items() if k not in ("elapsed_s", "bars_per_s", "report")},
+            "report": str(Path(summary["report"]).absolute()) if "report" in summary else None,
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
@@ -168,6 +173,7 @@ def load_record(path: Path) -> RunRecord:
             symbols=tuple(document["symbols"]),
             last_ordered=document["last_ordered"],
             summary=document["summary"],
+            report=None if document.get("report") is None else Path(document["report"]),
         )
     except CabError:
         raise

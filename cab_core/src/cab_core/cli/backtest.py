@@ -93,9 +93,10 @@ def command(
     from cab_core.report import summary
 
     told = summary(finished.result, facts)
-    written = {} if report is None else _write_report(report, finished.result, facts)
+    if report is not None:
+        told |= _write_report(report, finished.result, facts)
     kept = _keep(Runs(Path(loaded.settings.db_path).parent / "runs"), prepared, finished.result, told)
-    told |= {**written, "last_trades": last_trades(finished.result), "warnings": warnings}
+    told |= {"last_trades": last_trades(finished.result), "warnings": warnings}
     emit(told, as_json, lambda: _print(told, kept))
 
 

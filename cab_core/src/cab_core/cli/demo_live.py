@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
 import webbrowser
@@ -82,8 +81,7 @@ class Show:
         """Run the same month as a backtest; its record goes where ``cab why`` and where the pages look."""
         demo = run_demo(self.seed, self.days, self.out, to_ms)
         told = conclude(demo, self.out, self.runs)
-        record = Runs(folder / "runs").save(demo.prepared, demo.finished.result, told)
-        shutil.copyfile(told["report"], record.with_suffix(".html"))
+        Runs(folder / "runs").save(demo.prepared, demo.finished.result, told)
         return demo, told
 
 

@@ -78,20 +78,19 @@ def run_views(runs: Runs, wanted: Filter) -> tuple[list[RunView], str | None]:
 
 
 def run_report(runs: Runs, run_id: str) -> str:
-    """Return the HTML report that lies beside the record of a run.
+    """Return the HTML report that was written with a run.
 
     Raises:
-        NotFoundError: no such run, or it has no report there.
+        NotFoundError: no such run, or its report was not written or is gone.
     """
     record = runs.find(run_id)
-    path = _report(runs.folder, record.run_id)
-    if not path.is_file():
+    if record.report is None or not record.report.is_file():
         raise NotFoundError(
             f"run {record.run_id} has no report",
-            where=str(path),
-            fix=f"run: cab backtest ... --report {path}",
+            where="no file was written" if record.report is None else str(record.report),
+            fix="run it again with: cab backtest ... --report FILE.html",
         )
-    return path.read_text(encoding="utf-8")
+    return record.report.read_text(encoding="utf-8")
 
 
 def _run(path: Path) -> RunView | None:
@@ -100,7 +99,6 @@ def _run(path: Path) -> RunView | None:
         record = load_record(path)
     except DataError:
         return None
-    report = _report(path.parent, record.run_id)
     return RunView(
         run_id=record.run_id,
         symbols=record.symbols,
@@ -108,17 +106,13 @@ def _run(path: Path) -> RunView | None:
         to_ms=record.plan.to_ms,
         strategies=_strategies(record),
         figures=record.summary,
-        report=str(report) if report.is_file() else None,
+        report=str(record.report) if record.report is not None and record.report.is_file() else None,
     )
 
 
 def _strategies(record: RunRecord) -> list[str]:
     ids = [str(plugin["id"]) for plugin in record.summary.get("plugins", ())]
     return [name for kind, _, name in (each.partition(":") for each in ids) if kind == "strategy"]
-
-
-def _report(folder: Path, run_id: str) -> Path:
-    return folder / f"{run_id}.html"
 
 
 def _is_wanted(view: RunView, wanted: Filter) -> bool:
