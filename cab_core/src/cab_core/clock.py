@@ -98,7 +98,8 @@ class VirtualClock:
     Args:
         start_ms: the first value of the clock.
         speed: how many times faster than real time; 0 means as fast as possible.
-        lead: awaited with the next time before it comes, for another process that shares this time.
+        lead: awaited with the next time before it comes, for another process that shares this time. What it
+            raises is raised by the sleep it was awaited for.
     """
 
     def __init__(
@@ -179,6 +180,7 @@ class VirtualClock:
             self._turn()
 
     async def _paced(self) -> None:
+        failed: Exception | None = None
         try:
             # Whoever was given a lock meanwhile has come back by now, and sleeps until now: no time passes.
             next_ms = self._sleepers[0][0] if self._sleepers else self._now_ms
@@ -190,18 +192,23 @@ class VirtualClock:
                     await asyncio.sleep(ahead_ms / 1000 / self._speed)
                 if self._lead is not None:
                     self._now_ms = max(self._now_ms, next_ms)  # the other process is there already
+        except Exception as error:  # noqa: BLE001 - nobody awaits this task: whoever's turn it is hears of it
+            failed = error
         finally:
             self._pacing = None
         if not self._awake:
-            self._turn()
+            self._turn(failed)
 
-    def _turn(self) -> None:
+    def _turn(self, failed: Exception | None = None) -> None:
         while self._sleepers:
             ts_ms, _, _, turn = heapq.heappop(self._sleepers)
             if not turn.cancelled():
                 self._now_ms = max(self._now_ms, ts_ms)
                 self._awake += 1
-                turn.set_result(None)
+                if failed is None:
+                    turn.set_result(None)
+                else:
+                    turn.set_exception(failed)
                 return
 
 

@@ -45,6 +45,27 @@ async def test_the_other_process_is_never_ahead_of_who_was_handed_the_lock() -> 
     assert led == sorted(led)
 
 
+async def test_who_sleeps_hears_that_the_other_process_is_gone() -> None:
+    async def lead(to_ms: int) -> None:
+        if to_ms == 2000:
+            raise ConnectionError("it is gone")
+
+    clock = VirtualClock(0, lead=lead)
+    heard: list[str] = []
+
+    async def work() -> None:
+        async with clock.joined():
+            for _ in range(3):
+                try:
+                    await clock.sleep_until(clock.now_ms() + 1000)
+                except ConnectionError as error:
+                    heard.append(f"{error} at {clock.now_ms()}")
+
+    await asyncio.wait_for(together(clock, work()), 5)
+    assert heard == ["it is gone at 2000"]
+    assert clock.now_ms() == 3000
+
+
 async def test_a_task_that_takes_the_lock_again_at_once_waits_its_turn() -> None:
     clock = VirtualClock(0)
     lock = TurnLock(clock)
