@@ -199,6 +199,18 @@ async def test_stop_and_exit_at_the_same_moment_never_sell_twice(
     live.assert_sound()
 
 
+async def test_an_exit_whose_stop_cannot_be_canceled_is_told_of_and_made_later(bench: Bench) -> None:
+    live = bench()
+    until_ms = START_MS + 18 * MINUTE
+    live.fault("page_503", method="DELETE", path="/price_orders/", since=14, times=None, until_ms=until_ms)
+    await live.run(20, buys=[-1], sells=[0])
+    told = [alert["severity"] for alert in live.alerts if "cannot be canceled" in alert["text"]]
+    assert told == ["critical"]
+    assert live.held == 0
+    assert live.sold() == floor_step(live.bought(), STEP)
+    live.assert_sound()
+
+
 async def test_what_is_too_small_to_halve_is_sold_whole(bench: Bench) -> None:
     live = bench([(100, 103, 100, 103)], FIXED_AMOUNT="6")
     await live.run(18, buys=[-1])

@@ -25,7 +25,7 @@ class Standing:
         ack: how the venue last said it stands.
         due_ms: when it is looked at next. ``looks``: how often it was.
         since_ms: when it came into its state.
-        reported: a person was told that it is stuck.
+        reported: a person was told that it is stuck in its state.
     """
 
     planned: Planned
@@ -55,6 +55,7 @@ class Standing:
         """Come into another state; it is due at once."""
         if state is not self.state:
             self.state, self.since_ms, self.looks, self.due_ms = state, now_ms, 0, now_ms
+            self.reported = False
 
     def looked(self, now_ms: int, resting_ms: int) -> None:
         """Set when to look again: soon while something is open, every ``resting_ms`` at a quiet stop."""
