@@ -20,6 +20,7 @@ from cab_core.domain.book import Book
 from cab_core.domain.candles import Block, Series
 from cab_core.domain.regime import RegimeState
 from cab_core.domain.regime_timeline import RegimeTimeline
+from cab_core.garbage import uncollected
 
 Progress = Callable[[int], None]
 
@@ -111,7 +112,7 @@ class Backtest:
         )
         replay = Replay(self.config, tapes, trader, self._regime(), reasons, self.run, watch)
         # A judge that watches over its rules' time does so once for the run, not once for each entry.
-        with self.judge if isinstance(self.judge, AbstractContextManager) else nullcontext():
+        with self.judge if isinstance(self.judge, AbstractContextManager) else nullcontext(), uncollected():
             replay.run()
         result = result_of(self.config, tapes, replay.grid, book, replay.orders, replay.holdings, reasons)
         return Finished(result, tapes, evaluated, reasons, trader, replay.rulings)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from cab_core.app.rehearsal.plane import Plane, PlaneError
+from cab_core.app.rehearsal.plane import Plane, PlaneRefusedError
 from cab_core.domain.money import floor_step
 
 ACCOUNT = "main"
@@ -30,8 +30,7 @@ async def _cancel_stop(plane: Plane, pair: str, draw: Random) -> bool:
     stops = [stop for stop in (await plane.ask("GET", "/orders"))["stops"] if stop["request"]["pair"] == pair]
     if not stops:
         return False
-    await plane.ask("DELETE", f"/stops/{draw.choice(stops)['stop_id']}")
-    return True
+    return await _taken(plane, "DELETE", f"/stops/{draw.choice(stops)['stop_id']}")
 
 
 async def _sell(plane: Plane, pair: str, base: str) -> bool:
@@ -46,8 +45,13 @@ async def _sell(plane: Plane, pair: str, base: str) -> bool:
 
 
 async def _placed(plane: Plane, order: dict[str, Any]) -> bool:
+    return await _taken(plane, "POST", "/orders", order)
+
+
+async def _taken(plane: Plane, method: str, path: str, body: object = None) -> bool:
+    """Ask for something; False if it cannot be done: too small, no money, or a stop that has just ended."""
     try:
-        await plane.ask("POST", "/orders", order)
-    except PlaneError:  # too small, or no money: then nothing happens
+        await plane.ask(method, path, body)
+    except PlaneRefusedError:
         return False
     return True

@@ -9,7 +9,7 @@ from typing import Any
 
 from cab_core.app.rehearsal import hands
 from cab_core.app.rehearsal.menu import PAIR_RELIEF, RELIEF, Act, Episode
-from cab_core.app.rehearsal.plane import Plane, PlaneError
+from cab_core.app.rehearsal.plane import Plane, PlaneRefusedError
 from cab_core.app.rehearsal.processes import Helper
 
 
@@ -99,7 +99,7 @@ class Injector:
         for number in numbers:
             try:
                 await self.forget(number)
-            except PlaneError:
+            except PlaneRefusedError:
                 continue  # it has struck and is gone
 
     async def _do(self, act: Act) -> int:

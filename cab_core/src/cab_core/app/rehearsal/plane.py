@@ -19,6 +19,10 @@ class PlaneError(CabError):
     """The control plane of the local exchange did not answer, or refused."""
 
 
+class PlaneRefusedError(PlaneError):
+    """It answered, and refused: what was asked for is not possible, or no longer."""
+
+
 class Plane:
     """Speaks to one control plane over one connection; requests take turns.
 
@@ -47,7 +51,7 @@ class Plane:
         """Send a request and return its parsed answer, None for an empty one.
 
         Raises:
-            PlaneError: there is no answer, or it is a refusal.
+            PlaneRefusedError: it is refused. PlaneError: there is no answer.
         """
         async with self._turn:
             try:
@@ -56,7 +60,8 @@ class Plane:
                 self._drop()
                 raise PlaneError(f"the local exchange does not answer: {error}", where=path) from error
         if status >= 300:
-            raise PlaneError(f"{method} {path} was refused: {answer.decode(errors='replace')}", where=path)
+            said = answer.decode(errors="replace")
+            raise PlaneRefusedError(f"{method} {path} was refused: {said}", where=path)
         return json.loads(answer) if answer else None
 
     async def close(self) -> None:
