@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import engine, latency, live, processes
+from benchmarks import api, engine, latency, live, processes
 from benchmarks.measure import Figure
 from cab_core.data.files import read_market, write_candles
 from cab_core.data.generator import generate
@@ -34,6 +34,7 @@ def main() -> None:
             "latency": lambda: latency.latency(month),
             "instant": lambda: processes.instant(options.rounds, folder),
             "idle": lambda: processes.idle(folder),
+            "api": lambda: api.api(folder),
             "live": lambda: live.live(folder, options.days),
         }
         figures = [f for name, group in groups.items() if options.only in (None, name) for f in group()]
@@ -53,7 +54,7 @@ def _options() -> argparse.Namespace:
         prog="python -m benchmarks", description="Measure speed and weight of cab."
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each figure is taken")
-    names = ("engine", "years", "symbols", "process", "latency", "instant", "idle", "live")
+    names = ("engine", "years", "symbols", "process", "latency", "instant", "idle", "api", "live")
     parser.add_argument("--only", choices=names, help="measure one group")
     parser.add_argument("--days", type=int, default=live.DAYS, help="simulated days of the live bot")
     parser.add_argument("--data", type=Path, help="a year of 15m candles instead of the sample market")
