@@ -32,6 +32,7 @@ TAKEN = (
     pytest.param("null", marks=pytest.mark.catalogue(25)),
     pytest.param("no_id", marks=pytest.mark.catalogue(25)),
     pytest.param("wrong_text", marks=pytest.mark.catalogue(25)),
+    pytest.param("wrong_id", marks=pytest.mark.catalogue(25)),
     pytest.param("accepted_202", marks=pytest.mark.catalogue(25)),
     pytest.param("truncated", marks=pytest.mark.catalogue(26)),
 )
@@ -64,6 +65,7 @@ async def test_orders_that_were_taken_are_adopted_and_not_sent_twice(bench: Benc
     for purpose in (Purpose.ENTRY, Purpose.SIGNAL_SELL):
         (order,) = live.orders(purpose)
         assert (order["state"], order["attempt"]) == ("done", 1)
+        assert order["order_id"] in {trade.order_id for trade in live.fills}
     assert live.held == 0
     live.assert_sound()
 

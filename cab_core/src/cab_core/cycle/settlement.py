@@ -79,16 +79,22 @@ class Settlement:
         Returns:
             What is newly booked.
         """
-        intent = attrs.evolve(standing.intent, order_id=ack.order_id)
-        standing.planned = attrs.evolve(standing.planned, intent=intent)
-        standing.ack = ack
-        moved = [] if standing.state is OrderState.ACKED else [change(intent, OrderState.ACKED, ack.order_id)]
+        known = standing.state is OrderState.ACKED
+        _take(standing, ack)
         trades = await self._trades(standing)
+        true_id = _order_of(standing, trades or ())
+        if true_id is not None:
+            client_id = standing.intent.client_id
+            log.warning("%s is order %s: the venue called it %s", client_id, true_id, ack.order_id)
+            ack = attrs.evolve(ack, order_id=true_id)
+            _take(standing, ack)
+        intent = standing.intent
+        moved = [] if known else [change(intent, OrderState.ACKED, ack.order_id)]
         filled = sum((trade.quantity for trade in trades or ()), ZERO)
         ended = trades is not None and ack.final and _complete(standing, ack, filled)
         fresh = await self._book(standing.planned, trades or (), filled, ended=ended)
         if ended:
-            moved.append(change(intent, OrderState.DONE, message=ack.ended or None))
+            moved.append(change(intent, OrderState.DONE, ack.order_id, ack.ended or None))
         if moved or fresh:  # all trades: those of a write that failed are missing in the database
             await self._commit(intent, moved, trades or (), booked=bool(fresh) or ended)
         standing.enter(OrderState.ACKED, self.clock.now_ms())
@@ -236,6 +242,19 @@ def rest_of(intent: Intent, fills: Sequence[Fill]) -> Decimal:
     if intent.side is not Side.SELL or intent.quantity is None or not fills:
         return ZERO
     return intent.quantity - sum((fill.quantity for fill in fills), ZERO)
+
+
+def _take(standing: Standing, ack: Ack) -> None:
+    """Take note of how an order stands, and of its id."""
+    intent = attrs.evolve(standing.intent, order_id=ack.order_id)
+    standing.planned = attrs.evolve(standing.planned, intent=intent)
+    standing.ack = ack
+
+
+def _order_of(standing: Standing, trades: Sequence[Fill]) -> str | None:
+    """Return the id that the trades carry, if the venue had called the order otherwise; else None."""
+    told = next((trade.order_id for trade in trades if trade.order_id), None)
+    return None if standing.is_stop or told == standing.intent.order_id else told
 
 
 def _complete(standing: Standing, ack: Ack, filled: Decimal) -> bool:

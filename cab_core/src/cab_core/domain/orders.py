@@ -153,6 +153,7 @@ class Fill:
         trade_id: unique per (exchange, symbol).
         fee: amount of the fee in ``fee_currency``.
         reference: price the slippage is measured against, None if unknown.
+        order_id: the venue's id of the order it belongs to, None if it does not tell; not stored.
     """
 
     trade_id: str
@@ -165,6 +166,7 @@ class Fill:
     fee_currency: str
     ts_ms: int
     reference: Decimal | None = None
+    order_id: str | None = attrs.field(default=None, eq=False, kw_only=True)
 
     @property
     def value(self) -> Decimal:

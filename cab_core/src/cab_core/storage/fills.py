@@ -12,10 +12,13 @@ from cab_core.storage.journal import append
 from cab_core.storage.schema import fills
 from cab_core.storage.sql import insert_new
 
+#: The order's id is on record with the order.
+_STORED = attrs.filters.exclude("order_id")
+
 
 def save_fill(conn: sa.Connection, exchange: str, fill: Fill, *, trace_id: str = "-") -> bool:
     """Record a trade; return False, writing nothing, if it was recorded before."""
-    row = {"exchange": exchange, **attrs.asdict(fill)}
+    row = {"exchange": exchange, **attrs.asdict(fill, filter=_STORED)}
     if not insert_new(conn, fills, ("exchange", "symbol", "trade_id"), row):
         return False
     append(conn, "fill", row, ts_ms=fill.ts_ms, ref=fill.client_id, trace_id=trace_id)

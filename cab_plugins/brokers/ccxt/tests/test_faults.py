@@ -208,6 +208,24 @@ async def test_an_order_that_cannot_be_seen_yet_is_not_absent(world: World) -> N
     assert [order.order_id for order in world.orders(intent)] == [found.ack.order_id]
 
 
+@pytest.mark.parametrize("skew_ms", [-90_000, 90_000])
+async def test_an_order_is_found_though_a_clock_was_set_since_it_was_sent(world: World, skew_ms: int) -> None:
+    conditions = world.venue.exchange.conditions
+    world.change(lambda: setattr(conditions, "clock_skew_ms", skew_ms))
+    world.change(lambda: setattr(world.pair, "order_delay_ms", 50_000))
+    world.change(lambda: setattr(world.pair, "trade_delay_ms", 50_000))
+    async with world.opened() as broker:
+        world.fault("cut")
+        intent = world.buy()
+        assert isinstance(await broker.submit(intent), Unknown)
+        world.change(lambda: setattr(conditions, "clock_skew_ms", 0))
+        found = await resolved(world, broker, intent)
+        (order,) = world.orders(intent)
+        assert isinstance(found, Found)
+        assert found.ack.order_id == order.order_id
+        assert sum(fill.quantity for fill in await broker.fills_of(intent)) == order.filled
+
+
 @pytest.mark.catalogue(40)
 async def test_a_known_order_that_is_not_found_stays_open_to_question(world: World) -> None:
     async with world.opened() as broker:

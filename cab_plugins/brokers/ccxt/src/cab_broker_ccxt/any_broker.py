@@ -15,7 +15,7 @@ from cab_broker_ccxt.api import Api
 from cab_broker_ccxt.bodies import amount_of
 from cab_broker_ccxt.errors import VenueError, no_keys
 from cab_broker_ccxt.labels import NOT_FOUND
-from cab_broker_ccxt.memory import Memory, deadline_ms, is_stop
+from cab_broker_ccxt.memory import BEFORE_MS, Memory, deadline_ms, is_stop
 from cab_broker_ccxt.reply import Reply, failed_send
 from cab_core.sdk import (
     Account,
@@ -139,7 +139,7 @@ class AnyBroker:
         if order_id is None:
             return []
         fills = await self._reads.fills(
-            intent.symbol, intent.created_ms - 60_000, {order_id: intent.client_id}
+            intent.symbol, intent.created_ms - BEFORE_MS, {order_id: intent.client_id}
         )
         return [attrs.evolve(f, reference=intent.reference) for f in fills if f.client_id == intent.client_id]
 
@@ -199,7 +199,7 @@ class AnyBroker:
                 if error.label not in NOT_FOUND:
                     raise
         text = client_text(intent.client_id, self._client.id)
-        order_row = await self._reads.listed(intent.symbol, intent.created_ms - 60_000, order_id, text)
+        order_row = await self._reads.listed(intent.symbol, intent.created_ms - BEFORE_MS, order_id, text)
         if order_row is None:
             return None
         found = ack_of(order_row, sized_in_quote=self._sized_in_quote(intent))

@@ -6,6 +6,10 @@ import attrs
 
 from cab_core.sdk import Intent, OrderType
 
+#: How far before the journaled send an order and its trades are looked for. Far more than a send takes: the
+#: clocks of bot and venue may be set between the send and the look.
+BEFORE_MS = 3_600_000
+
 
 @attrs.define(eq=False)
 class Memory:
@@ -16,6 +20,7 @@ class Memory:
         order_ids: the venue's id by client id.
         owners: the client id by the venue's id, for orders, stops and what stops became.
         deadlines: when the venue must refuse the request, on its clock, by client id.
+        since_s: when the send left, or the first scan for an order of a former process ended; monotonic.
         misses: when the first complete scan without a find began, on the venue's clock, by client id.
     """
 
@@ -23,6 +28,7 @@ class Memory:
     order_ids: dict[str, str] = attrs.field(factory=dict)
     owners: dict[str, str] = attrs.field(factory=dict)
     deadlines: dict[str, int] = attrs.field(factory=dict)
+    since_s: dict[str, float] = attrs.field(factory=dict)
     misses: dict[str, int] = attrs.field(factory=dict)
 
     def learn(self, client_id: str, order_id: str) -> None:

@@ -124,6 +124,7 @@ def fill_of(row: Mapping[str, Any], symbol: str, client_id: str, offset_ms: int)
         fee=fee,
         fee_currency=currency,
         ts_ms=millis(dict(row), "create_time") - offset_ms,
+        order_id=str(row["order_id"]) if row.get("order_id") else None,
     )
 
 

@@ -10,7 +10,7 @@ from cab_broker_ccxt.amounts import millis
 from cab_broker_ccxt.api import Api
 from cab_broker_ccxt.config import Config
 from cab_broker_ccxt.listings import Listings
-from cab_broker_ccxt.memory import Memory, is_stop, journaled_ms
+from cab_broker_ccxt.memory import BEFORE_MS, Memory, is_stop, journaled_ms
 from cab_broker_ccxt.order_rows import (
     Row,
     fill_of,
@@ -22,9 +22,6 @@ from cab_broker_ccxt.order_rows import (
     venue_stop,
 )
 from cab_core.sdk import Fill, Intent, VenueOrder
-
-#: How far before the journaled send own trades are looked for.
-BEFORE_MS = 60_000
 
 
 @attrs.frozen(eq=False)

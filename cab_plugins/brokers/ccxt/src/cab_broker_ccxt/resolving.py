@@ -10,13 +10,11 @@ from cab_broker_ccxt.config import Config
 from cab_broker_ccxt.errors import VenueError
 from cab_broker_ccxt.labels import NOT_FOUND
 from cab_broker_ccxt.listings import Listings
-from cab_broker_ccxt.memory import Memory, deadline_ms, is_stop, journaled_ms
+from cab_broker_ccxt.memory import BEFORE_MS, Memory, deadline_ms, is_stop, journaled_ms
 from cab_broker_ccxt.order_rows import ack_of, text_of
 from cab_broker_ccxt.stops import Stops
 from cab_core.sdk import Absent, Ack, Found, Intent, Resolution, Undetermined
 
-#: How far before the journaled send a scan begins.
-BEFORE_MS = 60_000
 #: Least time between the two complete scans that prove an absence.
 APART_MS = 5_000
 
@@ -35,10 +33,11 @@ class Resolving:
         """Say what is known of an order. See `cab_core.sdk.Broker.resolve`."""
         self.api.require_keys()
         try:
-            await self.api.sync()
             order_id = self.memory.order_id(intent)
             if order_id is None:
+                await self.api.measure()  # an absence is proven by the venue's clock as it is now
                 return await self._search(intent)
+            await self.api.sync()
             return Found(await self.standing(intent, order_id))
         except VenueError as error:
             return Undetermined(str(error))
@@ -68,13 +67,19 @@ class Resolving:
         return self._missed(intent, begun_ms)
 
     def _missed(self, intent: Intent, begun_ms: int) -> Resolution:
-        """Judge a complete scan, begun at ``begun_ms`` of the venue's clock, that found nothing."""
+        """Judge a complete scan, begun at ``begun_ms`` of the venue's clock, that found nothing.
+
+        The margin has to pass by the venue's clock and by our monotonic one: a clock that tells the time of
+        day proves nothing once it has been set.
+        """
         client_id = intent.client_id
         expires_ms = self.memory.deadlines.get(client_id, deadline_ms(intent) + self.api.server.offset_ms)
         if begun_ms <= expires_ms:
             return Undetermined("not listed, but it may still arrive")
         first_ms = self.memory.misses.setdefault(client_id, begun_ms)
-        late = begun_ms > expires_ms + self.config.absence_margin_s * 1000
+        now_s, margin_s = self.api.clock.monotonic(), self.config.absence_margin_s
+        waited_s = now_s - self.memory.since_s.setdefault(client_id, now_s)
+        late = waited_s > margin_s and begun_ms > expires_ms + margin_s * 1000
         if late and begun_ms - first_ms >= APART_MS:
             return Absent()
         return Undetermined("not listed; to be looked for again before it counts as absent")

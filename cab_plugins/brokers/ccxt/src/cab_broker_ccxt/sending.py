@@ -50,6 +50,7 @@ class Sending:
             return Rejected("not_sent", "its time was over before it could be sent", transient=True)
         self.memory.sent.add(intent.client_id)
         self.memory.deadlines[intent.client_id] = expires_ms
+        self.memory.since_s[intent.client_id] = self.api.clock.monotonic()
         endpoint = "privateSpotPostPriceOrders" if is_stop(intent) else "privateSpotPostOrders"
         reply = await self.api.send(endpoint, {**body, EXPIRES: expires_ms})
         return self._accepted(intent, reply) if reply.answered else await self._failed(reply)
