@@ -17,8 +17,9 @@ class SeededDays:
     last: ClassVar[int]
 
     @pytest.fixture(scope="class")
-    def simulated(self) -> tuple[Total, list[str]]:
-        return total_of(self.first, self.last)
+    @classmethod
+    def simulated(cls) -> tuple[Total, list[str]]:
+        return total_of(cls.first, cls.last)
 
     @pytest.mark.catalogue(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 18)
     @pytest.mark.catalogue(19, 20, 23, 25, 26, 27, 36, 38, 39, 40, 41, 42, 43, 44, 46, 47, 48)

@@ -176,11 +176,11 @@ class VirtualClock:
         ahead_ms = self._sleepers[0][0] - self._now_ms
         if ahead_ms > 0 and (self._speed or self._lead is not None):
             self._pacing = asyncio.get_running_loop().create_task(self._paced())
+            self._pacing.add_done_callback(self._paced_out)
         else:
             self._turn()
 
     async def _paced(self) -> None:
-        failed: Exception | None = None
         try:
             # Whoever was given a lock meanwhile has come back by now, and sleeps until now: no time passes.
             next_ms = self._sleepers[0][0] if self._sleepers else self._now_ms
@@ -192,14 +192,18 @@ class VirtualClock:
                     await asyncio.sleep(ahead_ms / 1000 / self._speed)
                 if self._lead is not None:
                     self._now_ms = max(self._now_ms, next_ms)  # the other process is there already
-        except Exception as error:  # noqa: BLE001 - nobody awaits this task: whoever's turn it is hears of it
-            failed = error
         finally:
             self._pacing = None
         if not self._awake:
+            self._turn()
+
+    def _paced_out(self, pacing: asyncio.Task[None]) -> None:
+        """Tell whoever's turn it is what went wrong: nobody awaits the pacing itself."""
+        failed = None if pacing.cancelled() else pacing.exception()
+        if failed is not None and not self._awake:
             self._turn(failed)
 
-    def _turn(self, failed: Exception | None = None) -> None:
+    def _turn(self, failed: BaseException | None = None) -> None:
         while self._sleepers:
             ts_ms, _, _, turn = heapq.heappop(self._sleepers)
             if not turn.cancelled():

@@ -52,9 +52,6 @@ REFUSED_PAUSE_MS = 20 * 60_000
 #: A market order that has not ended after this long is canceled.
 MARKET_TIMEOUT_MS = 120_000
 
-#: An exit that waits longer than this for its stop to be canceled calls for a person.
-HELD_UP_MS = 30_000
-
 
 def _allow(_: Intent) -> str | None:
     return None
@@ -274,20 +271,12 @@ class Execution:
         if self.standings.selling(symbol):
             return Executed("waiting", transient=True)
         if not await self.lift_stop(symbol):
-            self._held_up(standing)
+            self.settlement.held_up(standing)
             return Executed("waiting", transient=True)
         if intent.quantity is not None and self._held(symbol) < intent.quantity:
             await self.settlement.end(standing, OrderState.ABANDONED, "less is held by now")
             return Executed("already_sold")
         return None
-
-    def _held_up(self, standing: Standing) -> None:
-        """Tell a person, once, of an exit that waits for its stop to be canceled."""
-        waited_ms = self.clock.now_ms() - standing.since_ms
-        if waited_ms >= HELD_UP_MS and not standing.reported:
-            standing.reported = True
-            what = f"it waits for {waited_ms // 1000} s because the resting stop cannot be canceled"
-            self.settlement.events.stuck(standing.intent, f"{what}; that stop still guards the position")
 
     def _held(self, symbol: str) -> Decimal:
         position = self.trader.book.positions.get(symbol)

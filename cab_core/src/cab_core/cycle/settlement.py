@@ -25,6 +25,10 @@ from cab_core.ports import Changes, IntentChange, Storage
 log = logging.getLogger("cab.settlement")
 
 
+#: An exit that waits longer than this for its stop to be canceled calls for a person.
+HELD_UP_MS = 30_000
+
+
 class OrderEvents(Protocol):
     """Told what becomes of orders, after it is durable."""
 
@@ -132,6 +136,14 @@ class Settlement:
             reason = getattr(resolution, "message", "")
             self.events.stuck(standing.intent, f"its outcome is unknown for 10 minutes: {reason}")
         return False
+
+    def held_up(self, standing: Standing) -> None:
+        """Tell a person, once, of an exit that waits for its stop to be canceled."""
+        waited_ms = self.clock.now_ms() - standing.since_ms
+        if waited_ms >= HELD_UP_MS and not standing.reported:
+            standing.reported = True
+            what = f"it waits for {waited_ms // 1000} s because the resting stop cannot be canceled"
+            self.events.stuck(standing.intent, f"{what}; that stop still guards the position")
 
     async def move(self, standing: Standing, to: OrderState, message: str = "") -> None:
         """Bring an order to a state, durably."""
