@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 import textwrap
 
 import pytest
@@ -60,6 +62,15 @@ def test_a_path_is_told_from_a_name(name, yes):
 def test_the_class_gives_the_name(write, cls, name):
     record, loaded = load_file(write(STRATEGY.format(name=cls)))
     assert (record.id, record.origin, loaded.__name__) == (f"strategy:{name}", Origin.FILE, cls)
+
+
+def test_an_edit_of_the_same_second_and_size_counts(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    for cls in ("First", "Other"):
+        path = write(STRATEGY.format(name=cls))
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+        assert load_file(path)[1].__name__ == cls
+    assert [each.name for each in tmp_path.iterdir()] == ["mine.py"]
 
 
 def test_one_of_several_is_chosen_by_its_class(write):

@@ -6,8 +6,9 @@ import hashlib
 import importlib.util
 import re
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from cab_core.errors import CabError, NotFoundError, PluginError
 from cab_core.plugins.bound import MAIN_HOOKS
@@ -56,9 +57,22 @@ def load_file(reference: str) -> tuple[PluginRecord, type]:
     return record, cls
 
 
+class _AsWritten(SourceFileLoader):
+    """Compiles the file as it is now and keeps nothing beside it.
+
+    What Python keeps of a file counts as current while size and second of the last change are the same: an
+    idea that is tried twice within a second would be the old one.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
 def _import(path: Path, reference: str) -> ModuleType:
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-    spec = importlib.util.spec_from_file_location(f"cab_file_{path.stem}_{digest}", path)
+    name = f"cab_file_{path.stem}_{digest}"
+    spec = importlib.util.spec_from_file_location(name, path, loader=_AsWritten(name, str(path)))
     if spec is None or spec.loader is None:
         raise PluginError("this file cannot be imported", where=reference, fix="give a .py file")
     module = importlib.util.module_from_spec(spec)
