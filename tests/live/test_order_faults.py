@@ -129,6 +129,17 @@ async def test_a_stop_whose_answer_is_wrong_is_found_or_placed_again(bench: Benc
     assert live.held > 0
 
 
+async def test_a_stop_that_was_named_wrongly_holds_up_no_exit(bench: Bench) -> None:
+    live = bench()
+    live.fault("wrong_id", after=True, path="/price_orders$")
+    await live.run(20, buys=[-1], sells=[0])
+    assert live.held == 0
+    assert live.stops() == []
+    assert live.sold() == floor_step(live.bought(), RULES.amount_step)
+    assert not any("cannot be canceled" in alert["text"] for alert in live.alerts)
+    live.assert_sound()
+
+
 # What only a network does.
 
 

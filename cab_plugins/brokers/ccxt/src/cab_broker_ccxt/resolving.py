@@ -48,19 +48,19 @@ class Resolving:
         Raises:
             VenueError: the venue does not answer, or does not know the order and lists it nowhere.
         """
-        if is_stop(intent):
-            return await self.stops.ack(await self.listings.stop(order_id), intent)
         try:
+            if is_stop(intent):
+                return await self.stops.ack(await self.listings.stop(order_id), intent)
             return ack_of(await self.listings.order(intent.symbol, order_id))
         except VenueError as error:
-            found = await self._listed(intent) if error.label in NOT_FOUND else None
+            found = await self._found(intent) if error.label in NOT_FOUND else None
             if found is None:
                 raise
             return found
 
     async def _search(self, intent: Intent) -> Resolution:
         begun_ms = self.api.server.now_ms()
-        found = await self._listed_stop(intent) if is_stop(intent) else await self._listed(intent)
+        found = await self._found(intent)
         if found is not None:
             self.memory.learn(intent.client_id, found.order_id)
             return Found(found)
@@ -84,7 +84,10 @@ class Resolving:
             return Absent()
         return Undetermined("not listed; to be looked for again before it counts as absent")
 
-    async def _listed_stop(self, intent: Intent) -> Ack | None:
+    async def _found(self, intent: Intent) -> Ack | None:
+        """Look for an order or stop in every listing that can show it."""
+        if not is_stop(intent):
+            return await self._listed(intent)
         row = await self.stops.find(intent)
         return None if row is None else await self.stops.ack(row, intent)
 
