@@ -119,7 +119,7 @@ async def test_a_request_that_arrives_minutes_later_is_refused_by_its_expiry(ben
     live.assert_sound()
 
 
-@pytest.mark.parametrize("wrong", ["html_200", "no_id", "truncated", "hang"])
+@pytest.mark.parametrize("wrong", ["html_200", "no_id", "wrong_id", "truncated", "hang"])
 async def test_a_stop_whose_answer_is_wrong_is_found_or_placed_again(bench: Bench, wrong: str) -> None:
     live = bench()
     live.hurried = True

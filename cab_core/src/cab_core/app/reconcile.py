@@ -16,14 +16,13 @@ from cab_core.app.run_quoted import account_of
 from cab_core.app.session import SystemIds, open_broker
 from cab_core.bus.memory import MemoryBus
 from cab_core.clock import Clock, SystemClock, VirtualClock
-from cab_core.cycle import context as contexts
 from cab_core.cycle.announce import Announcer
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.reconcile import Reconciler, Reconciliation, as_data
 from cab_core.cycle.settlement import Settlement
 from cab_core.cycle.standing import Standing
-from cab_core.cycle.trader import Planned, Trader
+from cab_core.cycle.trader import Trader
 from cab_core.domain.bars import Bars
 from cab_core.domain.book import Book
 from cab_core.domain.book_state import from_state
@@ -265,8 +264,7 @@ def _reconciler(
     settlement = Settlement(trader, broker, storage, clock)
     for found in past.open_intents:
         intent = found.intent
-        planned = Planned(intent, contexts.from_json(found.context))
-        settlement.standings.add(Standing(planned, found.state, intent.sent_ms or intent.created_ms))
+        settlement.standings.add(Standing.left_open(found, intent.sent_ms or intent.created_ms))
     stops = settings.mode == "live" and settings.exits_exchange_stop
     return Reconciler(
         trader=trader,

@@ -159,8 +159,7 @@ class Execution:
         """Take in the orders that a former run left open; nothing is asked or sent."""
         now_ms = self.clock.now_ms()
         for found in left_open:
-            planned = Planned(found.intent, contexts.from_json(found.context))
-            self.standings.add(Standing(planned, found.state, now_ms))
+            self.standings.add(Standing.left_open(found, now_ms))
 
     async def recover(self) -> None:
         """Settle what a former run left open, before anything new is decided.

@@ -83,7 +83,6 @@ class Settlement:
         Returns:
             What is newly booked.
         """
-        known = standing.state is OrderState.ACKED
         _take(standing, ack)
         trades = await self._trades(standing)
         true_id = _order_of(standing, trades or ())
@@ -93,7 +92,8 @@ class Settlement:
             ack = attrs.evolve(ack, order_id=true_id)
             _take(standing, ack)
         intent = standing.intent
-        moved = [] if known else [change(intent, OrderState.ACKED, ack.order_id)]
+        recorded = standing.state is OrderState.ACKED and standing.recorded_id == ack.order_id
+        moved = [] if recorded else [change(intent, OrderState.ACKED, ack.order_id)]
         filled = sum((trade.quantity for trade in trades or ()), ZERO)
         ended = trades is not None and ack.final and _complete(standing, ack, filled)
         fresh = await self._book(standing.planned, trades or (), filled, ended=ended)
@@ -102,6 +102,7 @@ class Settlement:
         if moved or fresh:  # all trades: those of a write that failed are missing in the database
             await self._commit(intent, moved, trades or (), booked=bool(fresh) or ended)
         standing.enter(OrderState.ACKED, self.clock.now_ms())
+        standing.recorded_id = ack.order_id
         for move in moved:
             self.events.changed(intent, move.to, move.message or "")
         if ended:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import attrs
 
+from cab_core.cycle import context as contexts
 from cab_core.cycle.trader import Planned
 from cab_core.domain.orders import Ack, Intent, OrderState, OrderType
+from cab_core.ports import OpenIntent
 
 #: Pauses between looks at an order that is unknown or not settled, milliseconds; the last one repeats.
 LOOK_PAUSES_MS = (500, 1_000, 2_000, 4_000, 8_000)
@@ -23,6 +25,7 @@ class Standing:
     Attributes:
         planned: the intent with ``sent_ms`` and ``order_id`` as far as they are known, and its context.
         ack: how the venue last said it stands.
+        recorded_id: the venue's id as the journal has it.
         due_ms: when it is looked at next. ``looks``: how often it was.
         since_ms: when it came into its state.
         reported: a person was told that it is stuck in its state.
@@ -32,9 +35,16 @@ class Standing:
     state: OrderState
     since_ms: int
     ack: Ack | None = None
+    recorded_id: str | None = None
     due_ms: int = 0
     looks: int = 0
     reported: bool = False
+
+    @classmethod
+    def left_open(cls, found: OpenIntent, since_ms: int) -> Standing:
+        """Return the order as a former run left it."""
+        planned = Planned(found.intent, contexts.from_json(found.context))
+        return cls(planned, found.state, since_ms, recorded_id=found.intent.order_id)
 
     @property
     def intent(self) -> Intent:

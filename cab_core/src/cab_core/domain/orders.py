@@ -54,7 +54,8 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     OrderState.PLANNED: frozenset({OrderState.SENT, OrderState.ABANDONED}),
     OrderState.SENT: frozenset({OrderState.ACKED, OrderState.REJECTED, OrderState.UNKNOWN}),
     OrderState.UNKNOWN: frozenset({OrderState.ACKED, OrderState.DONE, OrderState.ABANDONED}),
-    OrderState.ACKED: frozenset({OrderState.DONE}),
+    # Once more when the venue had named it wrongly, with the right id.
+    OrderState.ACKED: frozenset({OrderState.ACKED, OrderState.DONE}),
     OrderState.DONE: frozenset(),
     OrderState.REJECTED: frozenset(),
     OrderState.ABANDONED: frozenset(),
