@@ -173,6 +173,7 @@ def test_keys_open_help_pages_and_themes(visit: Visit) -> None:
     tab.keyboard.press("d")
     assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
     tab.keyboard.press("g")
+    tab.wait_for_timeout(2_000)  # a slow hand
     tab.keyboard.press("r")
     tab.wait_for_url("**/risk")
     assert tab.evaluate("document.documentElement.dataset.theme") == "dark"

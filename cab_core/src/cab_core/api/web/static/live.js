@@ -110,13 +110,14 @@ function switchTheme() {
   localStorage.setItem("cab-theme", root.dataset.theme);
 }
 
-let going = 0;
+// "g" waits for the next key however long that takes: no hand and no busy machine is too slow.
+let going = false;
 
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (event.target.closest("input, select, textarea, [contenteditable]")) return;
-  const target = performance.now() - going < 1200 && document.querySelector(`#pages a[data-key="${CSS.escape(event.key)}"]`);
-  going = event.key === "g" ? performance.now() : 0;
+  const target = going && document.querySelector(`#pages a[data-key="${CSS.escape(event.key)}"]`);
+  going = !going && event.key === "g";
   if (target) target.click();
   else if (event.key === "?") byId("keys").showModal();
   else if (event.key === "d") switchTheme();
