@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import http.cookiejar
-import os
 import re
-import signal
 import subprocess
 import time
 import urllib.request
@@ -19,13 +17,11 @@ from urllib.parse import urljoin, urlsplit
 
 import attrs
 
-from benchmarks.engine import NINE
 from benchmarks.measure import Figure, percentile
-from benchmarks.processes import CAB, rss_mib
+from benchmarks.processes import CAB, paper, rss_mib, running
 from cab_core.app.desk.endpoint import Endpoint, local_endpoint
 from cab_core.settings import Settings, load_settings
 
-SYMBOLS = "BTC/USDT,ETH/USDT,SOL/USDT"
 #: A candle of every symbol each quarter of a second.
 SPEED = "3600"
 #: How long each load lasts, in seconds.
@@ -202,27 +198,10 @@ def _weight(opener: urllib.request.OpenerDirector, url: str) -> int:
 @contextmanager
 def _trading(folder: Path, flag: str) -> Iterator[tuple[subprocess.Popen[bytes], Endpoint]]:
     """Trade on paper, a candle every quarter of a second, until the block ends."""
-    folder.mkdir()
-    chosen = {
-        "MODE": "paper",
-        "EXCHANGE": "gateio",
-        "SYMBOLS": SYMBOLS,
-        "STRATEGY_SET": NINE,
-        "STRATEGY_MODE": "vote",
-        "PORT": "0",
-        "API_RATE_PER_MIN": "1000000",
-        "DB_PATH": str(folder / "bot.sqlite3"),
-        "INSTANCE_LOCK_PATH": str(folder / "bot.lock"),
-    }
+    chosen = {**paper(folder), "PORT": "0", "API_RATE_PER_MIN": "1000000"}
     settings = load_settings(chosen, folder).settings
-    with (folder / "log").open("w") as log:
-        command = [CAB, "run", "--market", "sample", "--speed", SPEED, flag]
-        bot = subprocess.Popen(command, cwd=folder, env={**os.environ, **chosen}, stdout=log, stderr=log)
-        try:
-            yield bot, _found(bot, settings) if flag == "--api" else Endpoint("", "", bot.pid)
-        finally:
-            bot.send_signal(signal.SIGTERM)
-            bot.wait(30)
+    with running(folder, chosen, "--speed", SPEED, flag) as bot:
+        yield bot, _found(bot, settings) if flag == "--api" else Endpoint("", "", bot.pid)
 
 
 def _found(bot: subprocess.Popen[bytes], settings: Settings) -> Endpoint:

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.engine import NINE
@@ -36,28 +38,40 @@ def instant(rounds: int, folder: Path) -> list[Figure]:
     return figures
 
 
-def idle(folder: Path, seconds: float = 20.0) -> list[Figure]:
-    """Watch ``cab run`` on three symbols at real speed: nothing happens until a candle closes."""
-    env = {
-        **os.environ,
+def paper(folder: Path) -> dict[str, str]:
+    """Return the settings of a bot that trades three symbols on paper with nine strategies."""
+    return {
         "MODE": "paper",
         "EXCHANGE": "gateio",
         "SYMBOLS": "BTC/USDT,ETH/USDT,SOL/USDT",
         "STRATEGY_SET": NINE,
         "STRATEGY_MODE": "vote",
-        "DB_PATH": str(folder / "idle.sqlite3"),
-        "INSTANCE_LOCK_PATH": str(folder / "idle.lock"),
+        "DB_PATH": str(folder / "bot.sqlite3"),
+        "INSTANCE_LOCK_PATH": str(folder / "bot.lock"),
     }
-    command = [CAB, "run", "--market", "sample", "--speed", "1"]
-    with (folder / "idle.log").open("w") as log:
-        child = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
+
+
+@contextmanager
+def running(folder: Path, settings: Mapping[str, str], *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``cab run`` on the sample market, in a folder of its own, until the block ends."""
+    folder.mkdir()
+    command = [CAB, "run", "--market", "sample", *options]
+    with (folder / "log").open("w") as log:
+        bot = subprocess.Popen(command, cwd=folder, env={**os.environ, **settings}, stdout=log, stderr=log)
         try:
-            time.sleep(8.0)
-            used = core_share(child.pid, seconds)
-            rss = rss_mib(child.pid)
+            yield bot
         finally:
-            child.send_signal(signal.SIGTERM)
-            child.wait(30)
+            bot.send_signal(signal.SIGTERM)
+            bot.wait(30)
+
+
+def idle(folder: Path, seconds: float = 20.0) -> list[Figure]:
+    """Watch ``cab run`` on three symbols at real speed: nothing happens until a candle closes."""
+    folder = folder / "idle"
+    with running(folder, paper(folder), "--speed", "1") as bot:
+        time.sleep(8.0)
+        used = core_share(bot.pid, seconds)
+        rss = rss_mib(bot.pid)
     return [
         Figure("cab run, paper, three symbols, idle: share of a core", [100 * used], "%", 1.0),
         Figure("  memory", [rss], "MiB", 110.0),

@@ -64,8 +64,7 @@ def dust_of(settings: Settings, order: Order, symbol: str | None = None, *, give
             raise _not_yet(str(where))
         found = _found(book, symbol)
         if changes:
-            for each in found:
-                _write_off(conn, book, each, order)
+            _write_off(conn, book, found, order)
         return Dusted(dust=found, written_off=changes)
 
     try:
@@ -86,17 +85,18 @@ def _found(book: Book, symbol: str | None) -> list[Dust]:
     return dust
 
 
-def _write_off(conn: Connection, book: Book, dust: Dust, order: Order) -> None:
+def _write_off(conn: Connection, book: Book, found: Sequence[Dust], order: Order) -> None:
     account = load_account(conn)
     if account is None:  # the book came from it
         raise AssertionError("a book without an account")
     now_ms, _ = account_now(conn)
-    book.write_off(dust.symbol, now_ms)
-    facts = {"quantity": str(dust.quantity), "cost": str(dust.cost)}
-    append(conn, WRITTEN_OFF, facts, ts_ms=now_ms, ref=dust.symbol, trace_id=order.trace_id)
+    for dust in found:
+        book.write_off(dust.symbol, now_ms)
+        facts = {"quantity": str(dust.quantity), "cost": str(dust.cost)}
+        append(conn, WRITTEN_OFF, facts, ts_ms=now_ms, ref=dust.symbol, trace_id=order.trace_id)
+        write_row(conn, order, "dust", dust.symbol, facts, {"quantity": "0", "cost": "0"})
     # The account stays as of when the bot last saved it: from there on it looks for trades it missed.
     save_account(conn, attrs.evolve(account, book=account_state(book)), trace_id=order.trace_id)
-    write_row(conn, order, "dust", dust.symbol, facts, {"quantity": "0", "cost": "0"})
 
 
 def _not_yet(where: str) -> NotRunningError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 from random import Random
-from typing import Any
 
 from cab_core.app.rehearsal.plane import Plane, PlaneRefusedError
 from cab_core.domain.money import floor_step
@@ -22,7 +21,7 @@ async def act(plane: Plane, name: str, pair: str, draw: Random) -> bool:
         return True
     if name == "foreign_order":
         order = {"pair": pair, "side": "buy", "type": "market", "amount": "25", "tif": "ioc", "text": "web"}
-        return await _placed(plane, order)
+        return await _taken(plane, "POST", "/orders", order)
     return await _sell(plane, pair, base)
 
 
@@ -41,10 +40,6 @@ async def _sell(plane: Plane, pair: str, base: str) -> bool:
     if not amount:
         return False
     order = {"pair": pair, "side": "sell", "type": "market", "amount": f"{amount:f}", "tif": "ioc"}
-    return await _placed(plane, order)
-
-
-async def _placed(plane: Plane, order: dict[str, Any]) -> bool:
     return await _taken(plane, "POST", "/orders", order)
 
 
