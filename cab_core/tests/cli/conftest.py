@@ -42,14 +42,21 @@ Cab = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a market of 40 days, ``BTC-USDT.csv.gz``, and a strategy, ``swing.py``."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The empty working folder; nothing is set but where the lock is."""
     monkeypatch.chdir(tmp_path)
     for row in SETTINGS:
         monkeypatch.delenv(row.name, raising=False)
-    (tmp_path / "swing.py").write_text(IDEA)
-    assert invoke(["data", "generate", "--out", "BTC-USDT.csv.gz", "--days", "40", "--seed", "5"]) == 0
+    monkeypatch.setenv("INSTANCE_LOCK_PATH", str(tmp_path / "lock"))
     return tmp_path
+
+
+@pytest.fixture
+def desk(folder: Path) -> Path:
+    """A folder with a market of 40 days, ``BTC-USDT.csv.gz``, and a strategy, ``swing.py``."""
+    (folder / "swing.py").write_text(IDEA)
+    assert invoke(["data", "generate", "--out", "BTC-USDT.csv.gz", "--days", "40", "--seed", "5"]) == 0
+    return folder
 
 
 @pytest.fixture

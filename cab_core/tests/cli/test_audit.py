@@ -10,7 +10,6 @@ import pytest
 
 from cab_core.cli import invoke
 from cab_core.safety.latch import Latch, write_latch
-from cab_core.settings import SETTINGS
 from cab_core.storage import AuditEntry, Connection, Store, journal, visit, write_audit
 from cab_core.storage.journal import head_text
 
@@ -21,14 +20,10 @@ NO_SEQUENCE = "UPDATE sqlite_sequence SET seq = 4 WHERE name = 'journal'"
 
 
 @pytest.fixture
-async def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+async def database(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A database with six journal rows, three of them audit."""
-    monkeypatch.chdir(tmp_path)
-    for row in SETTINGS:
-        monkeypatch.delenv(row.name, raising=False)
-    path = tmp_path / "trader.sqlite3"
+    path = folder / "trader.sqlite3"
     monkeypatch.setenv("DB_PATH", str(path))
-    monkeypatch.setenv("INSTANCE_LOCK_PATH", str(tmp_path / "lock"))
 
     def write(conn: Connection) -> None:
         for number, (actor, action) in enumerate(

@@ -5,13 +5,7 @@ import pytest
 from cab_core.cli import invoke
 from cab_core.settings import SETTINGS
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for row in SETTINGS:
-        monkeypatch.delenv(row.name, raising=False)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def test_init_writes_what_check_accepts(folder, capsys):

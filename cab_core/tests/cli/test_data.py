@@ -6,15 +6,8 @@ from pathlib import Path
 import pytest
 
 from cab_core.cli import invoke
-from cab_core.settings import SETTINGS
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for row in SETTINGS:
-        monkeypatch.delenv(row.name, raising=False)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def generate(out: str, *options: str) -> None:

@@ -11,18 +11,12 @@ from typing import Any
 import pytest
 
 from cab_core.cli import invoke
-from cab_core.settings import SETTINGS
 
 EXITS = {"stop_loss", "take_profit_1", "breakeven", "trailing_stop", "take_profit_2", "signal_sell"}
 REGIMES = {"risk_on", "risk_small", "neutral", "risk_off"}
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for row in SETTINGS:
-        monkeypatch.delenv(row.name, raising=False)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def demo(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from cab_core.safety.latch import (
     refuse_if_latched,
     write_latch,
 )
-from cab_core.settings import SETTINGS
 
 REPORT = FlattenReport(("BTC/USDT",), {"BTC/USDT": Decimal("0.500000")}, {"BTC/USDT": Decimal("0.00000001")})
 LATCH = Latch(since_ms=1_736_467_200_000, reason="no cycle for 30 s", last=Beat(5.0, 3, 1, 2), report=REPORT)
@@ -29,13 +28,9 @@ Told = Callable[..., tuple[int, dict[str, object]]]
 
 
 @pytest.fixture(autouse=True)
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for row in SETTINGS:
-        monkeypatch.delenv(row.name, raising=False)
-    monkeypatch.setenv("INSTANCE_LOCK_PATH", str(tmp_path / "lock"))
-    monkeypatch.setenv("DB_PATH", str(tmp_path / "trader.sqlite3"))
-    return tmp_path / "trader.sqlite3"
+def database(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DB_PATH", str(folder / "trader.sqlite3"))
+    return folder / "trader.sqlite3"
 
 
 @pytest.fixture

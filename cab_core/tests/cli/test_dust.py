@@ -14,7 +14,6 @@ from cab_core.cli import invoke
 from cab_core.data.files import write_candles
 from cab_core.data.generator import generate
 from cab_core.safety.instance_lock import instance_lock
-from cab_core.settings import SETTINGS
 from cab_core.storage import load_account, load_audit, visit
 
 #: Coarse amounts, so that every sale leaves something over.
@@ -35,12 +34,9 @@ Cab = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
-def cab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cab:
+def cab(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cab:
     """Run a command in a folder of its own; return its exit code and document."""
-    monkeypatch.chdir(tmp_path)
-    for row in SETTINGS:
-        monkeypatch.delenv(row.name, raising=False)
-    for name, value in {**SETUP, "INSTANCE_LOCK_PATH": str(tmp_path / "lock")}.items():
+    for name, value in SETUP.items():
         monkeypatch.setenv(name, value)
 
     def call(*args: str) -> tuple[int, dict[str, Any]]:

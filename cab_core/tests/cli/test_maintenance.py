@@ -13,7 +13,6 @@ import pytest
 
 from cab_core.cli import invoke
 from cab_core.safety.instance_lock import instance_lock
-from cab_core.settings import SETTINGS
 from cab_core.storage import Store, bind_account, kv_load, kv_save, migrate, open_sync, verify_journal
 from cab_core.storage import journal as append
 from cab_core.storage.audit_trail import AuditRow, load_audit
@@ -25,14 +24,10 @@ Run = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture(autouse=True)
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def database(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An account with a few rows of journal, as a bot leaves it."""
-    monkeypatch.chdir(tmp_path)
-    for row in SETTINGS:
-        monkeypatch.delenv(row.name, raising=False)
-    monkeypatch.setenv("INSTANCE_LOCK_PATH", str(tmp_path / "lock"))
-    monkeypatch.setenv("DB_PATH", str(tmp_path / "data" / "trader.sqlite3"))
-    path = tmp_path / "data" / "trader.sqlite3"
+    monkeypatch.setenv("DB_PATH", str(folder / "data" / "trader.sqlite3"))
+    path = folder / "data" / "trader.sqlite3"
     asyncio.run(made(path, "paper"))
     return path
 

@@ -11,17 +11,12 @@ from typing import Any
 import pytest
 
 from cab_core.cli import invoke
-from cab_core.settings import SETTINGS
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for row in SETTINGS:
-        monkeypatch.delenv(row.name, raising=False)
+def settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"MODE": "paper", "EXCHANGE": "gateio", "LOG_LEVEL": "WARNING"}.items():
         monkeypatch.setenv(name, value)
-    return tmp_path
 
 
 @pytest.fixture

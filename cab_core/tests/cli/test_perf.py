@@ -12,7 +12,6 @@ import pytest
 from cab_core.cli import invoke
 from cab_core.data.files import write_candles
 from cab_core.data.generator import START_MS, generate
-from cab_core.settings import SETTINGS
 from cab_core.storage import load_account, load_fills, visit
 
 DAY_MS = 86_400_000
@@ -27,13 +26,7 @@ SETUP = {
 }
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for row in SETTINGS:
-        monkeypatch.delenv(row.name, raising=False)
-    monkeypatch.setenv("INSTANCE_LOCK_PATH", str(tmp_path / "lock"))
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @pytest.fixture

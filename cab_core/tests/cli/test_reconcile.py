@@ -12,7 +12,6 @@ from cab_core.cli import invoke, main_reconcile
 from cab_core.data.files import write_candles
 from cab_core.data.generator import generate
 from cab_core.safety.instance_lock import instance_lock
-from cab_core.settings import SETTINGS
 from cab_core.storage import (
     journal_rows,
     kv_load,
@@ -64,20 +63,16 @@ SETUP = {
 
 
 @pytest.fixture
-def bought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+def bought(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
     """A folder with a stopped paper bot that holds a position."""
-    monkeypatch.chdir(tmp_path)
-    for row in SETTINGS:
-        monkeypatch.delenv(row.name, raising=False)
-    monkeypatch.setenv("INSTANCE_LOCK_PATH", str(tmp_path / "lock"))
     for name, value in SETUP.items():
         monkeypatch.setenv(name, value)
-    (tmp_path / "always.py").write_text(ALWAYS)
-    write_candles(tmp_path / "BTC-USDT.csv", generate("BTC/USDT", 1, 11)[:12])
+    (folder / "always.py").write_text(ALWAYS)
+    write_candles(folder / "BTC-USDT.csv", generate("BTC/USDT", 1, 11)[:12])
     assert invoke(["run", "--market", "file:BTC-USDT.csv", "--speed", "max", "--json"]) == 0
     capsys.readouterr()
     assert held() > 0
-    return tmp_path
+    return folder
 
 
 def held() -> Decimal:

@@ -9,21 +9,15 @@ import pytest
 from cab_core.cli import invoke
 from cab_core.data.files import write_candles
 from cab_core.data.generator import generate
-from cab_core.settings import SETTINGS
 from cab_core.storage import load_regime, load_traces, verify_journal, visit
 
 PAPER = {"MODE": "paper", "EXCHANGE": "gateio", "SYMBOLS": "BTC/USDT", "TREND_UNKNOWN_POLICY": "allow"}
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for row in SETTINGS:
-        monkeypatch.delenv(row.name, raising=False)
-    monkeypatch.setenv("INSTANCE_LOCK_PATH", str(tmp_path / "lock"))
+def quiet(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_LEVEL", "WARNING")
     monkeypatch.setenv("PORT", "0")
-    return tmp_path
 
 
 @pytest.fixture

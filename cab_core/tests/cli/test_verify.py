@@ -11,7 +11,6 @@ import pytest
 from cab_core.cli import invoke
 from cab_core.data.files import write_candles
 from cab_core.data.generator import generate
-from cab_core.settings import SETTINGS
 from cab_core.storage import Store
 
 SETUP = {
@@ -28,17 +27,14 @@ SETUP = {
 
 
 @pytest.fixture
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+def database(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
     """The database of a paper run with trades."""
-    monkeypatch.chdir(tmp_path)
-    for row in SETTINGS:
-        monkeypatch.delenv(row.name, raising=False)
-    for name, value in {**SETUP, "INSTANCE_LOCK_PATH": str(tmp_path / "lock")}.items():
+    for name, value in SETUP.items():
         monkeypatch.setenv(name, value)
-    write_candles(tmp_path / "market" / "BTC-USDT.csv.gz", generate("BTC/USDT", 3, 11))
+    write_candles(folder / "market" / "BTC-USDT.csv.gz", generate("BTC/USDT", 3, 11))
     assert invoke(["run", "--market", "file:market", "--speed", "max", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["fills"] > 0
-    return tmp_path / "bot.sqlite3"
+    return folder / "bot.sqlite3"
 
 
 def verify(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, dict[str, Any]]:
