@@ -12,7 +12,18 @@ import attrs
 from cab_broker_ccxt.config import Config
 from cab_broker_ccxt.gate import GateBroker
 from cab_broker_ccxt.opening import open_gate
-from cab_core.sdk import Account, Costs, Instrument, Intent, OrderType, Purpose, Secret, Side
+from cab_core.sdk import (
+    Account,
+    Costs,
+    Instrument,
+    Intent,
+    OrderType,
+    Purpose,
+    Resolution,
+    Secret,
+    Side,
+    Undetermined,
+)
 from cab_exchange_sim.faults import Rule
 from cab_exchange_sim.relay import Relay
 from cab_exchange_sim.testing import RunningExchange
@@ -113,6 +124,11 @@ class World:
         """What is wrong with the pair."""
         return self.venue.exchange.pair_conditions(PAIR)
 
+    def hide(self, ms: int) -> None:
+        """Show the pair's orders and trades only so long after they happened."""
+        self.change(lambda: setattr(self.pair, "order_delay_ms", ms))
+        self.change(lambda: setattr(self.pair, "trade_delay_ms", ms))
+
     def orders(self, intent: Intent) -> list[Any]:
         """Return the orders of an intent that the exchange truly took."""
         return [order for order in self.venue.exchange.every_order() if order.text == intent.client_id]
@@ -168,3 +184,13 @@ class World:
             return False
 
         assert self.venue.call(play), "the sample never fell that far"
+
+
+async def resolved(world: World, broker: GateBroker, intent: Intent) -> Resolution:
+    """Ask again and again, as time passes, until it is clear."""
+    for _ in range(30):
+        resolution = await broker.resolve(intent)
+        if not isinstance(resolution, Undetermined):
+            return resolution
+        world.clock.advance(5_000)
+    raise AssertionError("never clear")
