@@ -20,8 +20,8 @@ class Memory:
         order_ids: the venue's id by client id.
         owners: the client id by the venue's id, for orders, stops and what stops became.
         deadlines: when the venue must refuse the request, on its clock, by client id.
-        since_s: when the send left, or the first scan for an order of a former process ended; monotonic.
-        misses: when the first complete scan without a find began, on the venue's clock, by client id.
+        since_s: when the send left, or the first scan for an order of a former process began; monotonic.
+        misses: when the first complete scan without a find began; monotonic.
     """
 
     sent: set[str] = attrs.field(factory=set)
@@ -29,7 +29,7 @@ class Memory:
     owners: dict[str, str] = attrs.field(factory=dict)
     deadlines: dict[str, int] = attrs.field(factory=dict)
     since_s: dict[str, float] = attrs.field(factory=dict)
-    misses: dict[str, int] = attrs.field(factory=dict)
+    misses: dict[str, float] = attrs.field(factory=dict)
 
     def learn(self, client_id: str, order_id: str) -> None:
         """Keep which order an intent became."""

@@ -15,8 +15,8 @@ from cab_broker_ccxt.order_rows import ack_of, text_of
 from cab_broker_ccxt.stops import Stops
 from cab_core.sdk import Absent, Ack, Found, Intent, Resolution, Undetermined
 
-#: Least time between the two complete scans that prove an absence.
-APART_MS = 5_000
+#: Least time between the two complete scans that prove an absence, in seconds.
+APART_S = 5.0
 
 
 @attrs.frozen(eq=False)
@@ -59,28 +59,27 @@ class Resolving:
             return found
 
     async def _search(self, intent: Intent) -> Resolution:
-        begun_ms = self.api.server.now_ms()
+        begun_ms, begun_s = self.api.server.now_ms(), self.api.clock.monotonic()
         found = await self._found(intent)
         if found is not None:
             self.memory.learn(intent.client_id, found.order_id)
             return Found(found)
-        return self._missed(intent, begun_ms)
+        return self._missed(intent, begun_ms, begun_s)
 
-    def _missed(self, intent: Intent, begun_ms: int) -> Resolution:
-        """Judge a complete scan, begun at ``begun_ms`` of the venue's clock, that found nothing.
+    def _missed(self, intent: Intent, begun_ms: int, begun_s: float) -> Resolution:
+        """Judge a complete scan that found nothing, by when it began: the venue's clock, our monotonic one.
 
-        The margin has to pass by the venue's clock and by our monotonic one: a clock that tells the time of
-        day proves nothing once it has been set.
+        The margin has to pass by both: a clock that tells the time of day proves nothing once it was set.
         """
         client_id = intent.client_id
         expires_ms = self.memory.deadlines.get(client_id, deadline_ms(intent) + self.api.server.offset_ms)
         if begun_ms <= expires_ms:
             return Undetermined("not listed, but it may still arrive")
-        first_ms = self.memory.misses.setdefault(client_id, begun_ms)
-        now_s, margin_s = self.api.clock.monotonic(), self.config.absence_margin_s
-        waited_s = now_s - self.memory.since_s.setdefault(client_id, now_s)
+        margin_s = self.config.absence_margin_s
+        waited_s = begun_s - self.memory.since_s.setdefault(client_id, begun_s)
+        apart_s = begun_s - self.memory.misses.setdefault(client_id, begun_s)
         late = waited_s > margin_s and begun_ms > expires_ms + margin_s * 1000
-        if late and begun_ms - first_ms >= APART_MS:
+        if late and apart_s >= APART_S:
             return Absent()
         return Undetermined("not listed; to be looked for again before it counts as absent")
 
