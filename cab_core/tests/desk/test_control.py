@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 from operators_office import BTC, ETH, Office, order, until
@@ -12,6 +13,8 @@ from cab_core.app.desk.commands import REQUIRED, Action, ForbiddenError, KeyReus
 from cab_core.app.desk.desk import Filter
 from cab_core.app.desk.live import LiveDesk
 from cab_core.app.running import Running
+from cab_core.domain.booking import AppliedTo
+from cab_core.domain.orders import Fill, Purpose, Side
 from cab_core.errors import NotFoundError, NotRunningError
 from cab_core.storage import Halt, save_halt, verify_journal, visit
 
@@ -162,3 +165,18 @@ async def test_a_command_goes_on_though_nobody_waits_for_its_answer(office: Offi
         assert len((await desk.audit(Filter()))[0]) == 1
 
     await office().run(leaving)
+
+
+async def test_a_reached_limit_is_told_before_the_entry_that_meets_it(office: Offices) -> None:
+    async def losing(desk: LiveDesk, running: Running) -> None:
+        book, now_ms = running.session.trader.book, desk.now_ms()
+        assert (await desk.status()).symbols[0].blocked_by is None
+        for number, (side, price) in enumerate([(Side.BUY, 100), (Side.SELL, 99)]):
+            amounts = (Decimal("0.5"), Decimal(price), Decimal(0), "USDT", now_ms)
+            book.apply(Fill(f"{number}", f"t-c{number}-1", BTC, side, *amounts), AppliedTo(Purpose.MANUAL))
+        status = await desk.status()
+        assert status.symbols[0].blocked_by == "risk_loss_streak"
+        streak = next(each for each in status.limits if each.rule == "loss_streak")
+        assert (streak.reached, streak.halted) == (True, False)
+
+    await office("STRATEGY_ENABLED=false", "RISK_LOSS_STREAK_COUNT=1").run(losing)

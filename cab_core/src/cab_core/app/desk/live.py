@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -81,7 +81,9 @@ class LiveDesk(DatabaseDesk):
         session, now_ms = self.running.session, self.now_ms()
         trader = session.trader
         halts = halt_views(trader.halts.active(now_ms))
+        limits = book_limits(trader.book, trader.halts.released_at, halts, self.settings, now_ms)
         regime = live_regime(session.regime_at(now_ms), session.regimes, self.settings)
+        risk = self._risk_stop(halts, limits)
         return views.Status(
             mode=self.settings.mode,
             market=self.running.market,
@@ -90,10 +92,10 @@ class LiveDesk(DatabaseDesk):
             started_ms=self.started_ms,
             now_ms=now_ms,
             running=not self.running.ended,
-            symbols=[self._symbol(each, newest.get(each), regime, halts) for each in shown],
+            symbols=[self._symbol(each, newest.get(each), regime, risk) for each in shown],
             account=account_view(trader.book, self.settings.symbols),
             halts=halts,
-            limits=book_limits(trader.book, trader.halts.released_at, halts, self.settings, now_ms),
+            limits=limits,
             regime=regime,
             unfinished_orders=sum(1 for _ in session.orchestrator.execution.standings),
         )
@@ -172,7 +174,7 @@ class LiveDesk(DatabaseDesk):
         symbol: str,
         decision: views.Decision | None,
         regime: views.RegimeView,
-        halts: list[views.HaltView],
+        risk: str | None,
     ) -> views.SymbolStatus:
         session = self.running.session
         orchestrator, book = session.orchestrator, session.trader.book
@@ -182,20 +184,27 @@ class LiveDesk(DatabaseDesk):
         return views.SymbolStatus(
             symbol=symbol,
             state=str(state),
-            blocked_by=self._blocked_by(symbol, regime, halts),
+            blocked_by=self._blocked_by(symbol, regime, risk),
             bid=book.marks.get(symbol),
             last_decision=decision,
             position=self._position(symbol) if symbol in book.positions else None,
             loops=[views.LoopView(name=name, failures=failures.get((symbol, name), 0)) for name in loops],
         )
 
-    def _blocked_by(self, symbol: str, regime: views.RegimeView, halts: list[views.HaltView]) -> str | None:
+    def _risk_stop(self, halts: Sequence[views.HaltView], limits: Sequence[views.LimitView]) -> str | None:
+        """Return the halt in force, or else the one that the next entry meets, as its limit is reached."""
+        asked = {rule.name for rule in self.plugins_loaded.rules}
+        reached = [each.rule for each in limits if each.rule in asked and each.reached]
+        stops = [*(halt.rule for halt in halts), *reached]
+        return f"risk_{stops[0]}" if stops else None
+
+    def _blocked_by(self, symbol: str, regime: views.RegimeView, risk: str | None) -> str | None:
         """Return why an entry would be refused now; of several reasons the one that lasts longest."""
         orchestrator = self.running.session.orchestrator
         if (held := orchestrator.supervisor.no_entry(symbol)) is not None:
             return held
-        if halts:
-            return f"risk_{halts[0].rule}"
+        if risk is not None:
+            return risk
         if regime.state is None:
             return "regime_stale"
         if not regime.entries_allowed:

@@ -190,6 +190,11 @@ class LimitView:
     halted: bool = False
     resets_ms: int | None = None
 
+    @property
+    def reached(self) -> bool:
+        """Whether the next entry meets its rule's halt."""
+        return self.value is not None and self.value >= self.limit
+
 
 @attrs.frozen(slots=True, kw_only=True)
 class RiskView:
