@@ -179,11 +179,15 @@ async def test_all_surfaces_command_and_are_audited(bot: Bot) -> None:
     bot.people.press(offered)
     await bot.people.until(lambda calls: "paused" in calls[-1].get("text", ""), "editMessageText")
     assert bot.state() == "paused"
+    bot.cab("resume")
+    bot.cab("pause", "--reason", "from the shell")
+    assert bot.state() == "paused"
 
     listed = json.loads(bot.cab("audit", "list", "--json"))
     rows = listed["entries"]
     done = [(row["surface"], row["action"].rpartition(".")[2]) for row in rows]
-    assert {("api", "pause"), ("web", "pause"), ("telegram", "pause"), ("cli", "resume")} <= set(done)
+    pauses = {(surface, "pause") for surface in ("api", "web", "telegram", "cli")}
+    assert pauses | {("cli", "resume")} <= set(done)
     assert all(row["trace_id"] and row["actor"] for row in rows)
     bot.cab("audit", "verify")
 
