@@ -107,6 +107,23 @@ async def test_an_accepted_stop_is_recognized_by_what_it_says(world: World, kind
     assert found.ack.order_id == waiting[str(stop.trigger)]
 
 
+@pytest.mark.parametrize(("sent", "seen"), [(-90_000, 0), (90_000, 0), (0, -90_000), (0, 90_000)])
+async def test_a_stop_is_found_though_a_clock_was_set_since_it_was_sent(
+    world: World, sent: int, seen: int
+) -> None:
+    conditions = world.venue.exchange.conditions
+    world.change(lambda: setattr(conditions, "clock_skew_ms", sent))
+    async with world.opened() as broker:
+        world.fault("cut")
+        stop = world.stop("0.25")
+        assert isinstance(await broker.submit(stop), Unknown)
+        world.change(lambda: setattr(conditions, "clock_skew_ms", seen))
+        found = await resolved(world, broker, stop)
+    (waiting,) = world.venue.exchange.waiting_stops("main")
+    assert isinstance(found, Found)
+    assert (found.ack.order_id, found.ack.final) == (waiting.stop_id, False)
+
+
 async def test_a_stop_is_not_given_to_two_intents(world: World) -> None:
     async with world.opened() as broker:
         first = world.stop("0.25")
@@ -115,6 +132,22 @@ async def test_a_stop_is_not_given_to_two_intents(world: World) -> None:
         twin = attrs.evolve(first, key=first.key + "|again", order_id=None)
         assert isinstance(await broker.submit(twin), Unknown)
         assert await resolved(world, broker, twin) == Absent()
+
+
+async def test_a_stop_that_ended_is_not_taken_for_its_successor(world: World) -> None:
+    async with world.opened() as broker:
+        first = world.stop("0.25")
+        ack = await broker.submit(first)
+        assert isinstance(ack, Ack)
+        known = attrs.evolve(first, order_id=ack.order_id)
+        assert isinstance(await broker.cancel(known), Ack)
+    world.clock.advance(30_000)
+    async with world.opened() as again:  # a new process does not know the first one
+        world.fault("cut", "before_accept")
+        now_ms = world.clock.now_ms()
+        second = attrs.evolve(first, attempt=2, created_ms=now_ms, sent_ms=now_ms)
+        assert isinstance(await again.submit(second), Unknown)
+        assert await resolved(world, again, second) == Absent()
 
 
 async def test_an_hour_of_maintenance_loses_nothing_and_doubles_nothing(world: World) -> None:

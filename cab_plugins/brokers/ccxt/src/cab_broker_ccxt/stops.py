@@ -6,13 +6,14 @@ import attrs
 
 from cab_broker_ccxt.amounts import ZERO, floored, maybe, millis
 from cab_broker_ccxt.listings import Listings
-from cab_broker_ccxt.memory import Memory, journaled_ms
+from cab_broker_ccxt.memory import BEFORE_MS, Memory, journaled_ms
 from cab_broker_ccxt.order_rows import Row, ack_of, fired_order, id_of, stop_ended, stop_waits
 from cab_broker_ccxt.rules import Rules, pair_of
 from cab_core.sdk import Ack, Instrument, Intent
 
-#: How far a stop's creation may lie from the journaled send, milliseconds before and after.
-BEFORE_MS, AFTER_MS = 5_000, 65_000
+#: When one that ended without an order was made, in milliseconds from the journaled send: the stop before it
+#: may have said the same and ended the same way.
+ENDED_MS = (-5_000, 65_000)
 
 
 @attrs.frozen(eq=False)
@@ -56,12 +57,18 @@ class Stops:
         put, trigger = row.get("put") or {}, row.get("trigger") or {}
         if intent.trigger is None or intent.quantity is None:
             return False
-        made_ms = self.listings.api.server.to_bot(millis(row, "ctime")) - journaled_ms(intent)
         return (
             row.get("market") == pair_of(intent.symbol)
             and put.get("side") == intent.side.value
             and maybe(trigger.get("price")) == floored(intent.trigger, rules.price_tick)
             and maybe(put.get("amount")) == floored(intent.quantity, rules.amount_step)
-            and -BEFORE_MS <= made_ms <= AFTER_MS
+            and self._may_be_made_for(row, intent)
             and self.memory.owners.get(id_of(row), intent.client_id) == intent.client_id
         )
+
+    def _may_be_made_for(self, row: Row, intent: Intent) -> bool:
+        """Say whether the time of a stop fits: roughly, as a clock may have been set since it was sent."""
+        made_ms = self.listings.api.server.to_bot(millis(row, "ctime")) - journaled_ms(intent)
+        if stop_waits(row) or fired_order(row) is not None:
+            return abs(made_ms) <= BEFORE_MS
+        return ENDED_MS[0] <= made_ms <= ENDED_MS[1]
