@@ -118,10 +118,11 @@ def test_pausing_is_confirmed_carried_out_and_audited(visit: Visit) -> None:
 def test_a_viewer_sees_everything_and_can_press_nothing(visit: Visit, bot: Bot) -> None:
     tab = visit(token=bot.viewer, allow=("403",))
     tab.goto("/")
-    buttons = tab.query_selector_all("button.command")
+    # One look at all of them: between two looks the page may have been refreshed.
+    buttons = tab.eval_on_selector_all("button.command", "all => all.map(one => [one.disabled, one.title])")
     assert buttons
-    assert all(button.is_disabled() for button in buttons)
-    assert "needs the role operator" in buttons[0].get_attribute("title")
+    assert all(disabled for disabled, _ in buttons)
+    assert "needs the role operator" in buttons[0][1]
     assert "You are viewer" in tab.inner_text("#symbols")
     assert tab.goto("/config").status == 403
     assert "role operator" in tab.inner_text("main")
@@ -145,7 +146,7 @@ def test_charts_are_walked_by_keyboard_and_lead_to_the_trace(visit: Visit) -> No
 def test_signals_are_switched_on_in_the_address(visit: Visit) -> None:
     tab = visit()
     tab.goto("/chart/BTC/USDT?bars=300")
-    assert tab.query_selector_all("circle.signal") == []
+    assert tab.locator("circle.signal").count() == 0
     tab.check("#signal-ema_atr")
     tab.wait_for_url("**/chart/BTC/USDT?bars=300&signals=ema_atr")
     tab.wait_for_selector("circle.signal", state="attached")
