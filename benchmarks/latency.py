@@ -89,7 +89,7 @@ async def orders(bars: Mapping[str, Bars], storage: Storage, state: PaperState |
     session = await setup.open()
     watch = Stopwatch()
     orchestrator: Any = session.orchestrator
-    orchestrator.readers = {s: TimedReader(r, watch) for s, r in orchestrator.readers.items()}
+    orchestrator.decider.readers = {s: TimedReader(r, watch) for s, r in orchestrator.decider.readers.items()}
     orchestrator.execution.broker = TimedBroker(session.broker, watch)
     await orchestrator.run()
     await bus.close()

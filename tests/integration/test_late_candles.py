@@ -40,7 +40,7 @@ async def lagging(bench: Any, lag_ms: int) -> Any:
     desk = bench(bars=14)
     async with desk.opened() as outcome:
         orchestrator = outcome.session.orchestrator
-        orchestrator.readers = {BTC: Lagging(orchestrator.readers[BTC], lag_ms)}
+        orchestrator.decider.readers = {BTC: Lagging(orchestrator.decider.readers[BTC], lag_ms)}
         await orchestrator.run()
     traces = {trace.candle_ts_ms: trace for trace in visit(desk.database, load_traces)}
     assert len(traces) == 14  # each candle once

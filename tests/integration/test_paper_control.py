@@ -87,7 +87,7 @@ async def test_an_illegal_transition_is_refused(bench):
 async def test_a_loop_that_raises_goes_on_and_is_counted(bench):
     async with bench(bars=16).opened() as outcome:
         orchestrator = outcome.session.orchestrator
-        reader = orchestrator.readers[BTC]
+        reader = orchestrator.decider.readers[BTC]
         failing = iter([True])
 
         async def read(now_ms: int):
@@ -95,7 +95,7 @@ async def test_a_loop_that_raises_goes_on_and_is_counted(bench):
                 raise RuntimeError("the reader stumbles")
             return await reader.read(now_ms)
 
-        orchestrator.readers = {BTC: _Stumbling(read, reader)}
+        orchestrator.decider.readers = {BTC: _Stumbling(read, reader)}
         await orchestrator.run()
         assert orchestrator.supervisor.failures == {(BTC, "cycle"): 1}
         assert evaluated(outcome, BTC) >= 14

@@ -47,7 +47,7 @@ async def risk_off(live: LiveBench) -> str:
 async def halt(live: LiveBench) -> str:
     trader, tripped = live.session.trader, Halt("max_drawdown", live.venue.exchange.now_ms)
     trader.halts = trader.halts.trip(tripped)
-    await live.session.orchestrator.storage.commit(Changes(ts_ms=tripped.since_ms, halts=(tripped,)))
+    await live.session.orchestrator.records.storage.commit(Changes(ts_ms=tripped.since_ms, halts=(tripped,)))
     return "risk_max_drawdown"
 
 
@@ -62,8 +62,8 @@ async def mismatch(live: LiveBench) -> str:
 
 def watcher(reason: str) -> Block:
     async def block(live: LiveBench) -> str:
-        before = live.session.orchestrator.no_entry
-        live.session.orchestrator.no_entry = lambda symbol: before(symbol) or reason
+        before = live.session.orchestrator.decider.no_entry
+        live.session.orchestrator.decider.no_entry = lambda symbol: before(symbol) or reason
         return reason
 
     block.__name__ = reason

@@ -116,7 +116,7 @@ class Life:
             session = await setup.open()
             orchestrator = session.orchestrator
             config, market = orchestrator.config, session.venue.market
-            orchestrator.readers = {
+            orchestrator.decider.readers = {
                 s: MomentReader(s, market, DrawnPanel(world, s), config) for s in config.symbols
             }
             orchestrator.supervisor.on_failure = lambda _, __, error: self.log.failures.append(error)

@@ -157,7 +157,7 @@ class _Run:
             return
         orchestrator = self._session.orchestrator
         for symbol in self.world.plan.symbols:
-            reason = orchestrator.execution.no_entry(symbol) or orchestrator.no_entry(symbol)
+            reason = orchestrator.execution.no_entry(symbol) or orchestrator.decider.no_entry(symbol)
             if reason is not None:
                 yield f"I8: {symbol} is blocked at rest: {reason}"
 

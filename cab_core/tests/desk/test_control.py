@@ -141,7 +141,7 @@ async def test_a_halt_is_released_for_the_session_and_on_record(office: Offices)
         trader = running.session.trader
         halt = Halt("daily_loss", desk.now_ms(), None, "daily_loss")
         await desk.store.transact(lambda conn: save_halt(conn, halt))
-        trader.halts, _ = await running.session.orchestrator.storage.halts(desk.now_ms())
+        trader.halts, _ = await running.session.orchestrator.records.storage.halts(desk.now_ms())
         assert (await desk.status()).symbols[0].blocked_by == "risk_daily_loss"
         assert (await desk.health()).status == "degraded"
         with pytest.raises(NotFoundError, match="daily_los'"):

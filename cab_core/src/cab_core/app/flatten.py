@@ -67,7 +67,7 @@ def _sale(session: Session, symbol: str) -> Planned | None:
         Side.SELL,
         Purpose.DEAD_MAN,
         "dead_man",
-        session.orchestrator.ids.trace_id(),
+        session.orchestrator.records.ids.trace_id(),
         now_ms,
         quantity=quantity,
         reference=session.trader.book.marks.get(symbol),

@@ -93,7 +93,7 @@ class Meter:
         self._running = running
         orchestrator = running.session.orchestrator
         settlement = orchestrator.execution.settlement
-        orchestrator.phases.observe = self.observe_phase
+        orchestrator.decider.phases.observe = self.observe_phase
         orchestrator.on_cycle = also(orchestrator.on_cycle, self.on_cycle)
         settlement.record = also(settlement.record, self.on_order)
 

@@ -18,7 +18,10 @@ from cab_core.app.seen_candles import SeenCandles
 from cab_core.clock import Clock, TurnLock
 from cab_core.cycle.announce import Announcer
 from cab_core.cycle.config import CycleConfig
+from cab_core.cycle.cycle_records import CycleRecords
+from cab_core.cycle.decide import Decider
 from cab_core.cycle.execute_trade import Execution
+from cab_core.cycle.exit_watch import ExitWatch
 from cab_core.cycle.feed import Feed
 from cab_core.cycle.fuse import fused
 from cab_core.cycle.moment import MomentReader
@@ -185,25 +188,33 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         rules = RulesWatch(execution, clock, lock, SystemIds().trace_id)
         loops = {"reconcile": reconciler.run, "rules": rules.run}
         background += tuple(Loop("account", name, make, background=True) for name, make in loops.items())
-    orchestrator = Orchestrator(
-        config=config,
-        trader=trader,
-        execution=execution,
-        readers=readers,
-        feed=feed,
-        storage=parts.storage,
-        clock=clock,
-        ids=SystemIds(),
-        announcer=announcer,
-        supervisor=Supervisor(clock, announcer.state),
-        regime_at=regime_at,
-        versions=[(b.name, b.record.version) for b in parts.plugins.strategies],
+    versions = [(b.name, b.record.version) for b in parts.plugins.strategies]
+    records = CycleRecords(parts.storage, clock, SystemIds(), execution, announcer, versions)
+    exits = ExitWatch(
+        feed,
+        execution,
+        records,
+        protector=None if care is None else _protector(execution, announcer, care),
+        beat=_nothing if care is None else care.beat,
+    )
+    supervisor = Supervisor(clock, announcer.state)
+    decider = Decider(
+        config,
+        readers,
+        exits,
+        supervisor,
+        regime_at,
         max_lag_ms=parts.max_lag_ms,
+        no_entry=_no_entry(trader, reconciler, care),
+    )
+    orchestrator = Orchestrator(
+        decider=decider,
+        exits=exits,
+        feed=feed,
+        clock=clock,
+        supervisor=supervisor,
         on_cycle=parts.on_cycle,
         background=background,
-        protector=None if care is None else _protector(execution, announcer, care),
-        no_entry=_no_entry(trader, reconciler, care),
-        beat=_nothing if care is None else care.beat,
         lock=lock,
         begin=_begin(parts, past),
     )

@@ -184,7 +184,7 @@ class Control:
         states, orchestrator = self.states(), self.running.session.orchestrator
         done = await self.store.transact(lambda conn: _released(conn, task, states))
         if done.changed:
-            await orchestrator.refresh_halts(task.now_ms)
+            await orchestrator.decider.refresh_halts(task.now_ms)
         for rule in done.released:
             event = {"rule": rule, "by": task.command.actor.name}
             orchestrator.announcer.bus.publish("risk.released", event, task.trace_id)

@@ -209,7 +209,7 @@ class LiveDesk(DatabaseDesk):
             return "regime_stale"
         if not regime.entries_allowed:
             return f"regime_{regime.state}"
-        return orchestrator.no_entry(symbol) or orchestrator.execution.no_entry(symbol)
+        return orchestrator.decider.no_entry(symbol) or orchestrator.execution.no_entry(symbol)
 
     def _position(self, symbol: str) -> views.PositionView:
         session = self.running.session
