@@ -1,8 +1,27 @@
-"""Options of the tests that run the bot for a while."""
+"""Options of the tests that run the bot for a while, and databases on both engines."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from database_servers import fresh_database, needs_postgres
+
+POSTGRES = pytest.param("postgresql", marks=[pytest.mark.postgres, needs_postgres])
+
+
+@pytest.fixture(params=["sqlite", POSTGRES])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run a test on both engines: the URL of an empty database on the server, or nothing for a file."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    with fresh_database() as url:
+        yield url
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

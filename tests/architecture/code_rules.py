@@ -80,6 +80,24 @@ def asserts(tree: ast.Module) -> Iterator[int]:
     return (node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert))
 
 
+#: Options that turn every later statement of a connection into a server-side cursor, which counts no rows.
+CURSOR_OPTIONS = {"max_row_buffer", "stream_results", "yield_per"}
+
+
+def cursors_for_good(tree: ast.Module) -> Iterator[int]:
+    """Yield the lines that ask for a server-side cursor by ``execution_options(…)``.
+
+    On a `Connection` that holds for good. One statement gets one by the argument of that name of ``execute``.
+    """
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and _last_name(node.func) == "execution_options"
+            and any(keyword.arg in CURSOR_OPTIONS for keyword in node.keywords)
+        ):
+            yield node.lineno
+
+
 def kernel_imports(tree: ast.Module) -> Iterator[str]:
     """Yield the modules of the kernel that are imported, anywhere in the file."""
     for node in ast.walk(tree):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from code_rules import asserts, broad_excepts, impurities, kernel_imports, order_calls
+from code_rules import asserts, broad_excepts, cursors_for_good, impurities, kernel_imports, order_calls
 from repository import ROOT, SOURCES, name_of, parsed
 
 Rule = Callable[[ast.Module], Iterator[int]]
@@ -62,6 +62,10 @@ def test_sources_check_with_errors_not_asserts() -> None:
     assert not found(asserts, lambda _: True)
 
 
+def test_no_connection_is_turned_into_cursors_for_good() -> None:
+    assert not found(cursors_for_good, lambda _: True)
+
+
 def test_files_are_small_enough_to_read_in_one_sitting() -> None:
     lines = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
     assert not {name: count for name, count in lines.items() if count > LONGEST_FILE}
@@ -86,6 +90,8 @@ FORBIDDEN: dict[str, Rule] = {
     "try: pass\nexcept (ValueError, builtins.BaseException): raise OSError": broad_excepts,
     "try: pass\nexcept: pass": broad_excepts,
     "def f():\n    assert x": asserts,
+    "conn.execution_options(yield_per=1000).execute(query)": cursors_for_good,
+    "await conn.execution_options(stream_results=True)": cursors_for_good,
 }
 
 ALLOWED: dict[str, Rule] = {
@@ -95,6 +101,8 @@ ALLOWED: dict[str, Rule] = {
     "day = datetime.fromtimestamp(at, UTC)": impurities,
     "try: pass\nexcept BaseException:\n    undo()\n    raise": broad_excepts,
     "try: pass\nexcept ValueError: pass": broad_excepts,
+    "conn.execute(query, execution_options={'yield_per': 1000})": cursors_for_good,
+    "conn.execution_options(postgresql_readonly=True)": cursors_for_good,
 }
 
 

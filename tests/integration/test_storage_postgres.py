@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 
 import attrs
@@ -13,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from database_servers import SHARED, fresh_database, needs_postgres
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from cab_core.domain.orders import Fill, Intent, OrderState, Purpose, Side, intent_key
@@ -46,24 +45,14 @@ from cab_core.storage import (
     visit,
 )
 
-SERVER = os.environ.get("CAB_TEST_POSTGRES_URL", "")
-
-pytestmark = [
-    pytest.mark.postgres,
-    pytest.mark.skipif(not SERVER, reason="CAB_TEST_POSTGRES_URL names no PostgreSQL server"),
-]
+pytestmark = [pytest.mark.postgres, needs_postgres]
 
 
 @pytest.fixture
-async def url() -> AsyncIterator[str]:
+def url() -> Iterator[str]:
     """The URL of a new, empty database."""
-    name = f"cab_{uuid.uuid4().hex}"
-    server = create_async_engine(SERVER, isolation_level="AUTOCOMMIT")
-    async with server.connect() as conn:
-        await conn.exec_driver_sql(f"CREATE DATABASE {name}")
-        yield sa.make_url(SERVER).set(database=name).render_as_string(hide_password=False)
-        await conn.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    await server.dispose()
+    with fresh_database() as made:
+        yield made
 
 
 @pytest.fixture
@@ -180,7 +169,7 @@ async def test_a_newer_instance_fences_off_the_older_one(store: Store, url: str)
 
 
 async def test_a_lost_connection_is_made_anew_and_stays_fenced(store: Store, url: str) -> None:
-    server = create_async_engine(SERVER, isolation_level="AUTOCOMMIT")
+    server = create_async_engine(SHARED, isolation_level="AUTOCOMMIT")
     name = sa.make_url(url).database
     query = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
 
@@ -218,7 +207,7 @@ async def test_migrations_lead_to_the_schema_of_the_code(store: Store, url: str)
     created = await store.read(_tables)
     other = sa.make_url(url)
     name = f"{other.database}_migrated"
-    server = create_async_engine(SERVER, isolation_level="AUTOCOMMIT")
+    server = create_async_engine(SHARED, isolation_level="AUTOCOMMIT")
     async with server.connect() as conn:
         await conn.exec_driver_sql(f"CREATE DATABASE {name}")
         engine = create_async_engine(other.set(database=name))
@@ -270,3 +259,12 @@ async def test_an_absent_server_is_a_clear_error() -> None:
         await Store.open("postgresql+asyncpg://cab:hunter2-canary@127.0.0.1:1/cab")
     assert "127.0.0.1:1" in str(refused.value)
     assert "hunter2-canary" not in str(refused.value)
+
+
+async def test_a_count_of_rows_that_the_driver_does_not_know_is_no_zero(store: Store) -> None:
+    def behind_a_cursor(conn: Connection) -> None:
+        kv_save(conn, {"a": "1"})
+        kv_save(conn.execution_options(stream_results=True), {"a": "2"})
+
+    with pytest.raises(StorageError, match="how many rows"):
+        await store.transact(behind_a_cursor)

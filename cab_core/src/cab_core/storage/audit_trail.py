@@ -100,7 +100,7 @@ def load_audit(
 
 
 def _entries(conn: sa.Connection, query: sa.Select[Any]) -> Iterator[AuditRow]:
-    for seq, ts_ms, trace_id, payload in conn.execution_options(yield_per=200).execute(query):
+    for seq, ts_ms, trace_id, payload in conn.execute(query, execution_options={"yield_per": 200}):
         yield AuditRow(seq, ts_ms, AuditEntry(**json.loads(payload), trace_id=trace_id))
 
 

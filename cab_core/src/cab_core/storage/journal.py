@@ -82,7 +82,7 @@ def append(
 def rows(conn: sa.Connection, *, after: int = 0) -> Iterator[JournalRow]:
     """Yield the rows with ``seq`` greater than ``after``, oldest first, without loading them all."""
     query = sa.select(journal).where(journal.c.seq > after).order_by(journal.c.seq)
-    for row in conn.execution_options(yield_per=1000).execute(query):
+    for row in conn.execute(query, execution_options={"yield_per": 1000}):
         yield JournalRow(*row)
 
 

@@ -9,7 +9,7 @@ import attrs
 import sqlalchemy as sa
 
 from cab_core.storage.schema import outbox
-from cab_core.storage.sql import upsert
+from cab_core.storage.sql import affected, upsert
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def delete_outbox(conn: sa.Connection, rows: Sequence[OutboxRow]) -> None:
 
 def prune_outbox(conn: sa.Connection, before_ms: int) -> int:
     """Delete what was delivered before then and return how many rows that were."""
-    return conn.execute(outbox.delete().where(outbox.c.sent_ms < before_ms)).rowcount
+    return affected(conn.execute(outbox.delete().where(outbox.c.sent_ms < before_ms)))
 
 
 def _rows(conn: sa.Connection, query: sa.Select[tuple[object, ...]]) -> list[OutboxRow]:

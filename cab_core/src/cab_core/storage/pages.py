@@ -171,9 +171,8 @@ def journalled_after(
     """Yield time, kind, ref and payload of later journal rows of some kinds, in the order of writing."""
     columns = (journal.c.ts_ms, journal.c.kind, journal.c.ref, journal.c.payload)
     query = sa.select(*columns).where(journal.c.seq > after_seq, journal.c.kind.in_(kinds))
-    for ts_ms, kind, ref, payload in conn.execution_options(yield_per=1000).execute(
-        query.order_by(journal.c.seq)
-    ):
+    found = conn.execute(query.order_by(journal.c.seq), execution_options={"yield_per": 1000})
+    for ts_ms, kind, ref, payload in found:
         yield ts_ms, kind, ref, json.loads(payload)
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from cab_core.domain.regime import Reading, ReadingKind
 from cab_core.storage.journal import append
 from cab_core.storage.schema import macro_observations, regime_state
-from cab_core.storage.sql import insert_new, upsert
+from cab_core.storage.sql import affected, insert_new, upsert
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -72,9 +72,8 @@ def load_readings(conn: sa.Connection, source: str, since_ms: int = 0) -> list[t
 
 def prune_readings(conn: sa.Connection, before_ms: int) -> int:
     """Delete readings fetched before ``before_ms`` and return how many."""
-    return conn.execute(
-        macro_observations.delete().where(macro_observations.c.fetched_ms < before_ms)
-    ).rowcount
+    old = macro_observations.delete().where(macro_observations.c.fetched_ms < before_ms)
+    return affected(conn.execute(old))
 
 
 def _reading(row: sa.Row[Any]) -> Reading:

@@ -8,6 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cab_core.errors import StorageError
+
 
 def insert_new(
     conn: sa.Connection, table: sa.Table, unique: tuple[str, ...], values: Mapping[str, Any]
@@ -22,13 +24,25 @@ def insert_new(
 def update(conn: sa.Connection, table: sa.Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     """Update the rows with ``key``; return whether there was one."""
     statement = _update(table, tuple(key), tuple(values))
-    return conn.execute(statement, {**_keys(key, key), **values}).rowcount > 0
+    return affected(conn.execute(statement, {**_keys(key, key), **values})) > 0
 
 
 def upsert(conn: sa.Connection, table: sa.Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Update the row with primary key ``key``, or insert it."""
     if not update(conn, table, key, values):
         conn.execute(_insert(table), {**key, **values})
+
+
+def affected(result: sa.CursorResult[Any]) -> int:
+    """Return how many rows a statement changed.
+
+    Raises:
+        StorageError: the driver does not know, as behind a server-side cursor. Taken for none, the row would
+            be inserted again.
+    """
+    if result.rowcount < 0:
+        raise StorageError("the driver does not tell how many rows were changed")
+    return result.rowcount
 
 
 # Building a statement costs more than running it, so each is built once.

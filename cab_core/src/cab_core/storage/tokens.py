@@ -6,7 +6,7 @@ import attrs
 import sqlalchemy as sa
 
 from cab_core.storage.schema import api_tokens
-from cab_core.storage.sql import update
+from cab_core.storage.sql import affected, update
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -55,7 +55,7 @@ def find_token(conn: sa.Connection, token_hash: str) -> ApiToken | None:
 def revoke_token(conn: sa.Connection, token_id: str, now_ms: int) -> bool:
     """Revoke a token; False if there is none with this id, or it is revoked already."""
     same = (api_tokens.c.id == token_id, api_tokens.c.revoked_ms.is_(None))
-    return conn.execute(api_tokens.update().where(*same).values(revoked_ms=now_ms)).rowcount > 0
+    return affected(conn.execute(api_tokens.update().where(*same).values(revoked_ms=now_ms))) > 0
 
 
 def touch_token(conn: sa.Connection, token_id: str, now_ms: int) -> None:

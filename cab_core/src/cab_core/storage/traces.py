@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from cab_core.domain.timeframes import DAY_MS
 from cab_core.storage.journal import append
 from cab_core.storage.schema import decision_trace
-from cab_core.storage.sql import insert_new, update
+from cab_core.storage.sql import affected, insert_new, update
 
 KEEP_MS = 90 * DAY_MS
 
@@ -114,7 +114,7 @@ def last_candles(conn: sa.Connection) -> dict[str, int]:
 def prune_traces(conn: sa.Connection, now_ms: int, keep_ms: int = KEEP_MS) -> int:
     """Delete traces of candles older than ``keep_ms`` and return how many."""
     statement = decision_trace.delete().where(decision_trace.c.candle_ts_ms < now_ms - keep_ms)
-    removed = conn.execute(statement).rowcount
+    removed = affected(conn.execute(statement))
     if removed:
         append(conn, "cycle.pruned", {"removed": removed, "keep_ms": keep_ms}, ts_ms=now_ms)
     return removed
