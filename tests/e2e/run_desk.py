@@ -22,6 +22,7 @@ from cab_core.cycle.backtest import Finished
 from cab_core.cycle.results import Decided, hash_decisions
 from cab_core.data.files import write_candles
 from cab_core.data.generator import generate
+from cab_core.data.symbols import NamedFile
 from cab_core.domain.market import Instrument
 from cab_core.domain.orders import OrderState, Purpose
 from cab_core.settings import SETTINGS, Settings, load_settings
@@ -144,7 +145,9 @@ class Desk:
         settings = load_settings(
             {}, self.folder, [f"{k}={v}" for k, v in DECIDING.items()], require_run=False
         )
-        files = tuple(self.candles / f"{symbol.replace('/', '-')}.csv.gz" for symbol in self.symbols)
+        files = tuple(
+            NamedFile(self.candles / f"{symbol.replace('/', '-')}.csv.gz") for symbol in self.symbols
+        )
         prepared = prepare_run(Plan(data=files), settings.settings)
         return prepared.run()[0], settings.settings
 

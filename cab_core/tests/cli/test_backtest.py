@@ -14,6 +14,7 @@ from cab_core.app.desk.desk import Filter
 from cab_core.app.research import Plan, prepare_run
 from cab_core.app.runs import Runs
 from cab_core.cli import invoke
+from cab_core.data.symbols import NamedFile
 from cab_core.errors import NotFoundError
 from cab_core.settings import load_settings
 
@@ -100,7 +101,7 @@ def test_blocks_and_bars_one_by_one_agree_also_over_holes(desk: Path, fills: Any
     candles("holes_BTC-USDT.csv", kept)
     overrides = ["STRATEGY_SET=./swing.py", "VOLUME_FILTER_ENABLED=false", "TREND_UNKNOWN_POLICY=allow"]
     settings = load_settings({}, desk, overrides, require_run=False).settings
-    plan = Plan(data=(Path("holes_BTC-USDT.csv"),), fills=fills)
+    plan = Plan(data=(NamedFile(Path("holes_BTC-USDT.csv")),), fills=fills)
     blocks, _ = prepare_run(plan, settings).run()
     single, _ = prepare_run(plan, settings).run(bar_by_bar=True)
     assert blocks.result.cycles == len(kept)

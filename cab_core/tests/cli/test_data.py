@@ -61,17 +61,29 @@ def test_nothing_is_overwritten_unasked(capsys: pytest.CaptureFixture[str]) -> N
     assert invoke(["data", "import", "BTC-USDT.csv", "--replace"]) == 0
 
 
-def test_a_long_hole_is_a_problem_and_a_short_one_is_not(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_holes_are_told_and_are_no_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     generate("a.csv")
     header, *rows = (folder / "a.csv").read_text().splitlines()
     (folder / "short.csv").write_text("\n".join((header, *rows[:50], *rows[58:])) + "\n")
     assert invoke(["data", "check", "short.csv"]) == 0
     assert "hole after" in capsys.readouterr().out
     (folder / "long.csv").write_text("\n".join((header, *rows[:50], *rows[59:])) + "\n")
-    assert invoke(["data", "check", "long.csv"]) == 1
-    assert "problem: 9 candles missing" in capsys.readouterr().out
+    assert invoke(["data", "check", "long.csv"]) == 0
+    assert "note: 9 candles missing after 2024-01-01 12:15 UTC" in capsys.readouterr().out
+
+
+def test_a_candle_that_cannot_be_is_a_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generate("a.csv")
+    lines = (folder / "a.csv").read_text().splitlines()
+    stamp, open_, high, _, close, volume = lines[60].split(",")
+    lines[60] = ",".join((stamp, open_, high, "0.01", close, volume))
+    (folder / "a.csv").write_text("\n".join(lines) + "\n")
+    assert invoke(["data", "check", "a.csv"]) == 1
+    assert "problem: a price of 0.01 among candles" in capsys.readouterr().out
+    generate("late.csv", "--start", "2099-01-01")
+    capsys.readouterr()
+    assert invoke(["data", "check", "late.csv"]) == 1
+    assert "lie in the future" in capsys.readouterr().out
 
 
 def test_a_bad_file_is_explained_as_json_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from cab_core.app.explain import explain_cycle
 from cab_core.app.research import Plan, prepare_run
 from cab_core.app.runs import DECIDED
 from cab_core.cli import invoke
+from cab_core.data.symbols import NamedFile
 from cab_core.domain.timeframes import TF_MS
 from cab_core.ports import Changes, Cycle
 from cab_core.settings import load_settings
@@ -102,7 +103,7 @@ def _at(cab: Cab, row: int) -> dict[str, Any]:
 def test_every_cycle_has_one_reason_and_they_add_up_to_the_runs_counts(desk: Path) -> None:
     overrides = ["STRATEGY_SET=./swing.py", "RISK_COOLDOWN_SEC=3600"]
     settings = load_settings({}, desk, overrides, require_run=False).settings
-    prepared = prepare_run(Plan(data=(Path("BTC-USDT.csv.gz"),)), settings)
+    prepared = prepare_run(Plan(data=(NamedFile(Path("BTC-USDT.csv.gz")),)), settings)
     rows = range(len(prepared.histories.series["BTC/USDT"]))
     finished, _ = prepared.run(watch=frozenset((0, row) for row in rows))
     (tape,) = finished.tapes

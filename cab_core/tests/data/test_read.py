@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cab_core.data.checks import Hole
-from cab_core.data.files import read_candles, read_market, symbol_of
+from cab_core.data.files import read_candles, read_market
 from cab_core.data.rows import HEADER, parse_rows
+from cab_core.data.symbols import guessed
+from cab_core.domain.timeframes import TIMEFRAMES
 from cab_core.errors import DataError, ExitCode, NotFoundError
 
 T0 = 1_704_067_200_000
@@ -120,7 +122,7 @@ def test_a_bad_row_is_named_with_its_value(tmp_path: Path, rest: str, what: str)
         ([0, STEP, 2 * STEP + 1, 3 * STEP], 4, "off the 15m grid"),
         ([7, STEP + 7, 2 * STEP + 7], 2, "off the 15m grid"),
         ([0, STEP, 2 * STEP, 2 * STEP + 300_000, 3 * STEP], 5, "is 5m among 15m candles"),
-        ([k * STEP for k in (0, 1, 2, 3, 4, 5, 9, 13, 17)], 8, "is 1h among 15m candles"),
+        ([k * STEP for k in (0, 1, 2, 3, 4, 8, 12, 16)], 7, "is 1h among 15m candles"),
         ([0, 420_000, 840_000], 3, "of no known timeframe"),
         ([0], 2, "one candle does not tell its timeframe"),
     ],
@@ -133,10 +135,50 @@ def test_times_out_of_order_or_off_the_grid_are_named(
     assert error.where.endswith(f":{row}")
 
 
-@pytest.mark.parametrize("stamp", ["-900000", "1704067200000.5"])
+@pytest.mark.parametrize("stamp", ["-900000", "1704067200000.5", "1704067200000000"])
 def test_a_stamp_must_be_a_time_in_milliseconds(tmp_path: Path, stamp: str) -> None:
     error = refusal(write(tmp_path, f"{stamp},10.5,11,10.25,10.75,3.5", line(1)))
     assert stamp in error.what
+
+
+@pytest.mark.parametrize("traded", [0.05, 0.25, 0.5, 0.9])
+@pytest.mark.parametrize("tf", ["1m", "15m", "1h"])
+def test_a_thin_market_keeps_its_timeframe(tmp_path: Path, traded: float, tf: str) -> None:
+    rows = np.flatnonzero(np.random.default_rng(11).random(6_000) < traded)
+    lines = [f"{T0 + int(k) * TIMEFRAMES[tf]},10.5,11,10.25,10.75,3.5" for k in rows]
+    file = read_candles(write(tmp_path, *lines))
+    assert (file.timeframe, len(file.bars)) == (tf, len(rows))
+    assert sum(hole.missing for hole in file.holes) == int(rows[-1] - rows[0]) + 1 - len(rows)
+
+
+def test_a_market_that_is_thin_at_night_keeps_its_timeframe(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    chance = np.where(np.arange(30_000) % 96 < 40, 0.2, 0.97)
+    rows = np.flatnonzero(rng.random(30_000) < chance)
+    file = read_candles(write(tmp_path, *(f"{T0 + int(k) * STEP},1,1,1,1,1" for k in rows)))
+    assert file.timeframe == "15m"
+
+
+def test_hours_after_quarters_are_another_timeframe_however_thin(tmp_path: Path) -> None:
+    thin = np.flatnonzero(np.random.default_rng(3).random(4_000) < 0.5)
+    hours = 4_004 + 4 * np.arange(200)
+    stamps = np.concatenate((thin, hours)) * STEP + T0
+    error = refusal(write(tmp_path, *(f"{int(t)},1,1,1,1,1" for t in stamps)))
+    assert "is 1h among 15m candles" in error.what
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path, encoding: str) -> None:
+    plain = write(tmp_path, line(0), line(1))
+    marked = tmp_path / "marked.csv"
+    marked.write_bytes(plain.read_text().encode(encoding))
+    assert np.array_equal(read_candles(marked).bars.close, read_candles(plain).bars.close)
+
+
+def test_a_mark_that_lies_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_bytes(b"\xff\xfe" + b"odd")
+    assert "byte-order mark" in refusal(path).what
 
 
 def test_holes_are_legal_and_reported(tmp_path: Path) -> None:
@@ -148,7 +190,6 @@ def test_holes_are_legal_and_reported(tmp_path: Path) -> None:
     ("header", "what"),
     [
         ("ts,open,high,low,close,volume", "wrong header 'ts,open,high,low,close,volume'"),
-        ("\ufeff" + HEADER, "wrong header '\\ufeff"),
         ("ts_ms;open;high;low;close;volume", "wrong header"),
         (line(0), "wrong header"),
     ],
@@ -211,12 +252,22 @@ def test_trading_takes_15m_only_and_names_the_import(tmp_path: Path) -> None:
         ("binance_BTC-USDT_15m_2023.csv.gz", "BTC/USDT"),
         ("ETH_USDT-15m.csv", "ETH/USDT"),
         ("1INCH-USDT_15m.csv", "1INCH/USDT"),
+        ("btc-usdt_15m.csv", "BTC/USDT"),
+        ("BINANCE_BTC-USDT_15m.csv", "BTC/USDT"),
+        ("2025_BTC-USDT.csv", "BTC/USDT"),
+        ("BINANCE_ETH-BTC_15m.csv", "ETH/BTC"),
+        ("KRAKEN_BTC_EUR_15m.csv", "BTC/EUR"),
+        ("BTCUSDT-15m-2024-01.csv", "BTC/USDT"),
+        ("ETHBTC-15m.csv", "ETH/BTC"),
         ("btc.csv", None),
         ("candles_2024-01.csv", None),
+        ("BTC-USDT_and_ETH-USDT.csv", None),
+        ("MY-IDEA_v2.csv", None),
+        ("BINANCE_USDT.csv", None),
     ],
 )
 def test_the_file_name_suggests_the_symbol(name: str, symbol: str | None) -> None:
-    assert symbol_of(Path(name)) == symbol
+    assert guessed(Path(name)) == symbol
 
 
 def test_reading_imports_no_data_frame_library(tmp_path: Path) -> None:

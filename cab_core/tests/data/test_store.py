@@ -72,6 +72,27 @@ def test_recorded_5m_candles_become_the_recorded_15m_candles(store: CandleStore,
     np.testing.assert_allclose(built.volume, kept.volume, atol=1e-6)
 
 
+def test_minutes_without_a_trade_take_no_candle_away(store: CandleStore, tmp_path: Path) -> None:
+    """Exporters leave out minutes in which nothing traded: three days of them are still 288 candles."""
+    rng = np.random.default_rng(1)
+    n = 3 * 1440
+    close = 100 + np.cumsum(rng.normal(0, 0.1, n))
+    ts_ms = 1_704_067_200_000 + np.arange(n) * 60_000
+    kept = rng.random(n) < 0.6
+    kept[[0, -1]] = True
+    minutes = Bars.of(ts_ms, close, close + 0.05, close - 0.05, close, np.ones(n)).take(kept)
+    write_candles(tmp_path / "ETH-USDT_1m.csv", minutes)
+    stored = store.add(tmp_path / "ETH-USDT_1m.csv", to="15m")
+    assert (stored.bars, stored.missing, stored.left_out) == (288, 0, 0)
+    assert 200 < stored.thin <= 288
+    bars = store.read("ETH/USDT").bars
+    assert bars.volume.sum() == kept.sum()
+    for row in (0, 100, 287):
+        own = minutes.close[(minutes.ts_ms - 1_704_067_200_000) // 900_000 == row]
+        assert (bars.open[row], bars.close[row]) == (own[0], own[-1])
+        assert (bars.high[row], bars.low[row]) == (own.max() + 0.05, own.min() - 0.05)
+
+
 @pytest.mark.parametrize(
     ("name", "tf_ms", "options", "error", "what"),
     [

@@ -141,3 +141,12 @@ def test_an_address_of_another_kind_is_refused_without_showing_it(name, tmp_path
     with pytest.raises(ConfigError, match=f"{name} = '\\*\\*\\*': must be empty or start with") as caught:
         load_settings({**RUN, name: "mysql://u:hunter22@host/db"}, tmp_path)
     assert "hunter22" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_of_an_editor_is_taken(encoding: str, tmp_path):
+    (tmp_path / ".env").write_bytes("SYMBOLS=SOL/USDT\n".encode(encoding))
+    (tmp_path / "cab.toml").write_bytes('STRATEGY_SET = "supertrend"\n'.encode(encoding))
+    loaded = load_settings({}, tmp_path, require_run=False).settings
+    assert loaded.symbols == ("SOL/USDT",)
+    assert loaded.strategy_set == ("supertrend",)

@@ -15,6 +15,7 @@ from cab_core.app.runs import Runs
 from cab_core.cycle.backtest import Finished
 from cab_core.data.files import write_candles
 from cab_core.data.generator import START_MS, generate
+from cab_core.data.symbols import NamedFile
 from cab_core.domain.regime import RegimeState
 from cab_core.domain.timeframes import DAY_MS, MINUTE_MS
 from cab_core.report import RunFacts, summary, write_report
@@ -167,7 +168,7 @@ def _plan(seed: int, days: int, folder: Path) -> Plan:
     for symbol in SYMBOLS:
         path = folder / f"{symbol.replace('/', '-')}_15m_sample-{seed}.csv.gz"
         write_candles(path, generate(symbol, days, seed))
-        files.append(path)
+        files.append(NamedFile(path, symbol))
     macro = folder / "macro.jsonl"
     macro.write_text(_script(days), encoding="utf-8")
     return Plan(data=tuple(files), macro=macro)

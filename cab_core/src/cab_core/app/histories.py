@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import attrs
 import numpy as np
@@ -13,6 +12,8 @@ import numpy as np
 from cab_core.app.times import minute
 from cab_core.data.checks import missing_bars
 from cab_core.data.files import CandleFile, read_market
+from cab_core.data.oddities import oddities
+from cab_core.data.symbols import NamedFile, known
 from cab_core.domain.bars import Bars
 from cab_core.domain.candles import Series, prepare
 from cab_core.domain.timeframes import DAY_MS, TF_MS, floor_ms
@@ -47,6 +48,14 @@ class Histories:
         """Describe the files."""
         return tuple(_facts(symbol, file) for symbol, file in self.files)
 
+    def warnings(self, now_ms: int) -> list[str]:
+        """Return what is odd about the candles, with the file each is in."""
+        return [
+            f"{file.path.name}: {text}"
+            for _, file in self.files
+            for text in oddities(file.bars, TF_MS, now_ms)
+        ]
+
     def span(self, from_ms: int | None, to_ms: int | None) -> tuple[int, int] | None:
         """Return first and last open time of the candles between two times, None for all of them.
 
@@ -67,28 +76,20 @@ class Histories:
         return begin, end - TF_MS
 
 
-def read_histories(paths: Sequence[Path], symbols: Sequence[str] = ()) -> Histories:
+def read_histories(named: Sequence[NamedFile]) -> Histories:
     """Read candle files; several files of one symbol are joined.
 
     Args:
-        paths: at least one file of 15m candles.
-        symbols: one per file; without them the file names tell.
+        named: at least one file of 15m candles; where no symbol is given, the file's name tells.
 
     Raises:
         DataError: a file cannot be used, or two files of one symbol overlap.
-        UsageError: a symbol is missing or wrong, or the quote currencies differ.
+        UsageError: a symbol is unknown, or the quote currencies differ.
     """
-    if symbols and len(symbols) != len(paths):
-        raise UsageError(
-            f"{len(symbols)} symbol{'' if len(symbols) == 1 else 's'} for {len(paths)} files",
-            where="--symbol",
-            fix="name one symbol per file, with commas between, in the order of the files",
-        )
     by_symbol: dict[str, list[CandleFile]] = {}
-    for place, path in enumerate(paths):
-        file = read_market(path)
-        symbol = _symbol(symbols[place] if symbols else file.symbol, path)
-        by_symbol.setdefault(symbol, []).append(file)
+    for each in named:
+        file = read_market(each.path)
+        by_symbol.setdefault(known(each.symbol or file.symbol, each.path), []).append(file)
     quotes = sorted({symbol.partition("/")[2] for symbol in by_symbol})
     if len(quotes) > 1:
         raise UsageError(
@@ -98,19 +99,6 @@ def read_histories(paths: Sequence[Path], symbols: Sequence[str] = ()) -> Histor
         )
     series = {symbol: prepare(_joined(symbol, files)) for symbol, files in by_symbol.items()}
     return Histories(tuple((s, file) for s, files in by_symbol.items() for file in files), series)
-
-
-def _symbol(name: str | None, path: Path) -> str:
-    if name is None:
-        raise UsageError(
-            f"the file name {path.name} does not tell the symbol",
-            where="--symbol",
-            fix="name it, e.g. --symbol BTC/USDT",
-        )
-    base, slash, quote = name.strip().upper().partition("/")
-    if not (slash and base.isalnum() and quote.isalnum() and base != quote):
-        raise UsageError(f"{name!r} is no symbol", where="--symbol", fix="write BASE/QUOTE, e.g. BTC/USDT")
-    return f"{base}/{quote}"
 
 
 def _joined(symbol: str, files: list[CandleFile]) -> Bars:

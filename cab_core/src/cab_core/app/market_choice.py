@@ -9,6 +9,7 @@ import attrs
 
 from cab_core.data.files import SUFFIXES, read_market
 from cab_core.data.generator import START_MS, generate
+from cab_core.data.symbols import NamedFile
 from cab_core.domain.candles import Series, prepare
 from cab_core.domain.timeframes import DAY_MS
 from cab_core.errors import CabError, ConfigError, DataError, NotFoundError, UsageError
@@ -30,12 +31,12 @@ class MarketChoice:
     Attributes:
         kind: ``exchange``, ``sample`` or ``file``.
         seed: of the sample market.
-        paths: candle files and folders of them.
+        files: candle files and folders of them, with their symbols where those are named.
     """
 
     kind: str
     seed: int = SAMPLE_SEED
-    paths: tuple[Path, ...] = ()
+    files: tuple[NamedFile, ...] = ()
 
     @property
     def label(self) -> str:
@@ -72,7 +73,7 @@ def parse_market(texts: Sequence[str]) -> MarketChoice:
             where=_WHERE,
             fix="only file:PATH may be repeated",
         )
-    return attrs.evolve(choices[0], paths=tuple(path for choice in choices for path in choice.paths))
+    return attrs.evolve(choices[0], files=tuple(file for choice in choices for file in choice.files))
 
 
 def _parse(text: str) -> MarketChoice:
@@ -82,11 +83,14 @@ def _parse(text: str) -> MarketChoice:
     if kind == "sample" and (not colon or rest.isdecimal()):
         return MarketChoice("sample", int(rest) if colon else SAMPLE_SEED)
     if kind == "file" and rest:
-        return MarketChoice("file", paths=(Path(rest).expanduser(),))
+        named = NamedFile.parse(rest)
+        return MarketChoice("file", files=(attrs.evolve(named, path=named.path.expanduser()),))
     if text.endswith(SUFFIXES):
         raise UsageError(f"{text!r} is no market", where=_WHERE, fix=f"write --market file:{text}")
     raise UsageError(
-        f"{text!r} is no market", where=_WHERE, fix="write exchange, sample, sample:SEED or file:PATH"
+        f"{text!r} is no market",
+        where=_WHERE,
+        fix="write exchange, sample, sample:SEED or file:[SYMBOL=]PATH",
     )
 
 
@@ -102,7 +106,7 @@ def load_market(choice: MarketChoice, symbols: Sequence[str]) -> RecordedSeries:
         raise ConfigError([_no_exchange()])
     if choice.kind == "sample":
         return sample_market(symbols, choice.seed)
-    return RecordedSeries(_from_files(choice.paths, symbols))
+    return RecordedSeries(_from_files(choice.files, symbols))
 
 
 def sample_market(symbols: Sequence[str], seed: int, days: int = SAMPLE_DAYS) -> RecordedSeries:
@@ -112,16 +116,18 @@ def sample_market(symbols: Sequence[str], seed: int, days: int = SAMPLE_DAYS) ->
     return RecordedSeries(series, START_MS + SAMPLE_HISTORY_DAYS * DAY_MS)
 
 
-def _from_files(paths: Sequence[Path], symbols: Sequence[str]) -> Mapping[str, Series]:
+def _from_files(named: Sequence[NamedFile], symbols: Sequence[str]) -> Mapping[str, Series]:
     found: dict[str, Series] = {}
-    for path in _files(paths):
+    for path, told in _files(named):
         file = read_market(path)
-        symbol = file.symbol
+        symbol = told or file.symbol
         if symbol is None and len(symbols) == 1:
             symbol = symbols[0]
         if symbol is None:
             raise DataError(
-                "the file name does not tell the symbol", where=str(path), fix="name it BTC-USDT_15m.csv.gz"
+                "the file name does not tell the symbol",
+                where=str(path),
+                fix=f"name it: --market file:BTC/USDT={path}",
             )
         if symbol in found:
             raise DataError(f"a second file of {symbol}", where=str(path), fix="give one file per symbol")
@@ -132,18 +138,19 @@ def _from_files(paths: Sequence[Path], symbols: Sequence[str]) -> Mapping[str, S
     return {symbol: found[symbol] for symbol in symbols}
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
-    files: list[Path] = []
-    for path in paths:
+def _files(named: Sequence[NamedFile]) -> list[tuple[Path, str | None]]:
+    files: list[tuple[Path, str | None]] = []
+    for each in named:
+        path = each.path
         if not path.is_dir():
-            files.append(path)
+            files.append((path, each.symbol))
             continue
         inside = sorted(each for each in path.iterdir() if each.name.endswith(SUFFIXES))
         if not inside:
             raise NotFoundError(
                 "there is no candle file in this folder", where=str(path), fix="give .csv or .csv.gz files"
             )
-        files += inside
+        files += [(file, None) for file in inside]
     return files
 
 

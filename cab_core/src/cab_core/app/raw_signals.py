@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import attrs
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from cab_core.app.config import panels_of
 from cab_core.app.histories import read_histories
 from cab_core.app.identity import changed, rooted
+from cab_core.data.symbols import NamedFile
 from cab_core.domain.aggregation import Aggregate, AggregationSettings, Mode, aggregate
 from cab_core.domain.bars import FloatArray, IntArray
 from cab_core.domain.candles import Series, blocks
@@ -64,14 +64,14 @@ class RawSignals:
 
 
 def raw_signals(
-    path: Path, symbol: str | None, settings: Settings, progress: Callable[[int], None] | None = None
+    file: NamedFile, settings: Settings, progress: Callable[[int], None] | None = None
 ) -> RawSignals:
     """Ask the strategies of the settings about every candle of a file.
 
     Raises:
         CabError: the file or a strategy cannot be used.
     """
-    histories = read_histories((path,), (symbol,) if symbol else ())
+    histories = read_histories((file,))
     ((name, series),) = histories.series.items()
     plugins = _strategies(rooted(changed(settings, mode="paper")))
     answers = _ask(plugins, name, series, progress)

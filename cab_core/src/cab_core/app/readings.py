@@ -11,6 +11,7 @@ from cab_core.domain.macro_payload import PayloadError, events_reading, index_re
 from cab_core.domain.macro_time import instant_ms
 from cab_core.domain.regime_timeline import RegimeTimeline, ScriptedReading
 from cab_core.errors import DataError, NotFoundError
+from cab_core.textfile import decoded
 
 _FIX = 'write lines like {"time": "2024-03-20T18:00:00Z", "source": "dxy", "reading": {"change_pct": 0.4}}'
 _CALENDARS = ("fomc",)
@@ -31,7 +32,7 @@ def read_timeline(path: Path) -> tuple[RegimeTimeline, str]:
     """
     try:
         content = path.read_bytes()
-        lines = content.decode().splitlines()
+        lines = decoded(content).splitlines()
     except FileNotFoundError:
         raise NotFoundError("there is no such file", where=str(path), fix="check the path") from None
     except UnicodeDecodeError:

@@ -25,6 +25,7 @@ from cab_core.app.identity import (
 from cab_core.app.readings import read_timeline
 from cab_core.cycle.backtest import Backtest, Finished
 from cab_core.cycle.config import CycleConfig
+from cab_core.data.symbols import NamedFile
 from cab_core.domain.regime_timeline import RegimeTimeline
 from cab_core.errors import CabError, ConfigError
 from cab_core.plugins.registry import Plugins
@@ -39,13 +40,12 @@ class Plan:
     """What a backtest is asked to do, besides its settings.
 
     Attributes:
-        data: the candle files. ``symbols``: one per file, or empty for those of the file names.
+        data: the candle files, with their symbols where the file names do not tell.
         from_ms: earlier candles only warm up; ``to_ms``: candles that close later are left out.
         macro: a file of macro readings.
     """
 
-    data: tuple[Path, ...]
-    symbols: tuple[str, ...] = ()
+    data: tuple[NamedFile, ...]
     from_ms: int | None = None
     to_ms: int | None = None
     fills: FillPolicy = "worst"
@@ -96,7 +96,7 @@ def prepare_run(plan: Plan, settings: Settings) -> Prepared:
     began = perf_counter()
     # Nothing here touches an account, so what only live trading forbids is allowed.
     settings = rooted(changed(settings, mode="paper"))
-    histories = read_histories(plan.data, plan.symbols)
+    histories = read_histories(plan.data)
     timeline, macro_sha256 = (RegimeTimeline(), "") if plan.macro is None else read_timeline(plan.macro)
     span = histories.span(plan.from_ms, plan.to_ms)
     plugins = plugins_for(settings, {})

@@ -13,13 +13,14 @@ from cab_core.app.identity import deciding_options, exact_texts, settings_from
 from cab_core.app.research import Plan, Prepared, prepare_run
 from cab_core.atomic import replacing
 from cab_core.cycle.results import RunResult
+from cab_core.data.symbols import NamedFile
 from cab_core.domain.orders import Purpose
 from cab_core.errors import CabError, DataError, NotFoundError
 
 #: Purposes of orders that a cycle decides; all others protect a position.
 DECIDED = (Purpose.ENTRY, Purpose.SIGNAL_SELL)
 
-_FORMAT = 1
+_FORMAT = 2
 _SAME = "run the backtest again to explain it as it is now"
 
 
@@ -108,8 +109,7 @@ class Runs:
             "format": _FORMAT,
             "run_id": prepared.facts.run_id,
             "plan": {
-                "data": [str(file.absolute()) for file in plan.data],
-                "symbols": list(plan.symbols),
+                "data": [{"file": str(f.path.absolute()), "symbol": f.symbol} for f in plan.data],
                 "from_ms": plan.from_ms,
                 "to_ms": plan.to_ms,
                 "fills": plan.fills,
@@ -161,8 +161,7 @@ def load_record(path: Path) -> RunRecord:
         return RunRecord(
             run_id=document["run_id"],
             plan=Plan(
-                data=tuple(Path(file) for file in plan["data"]),
-                symbols=tuple(plan["symbols"]),
+                data=tuple(NamedFile(Path(each["file"]), each["symbol"]) for each in plan["data"]),
                 from_ms=plan["from_ms"],
                 to_ms=plan["to_ms"],
                 fills=plan["fills"],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cab_core.cli.base import cab_command, load, settings_options
-from cab_core.cli.many import ManyValues, files_option
+from cab_core.cli.many import ManyValues, data_option, named, symbol_option
 from cab_core.cli.output import emit, table
 from cab_core.errors import DataError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cab_core.app.research import FillPolicy, Prepared
     from cab_core.app.runs import Runs
     from cab_core.cycle.results import RunResult
+    from cab_core.data.symbols import NamedFile
     from cab_core.report import RunFacts
 
 #: Trades shown with their trace ids.
@@ -34,8 +35,8 @@ _SHOWN_TRADES = 5
         "cab backtest --data BTC-USDT.csv.gz ETH-USDT.csv.gz --from 2023-03-01 --to 2023-06-30 --json",
     ),
 )
-@files_option
-@click.option("--symbol", metavar="BASE/QUOTE", help="Symbol of the file, if its name does not tell.")
+@data_option("Candle files (.csv, .csv.gz); several after one flag, or the flag again.", required=True)
+@symbol_option
 @click.option("--strategies", metavar="A,B,…", help="Strategies in order; also paths such as ./my.py:Mine.")
 @click.option("--mode", type=click.Choice(["first", "vote", "weighted"]), help="How several become one.")
 @click.option("--from", "begin", metavar="TIME", help="Trade from then on; earlier candles only warm up.")
@@ -52,8 +53,8 @@ _SHOWN_TRADES = 5
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 @settings_options
 def command(
-    data: tuple[Path, ...],
-    symbol: str | None,
+    data: tuple[NamedFile, ...],
+    symbols: tuple[str, ...],
     strategies: str | None,
     mode: str | None,
     begin: str | None,
@@ -75,18 +76,19 @@ def command(
     from cab_core.app.research import Plan, prepare_run
     from cab_core.app.runs import Runs
     from cab_core.app.times import end_ms, instant_ms
+    from cab_core.clock import SystemClock
 
     loaded = load(config, (*overrides, *_chosen(strategies, mode)))
     plan = Plan(
-        data=data,
-        symbols=tuple(symbol.split(",")) if symbol else (),
+        data=named(data, symbols),
         from_ms=None if begin is None else instant_ms(begin, "--from"),
         to_ms=None if end is None else end_ms(end, "--to"),
         fills=fills,
         macro=macro,
     )
     prepared = prepare_run(plan, loaded.settings)
-    warnings = [*loaded.warnings, *prepared.plugins.report.warnings]
+    odd = prepared.histories.warnings(SystemClock().now_ms())
+    warnings = [*loaded.warnings, *odd, *prepared.plugins.report.warnings]
     with _progress(prepared.histories.bars, shown=not (quiet or as_json)) as advance:
         finished, facts = prepared.run(progress=advance)
 

@@ -73,11 +73,15 @@ def list_(as_json: bool, config: Path | None, overrides: Sequence[str]) -> int:
 @cab_command("check", examples=("cab data check btc.csv.gz", "cab data check btc.csv.gz --json"))
 @_file
 def check(file: Path, as_json: bool) -> int:
-    """Check FILE: order, grid, prices, volumes and holes; exit code 1 if there is a problem."""
+    """Check FILE: order, grid, prices, volumes and holes; exit code 1 if there is a problem.
+
+    Missing candles are none: a market in which nothing traded for a while has no candle then.
+    """
+    from cab_core.clock import SystemClock
     from cab_core.data.files import read_candles
     from cab_core.data.inspection import inspect_file
 
-    report = inspect_file(read_candles(file))
+    report = inspect_file(read_candles(file), SystemClock().now_ms())
     emit(report, as_json, lambda: _print_inspection(report))
     return ExitCode.PROBLEMS if report.problems else ExitCode.OK
 
@@ -108,6 +112,7 @@ def generate(
     symbol: str, days: int, seed: int, start: datetime, out: Path, force: bool, as_json: bool
 ) -> None:
     """Make up a market of 15m candles with trends, shocks, quiet and a few missing bars."""
+    from cab_core.clock import SystemClock
     from cab_core.data import generator
     from cab_core.data.files import read_market, write_candles
     from cab_core.data.inspection import inspect_file
@@ -117,7 +122,7 @@ def generate(
     if out.exists() and not force:
         raise RefusedError("the file exists", where=str(out), fix="use --force, or another --out")
     write_candles(out, bars)
-    report = attrs.evolve(inspect_file(read_market(out)), symbol=symbol)
+    report = attrs.evolve(inspect_file(read_market(out), SystemClock().now_ms()), symbol=symbol)
     emit(report, as_json, lambda: click.echo(f"{len(bars)} candles of {symbol}, seed {seed}, in {out}"))
 
 
@@ -142,6 +147,8 @@ def _print_inspection(report: Inspection) -> None:
             shown.append((f"and {rest} more", ""))
         click.echo()
         table(("hole after", "missing"), shown)
+    for note in report.notes:
+        click.echo(f"note: {note}")
     for problem in report.problems:
         click.echo(f"problem: {problem}")
 
@@ -150,7 +157,9 @@ def _print_imported(stored: Stored) -> None:
     click.echo(f"{stored.bars} candles of {stored.symbol} in {stored.path}")
     click.echo(f"{_utc(stored.first_ms)} to {_utc(stored.last_ms)}, {stored.missing} missing")
     if stored.left_out:
-        click.echo(f"{stored.left_out} source candles made no complete 15m candle")
+        click.echo(f"{stored.left_out} source candles at the ends are part of no whole 15m candle: left out")
+    if stored.thin:
+        click.echo(f"{stored.thin} of them hold times without a trade: made of what did trade")
 
 
 def _print_list(store: CandleStore, found: Sequence[Stored]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from cab_core.cli.base import cab_command
-from cab_core.cli.many import ManyValues
+from cab_core.cli.many import ManyValues, data_option, listed, named, symbol_option
 from cab_core.cli.output import emit, table
 
 if TYPE_CHECKING:
     from cab_core.app.rehearsal import Level, Report, Watch
+    from cab_core.data.symbols import NamedFile
 
 _DAY = "%Y-%m-%d"
 
@@ -33,14 +33,8 @@ _DAY = "%Y-%m-%d"
     "--seed", default=7, show_default=True, type=click.IntRange(0), help="Of market, faults and kills."
 )
 @click.option("--days", default=3, show_default=True, type=click.IntRange(1, 365), help="How long.")
-@click.option(
-    "--data",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE…",
-    help="15m candle files to trade on; without any, a market is made up from the seed.",
-)
-@click.option("--symbols", metavar="A/B,…", help="What to trade.  [default: all of --data, or BTC and ETH]")
+@data_option("15m candle files to trade on; without any, a market is made up from the seed.", required=False)
+@symbol_option
 @click.option(
     "--from",
     "start",
@@ -75,8 +69,8 @@ _DAY = "%Y-%m-%d"
 def command(
     seed: int,
     days: int,
-    data: Sequence[Path],
-    symbols: str | None,
+    data: tuple[NamedFile, ...],
+    symbols: tuple[str, ...],
     start: datetime | None,
     kills: int,
     faults: Level,
@@ -101,8 +95,8 @@ def command(
     plan = Plan(
         seed=seed,
         days=days,
-        files=tuple(data),
-        symbols=tuple(name.strip().upper() for name in (symbols or "").split(",") if name.strip()),
+        files=named(data, symbols) if data else (),
+        symbols=() if data else listed(symbols),
         opens=start.strftime(_DAY) if start is not None else "",
         kills=kills,
         faults=faults,

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from cab_core.cli.base import cab_command, load, settings_options
+from cab_core.cli.many import data_option, named, symbol_option
 from cab_core.cli.output import table
 
 if TYPE_CHECKING:
     from cab_core.app.raw_signals import RawSignals, Row
+    from cab_core.data.symbols import NamedFile
     from cab_core.settings import Settings
 
 #: Rows shown on a terminal.
@@ -29,8 +31,8 @@ _SHOWN = 40
         "cab signals --data BTC-USDT.csv.gz --strategies ema_cross,supertrend --aggregate vote",
     ),
 )
-@click.option("--data", required=True, type=click.Path(path_type=Path), metavar="FILE", help="15m candles.")
-@click.option("--symbol", metavar="BASE/QUOTE", help="Symbol of the file, if its name does not tell.")
+@data_option("15m candles.", required=True, many=False)
+@symbol_option
 @click.option("--strategies", metavar="A,B,…", help="Strategies in order; also paths such as ./my.py:Mine.")
 @click.option(
     "--aggregate",
@@ -43,8 +45,8 @@ _SHOWN = 40
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 @settings_options
 def command(
-    data: Path,
-    symbol: str | None,
+    data: NamedFile,
+    symbols: tuple[str, ...],
     strategies: str | None,
     mode: str | None,
     min_confidence: str | None,
@@ -68,7 +70,8 @@ def command(
     }
     given = [f"{name}={value}" for name, value in chosen.items() if value is not None]
     settings: Settings = load(config, (*overrides, *given)).settings
-    signals = raw_signals(data, symbol, settings)
+    (file,) = named((data,), symbols)
+    signals = raw_signals(file, settings)
     for warning in signals.warnings:
         click.echo(f"warning: {warning}", err=True)
     if mode is None:

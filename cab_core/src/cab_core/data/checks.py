@@ -15,8 +15,17 @@ _NAMES = {tf_ms: name for name, tf_ms in TIMEFRAMES.items()}
 _FIX_PRICES = "correct or remove the row"
 _FIX_ORDER = "sort the rows by ts_ms and keep each time once"
 
-#: So many equal steps of another timeframe in a row are not holes.
+#: The year 10000: a later stamp counts in another unit.
+_LATEST_MS = 253_402_300_800_000
+
+#: Fewer equal steps of another timeframe in a row say nothing.
 _RUN = 3
+
+#: Steps on each side of a run that tell how thin the market is there.
+_NEAR = 64
+
+#: A run that a thin market makes in one of so many files is another timeframe.
+_HARDLY_EVER = 1e-6
 
 
 @attrs.frozen(slots=True)
@@ -45,7 +54,8 @@ def bad_row(table: npt.NDArray[np.float64]) -> Fault | None:
     stamps, open_, high, low, close, volume = table.T
     later = np.ones(len(table), np.bool_)
     later[1:] = stamps[1:] > stamps[:-1]
-    ok = later & np.isfinite(table).all(axis=1) & (stamps >= 0) & (stamps == np.floor(stamps))
+    ok = later & np.isfinite(table).all(axis=1) & (stamps == np.floor(stamps))
+    ok &= (stamps >= 0) & (stamps < _LATEST_MS)
     ok &= (low > 0) & (low <= np.minimum(open_, close)) & (np.maximum(open_, close) <= high) & (volume >= 0)
     if ok.all():
         return None
@@ -59,6 +69,8 @@ def _explain(row: int, values: list[float], before: float | None) -> Fault:
     if not np.isfinite(values).all():
         bad = next(value for value in values if not np.isfinite(value))
         return Fault(row, f"a value is not finite: {bad}", _FIX_PRICES)
+    if stamp >= _LATEST_MS:
+        return Fault(row, f"ts_ms is no time in milliseconds: {int(stamp)}", "divide microseconds by 1000")
     if stamp < 0 or stamp != int(stamp):
         return Fault(row, f"ts_ms is no time in milliseconds: {stamp:.15g}", _FIX_ORDER)
     if before is not None and stamp == before:
@@ -75,7 +87,10 @@ def _explain(row: int, values: list[float], before: float | None) -> Fault:
 
 
 def infer_timeframe(ts_ms: IntArray) -> tuple[str, Fault | None]:
-    """Return the timeframe most steps have, and the first row that contradicts it.
+    """Return the timeframe of candles, and the first row that contradicts it.
+
+    Missing candles are legal, however many: in a thin market most steps may be longer than the timeframe.
+    What contradicts it is a time off its grid, or a stretch of steps so regular that no thin market makes it.
 
     Args:
         ts_ms: strictly increasing open times, at least one.
@@ -85,14 +100,17 @@ def infer_timeframe(ts_ms: IntArray) -> tuple[str, Fault | None]:
             0, "one candle does not tell its timeframe", "give a file with two candles or more"
         )
     steps = np.diff(ts_ms)
-    tf_ms = _most_frequent(steps)
+    tf_ms = _likely_timeframe(ts_ms, steps)
     name = _NAMES.get(tf_ms)
     if name is None:
         known = ", ".join(TIMEFRAMES)
         return "15m", Fault(1, f"candles {tf_ms} ms apart are of no known timeframe", f"give one of {known}")
-    off_grid = (ts_ms - origin_ms(tf_ms)) % tf_ms != 0
+    off_grid = ~_on_grid(ts_ms, tf_ms)
     other = np.zeros(len(ts_ms), np.bool_)
-    other[1:] = _other_timeframe(steps, tf_ms)
+    other[1:] = np.isin(steps, [short for short in _NAMES if short < tf_ms])
+    for longer in _NAMES:
+        if longer > tf_ms:
+            other[1:] |= _regular(ts_ms, steps, tf_ms, longer)
     if not (off_grid | other).any():
         return name, None
     row = int(np.argmax(off_grid | other))
@@ -114,24 +132,51 @@ def missing_bars(holes: Sequence[Hole]) -> int:
     return sum(hole.missing for hole in holes)
 
 
-def _most_frequent(steps: IntArray) -> int:
-    """Return the most frequent step that is a timeframe, or the most frequent one if none is."""
-    first = int(steps[0])
-    if first in _NAMES and np.count_nonzero(steps == first) * 2 > len(steps):
-        return first
+def _likely_timeframe(ts_ms: IntArray, steps: IntArray) -> int:
+    """Return the longest timeframe whose grid holds all candles, unless another one is far more frequent.
+
+    Then a few stray rows lie between candles of that other one. Where no timeframe fits, the most frequent
+    step is returned.
+    """
     values, counts = np.unique(steps, return_counts=True)
-    counts[np.isin(values, list(_NAMES))] += len(steps)
-    return int(values[np.argmax(counts)])
+    often = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    named = {step: count for step, count in often.items() if step in _NAMES}
+    if not named:
+        return int(values[np.argmax(counts)])
+    usual = max(named, key=lambda step: (named[step], -step))
+    fitting = [tf for tf in _NAMES if _on_grid(ts_ms, tf).all()]
+    grid = max(fitting, default=usual)
+    return grid if 2 * named.get(grid, 0) > named[usual] else usual
 
 
-def _other_timeframe(steps: IntArray, tf_ms: int) -> BoolArray:
-    """Mark steps that belong to candles of another timeframe: shorter ones, and runs of longer ones."""
-    marked: BoolArray = np.isin(steps, [other for other in _NAMES if other < tf_ms])
-    longer = np.isin(steps, [other for other in _NAMES if other > tf_ms])
-    if not longer.any():
-        return marked
-    rows = np.flatnonzero(longer)
-    for start, stop in zip(rows[: -_RUN + 1], rows[_RUN - 1 :], strict=True):
-        if stop - start == _RUN - 1 and len(set(steps[start : stop + 1].tolist())) == 1:
-            marked[start : stop + 1] = True
+def _on_grid(ts_ms: IntArray, tf_ms: int) -> BoolArray:
+    aligned: BoolArray = (ts_ms - origin_ms(tf_ms)) % tf_ms == 0
+    return aligned
+
+
+def _regular(ts_ms: IntArray, steps: IntArray, tf_ms: int, longer_ms: int) -> BoolArray:
+    """Mark runs of steps of a longer timeframe, on its grid, that a thin market would hardly ever make.
+
+    In a market whose candles trade with probability p, a step of k candles has probability p * (1 - p)^(k-1).
+    p is taken from the neighbourhood of the run or from the whole file, whichever makes the run more likely:
+    trading thins out at night.
+    """
+    marked = np.zeros(len(steps), np.bool_)
+    alike = (steps == longer_ms) & _on_grid(ts_ms[1:], longer_ms)
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], alike, [False]))))
+    for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        if stop - start < _RUN:
+            continue
+        near = np.concatenate((steps[max(0, start - _NEAR) : start], steps[stop : stop + _NEAR]))
+        rest = np.concatenate((steps[:start], steps[stop:]))
+        k = longer_ms // tf_ms
+        chance = max(_chance(near, tf_ms, k), _chance(rest, tf_ms, k))
+        if (stop - start) * np.log(chance) + np.log(len(steps)) < np.log(_HARDLY_EVER):
+            marked[start:stop] = True
     return marked
+
+
+def _chance(steps: IntArray, tf_ms: int, k: int) -> float:
+    """Return how likely a step of ``k`` candles is where these steps are seen."""
+    traded = (len(steps) + 1) / (int(steps.sum()) // tf_ms + 2)
+    return float(traded * (1 - traded) ** (k - 1))

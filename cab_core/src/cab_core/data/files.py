@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import re
 import zlib
 from pathlib import Path
 
@@ -15,13 +14,14 @@ import numpy as np
 from cab_core.atomic import replacing
 from cab_core.data.checks import Hole, bad_row, find_holes, infer_timeframe
 from cab_core.data.rows import HEADER, Table, first_bad_line, format_rows, parse_rows
+from cab_core.data.symbols import guessed
 from cab_core.domain.bars import Bars
 from cab_core.domain.timeframes import TF_MS, TIMEFRAMES
 from cab_core.errors import DataError, NotFoundError
+from cab_core.textfile import decoded, has_mark
 
 SUFFIXES = (".csv", ".csv.gz")
 
-_PAIR = re.compile(r"(?<![A-Za-z0-9])([A-Z0-9]{2,10})[-_]([A-Z]{3,5})(?![A-Za-z0-9])")
 _FIX_HEADER = f"make the first line exactly: {HEADER}"
 
 
@@ -57,7 +57,8 @@ def read_candles(path: Path | str) -> CandleFile:
     """
     path = Path(path)
     content = _content(path)
-    text = content.replace(b"\r\n", b"\n") if b"\r" in content else content
+    text = _unmarked(path, content)
+    text = text.replace(b"\r\n", b"\n") if b"\r" in text else text
     header, _, body = text.partition(b"\n")
     _check_header(path, text, header)
     table = parse_rows(body)
@@ -72,7 +73,7 @@ def read_candles(path: Path | str) -> CandleFile:
     if mixed is not None:
         raise _at_row(path, mixed.row, mixed.what, mixed.fix)
     holes = find_holes(bars.ts_ms, TIMEFRAMES[timeframe])
-    return CandleFile(path, symbol_of(path), bars, timeframe, hashlib.sha256(content).hexdigest(), holes)
+    return CandleFile(path, guessed(path), bars, timeframe, hashlib.sha256(content).hexdigest(), holes)
 
 
 def read_market(path: Path | str) -> CandleFile:
@@ -85,12 +86,6 @@ def read_market(path: Path | str) -> CandleFile:
     if TF_MS % tf_ms == 0:
         fix = f"run: cab data import {file.path} --to 15m"
     raise DataError(f"trading needs 15m candles, these are {file.timeframe}", where=str(file.path), fix=fix)
-
-
-def symbol_of(path: Path) -> str | None:
-    """Guess the symbol from a file name like ``binance_BTC-USDT_15m_2023.csv.gz``."""
-    match = _PAIR.search(path.name)
-    return f"{match[1]}/{match[2]}" if match else None
 
 
 def check_suffix(path: Path) -> None:
@@ -158,6 +153,18 @@ def _content(path: Path) -> bytes:
             f"cannot read the file: {error.strerror}", where=str(path), fix="check its permissions"
         ) from None
     return content
+
+
+def _unmarked(path: Path, content: bytes) -> bytes:
+    """Return UTF-8 without a byte-order mark, as spreadsheets and editors put one in front."""
+    if not has_mark(content):
+        return content
+    try:
+        return decoded(content).encode()
+    except UnicodeDecodeError:
+        raise DataError(
+            "the file is not what its byte-order mark says", where=str(path), fix="export it as UTF-8"
+        ) from None
 
 
 def _check_header(path: Path, content: bytes, header: bytes) -> None:

@@ -9,7 +9,9 @@ import numpy as np
 
 from cab_core.data.checks import Hole, missing_bars
 from cab_core.data.files import CandleFile
+from cab_core.data.oddities import oddities, utc_minute
 from cab_core.domain.candles import MAX_HOLE
+from cab_core.domain.timeframes import TIMEFRAMES
 
 
 @attrs.frozen(slots=True)
@@ -21,7 +23,8 @@ class Inspection:
         missing: candles missing in all ``holes``.
         zero_volume: candles without volume.
         sha256: of the decompressed content.
-        problems: what will change how the bot trades on the file.
+        notes: what is legal and good to know: holes too long to be filled.
+        problems: what is hardly true of a market: results on such candles mislead.
     """
 
     path: Path
@@ -34,18 +37,20 @@ class Inspection:
     zero_volume: int
     sha256: str
     holes: tuple[Hole, ...]
+    notes: tuple[str, ...]
     problems: tuple[str, ...]
 
 
-def inspect_file(file: CandleFile) -> Inspection:
-    """Sum up a candle file."""
+def inspect_file(file: CandleFile, now_ms: int) -> Inspection:
+    """Sum up a candle file, as it looks at a time."""
     bars = file.bars
     silent = int(np.count_nonzero(bars.volume == 0))
-    problems = [
-        f"{hole.missing} candles missing after ts_ms {hole.after_ms}, too many to fill: windows start anew"
+    notes = [
+        f"{hole.missing} candles missing after {utc_minute(hole.after_ms)} UTC: windows start anew there"
         for hole in file.holes
         if hole.missing > MAX_HOLE
     ]
+    problems = oddities(bars, TIMEFRAMES[file.timeframe], now_ms)
     if silent == len(bars):
         problems.append("no candle has volume: the volume filter will be skipped")
     return Inspection(
@@ -59,5 +64,6 @@ def inspect_file(file: CandleFile) -> Inspection:
         zero_volume=silent,
         sha256=file.sha256,
         holes=file.holes,
+        notes=tuple(notes),
         problems=tuple(problems),
     )

@@ -8,7 +8,8 @@ import attrs
 
 from cab_core.data.checks import missing_bars
 from cab_core.data.files import CandleFile, read_candles, read_market, write_candles
-from cab_core.domain.resample import resample
+from cab_core.data.symbols import known, parse_symbol
+from cab_core.domain.resample import traded
 from cab_core.domain.timeframes import TF_MS, TIMEFRAMES
 from cab_core.errors import CabError, DataError, NotFoundError, RefusedError, UsageError
 
@@ -22,7 +23,8 @@ class Stored:
     Attributes:
         first_ms: open time of the first candle; ``last_ms`` of the last.
         missing: candles that are missing in between.
-        left_out: import only: source candles that made no complete 15-minute candle.
+        left_out: import only: source candles before the first and after the last complete 15-minute candle.
+        thin: import only: 15-minute candles made of fewer source candles than fit into them.
         problem: why the file cannot be used, empty if it can; all numbers are 0 then.
     """
 
@@ -33,6 +35,7 @@ class Stored:
     last_ms: int = 0
     missing: int = 0
     left_out: int = 0
+    thin: int = 0
     problem: str = ""
 
 
@@ -67,7 +70,9 @@ class CandleStore:
         Args:
             source: any legal candle file.
             symbol: ``BASE/QUOTE``; without it the file name must tell.
-            to: ``15m`` builds 15-minute candles from shorter ones; only complete ones are kept.
+            to: ``15m`` builds 15-minute candles from shorter ones. A missing source candle is one in which
+                nothing traded, so a candle is made of what did; the first and the last are left out where
+                the file begins or ends inside them.
             replace: whether candles already stored for the symbol are replaced.
 
         Raises:
@@ -76,7 +81,7 @@ class CandleStore:
             UsageError: the symbol or ``to`` is missing or wrong.
         """
         file = read_market(source) if to is None else _read_finer(source, to)
-        name = _symbol(symbol or file.symbol, source)
+        name = parse_symbol(symbol) if symbol else known(file.symbol, source)
         target = self.path(name)
         if target.exists() and not replace:
             raise RefusedError(
@@ -84,16 +89,17 @@ class CandleStore:
                 where=str(target),
                 fix="use --replace to replace them; candles are never merged",
             )
-        bars = resample(file.bars, file.timeframe, TIMEFRAME)
-        if len(bars) == 0:
+        built = traded(file.bars, file.timeframe, TIMEFRAME)
+        if len(built.bars) == 0:
             raise DataError(
                 f"{len(file.bars)} {file.timeframe} candles make no complete 15m candle",
                 where=str(source),
                 fix="give a longer file",
             )
-        write_candles(target, bars)
-        left_out = len(file.bars) - len(bars) * (TF_MS // TIMEFRAMES[file.timeframe])
-        return attrs.evolve(_described(name, target, read_market(target)), left_out=left_out)
+        write_candles(target, built.bars)
+        left_out = len(file.bars) - int(built.children.sum())
+        thin = int((~built.complete).sum())
+        return attrs.evolve(_described(name, target, read_market(target)), left_out=left_out, thin=thin)
 
     def list(self) -> list[Stored]:
         """Return all stored files in the order of their names; damaged ones with their problem."""
@@ -113,19 +119,6 @@ def _read_finer(source: Path, to: str) -> CandleFile:
             fix="give a file of 1m, 5m or 15m candles",
         )
     return file
-
-
-def _symbol(name: str | None, source: Path) -> str:
-    if name is None:
-        raise UsageError(
-            f"the file name {source.name} does not tell the symbol",
-            where="--symbol",
-            fix="name it, e.g. --symbol BTC/USDT",
-        )
-    base, slash, quote = name.upper().partition("/")
-    if not (slash and base.isalnum() and quote.isalnum()):
-        raise UsageError(f"{name!r} is no symbol", where="--symbol", fix="write BASE/QUOTE, e.g. BTC/USDT")
-    return f"{base}/{quote}"
 
 
 def _look(path: Path) -> Stored:

@@ -39,6 +39,21 @@ def resample(bars: Bars, from_tf: str, to_tf: str) -> Bars:
     return every.bars if every.complete.all() else every.bars.take(every.complete)
 
 
+def traded(bars: Bars, from_tf: str, to_tf: str) -> Buckets:
+    """Return the buckets of ``to_tf`` made of what traded; arguments and errors as for `resample`.
+
+    A missing child is one in which nothing traded. The first bucket counts from its first child on, the last
+    one up to its last: where those are missing, the candles may begin or end inside it, and it is left out.
+    """
+    every = buckets(bars, from_tf, to_tf)
+    if len(every.bars) == 0:
+        return every
+    child_ms, bucket_ms = TIMEFRAMES[from_tf], TIMEFRAMES[to_tf]
+    first = int(bars.ts_ms[0] != every.bars.ts_ms[0])
+    last = len(every.bars) - int(bars.ts_ms[-1] + child_ms != every.bars.ts_ms[-1] + bucket_ms)
+    return Buckets(every.bars[first:last], every.children[first:last], every.complete[first:last])
+
+
 def buckets(bars: Bars, from_tf: str, to_tf: str) -> Buckets:
     """Return every bucket of ``to_tf`` that holds a candle; arguments and errors as for `resample`."""
     child_ms, bucket_ms = TIMEFRAMES[from_tf], TIMEFRAMES[to_tf]

@@ -12,6 +12,7 @@ from cab_core.settings.problems import SettingError
 from cab_core.settings.schema import BY_NAME, OPTION_TABLES
 from cab_core.settings.setting import OptionKey
 from cab_core.settings.unknown import meant_for_us, suggestion
+from cab_core.textfile import read_text
 
 _PARAMS = "STRATEGY_PARAMS"
 _FILE = "_FILE"
@@ -95,7 +96,7 @@ class Layer:
             )
             return
         try:
-            text = path.expanduser().read_text(encoding="utf-8").strip()
+            text = read_text(path.expanduser()).strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             problem = SettingError(

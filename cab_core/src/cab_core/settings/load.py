@@ -29,6 +29,7 @@ from cab_core.settings.problems import SettingError
 from cab_core.settings.render import option_path
 from cab_core.settings.schema import SETTINGS, PluginOptions, Settings
 from cab_core.settings.setting import OptionKey, Setting
+from cab_core.textfile import read_text
 
 CONFIG_NAME = "cab.toml"
 CODE = "code default"
@@ -93,7 +94,7 @@ def _toml_layer(path: Path) -> Layer:
 
 def _dotenv_layer(path: Path) -> Layer:
     try:
-        values, unreadable = parse_dotenv(path.read_text(encoding="utf-8"))
+        values, unreadable = parse_dotenv(read_text(path))
     except (OSError, UnicodeDecodeError) as error:
         return _unreadable(path, str(error), "make it a readable UTF-8 text file")
     layer = from_environment(".env", values)

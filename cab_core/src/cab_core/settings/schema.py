@@ -25,6 +25,7 @@ from cab_core.settings.trading import (
     RunSettings,
     StrategySettings,
 )
+from cab_core.textfile import read_text
 
 #: Options by kind table, plugin and parameter. Values are texts, lists or tables of texts, as written.
 PluginOptions: TypeAlias = Mapping[str, Mapping[str, Mapping[str, object]]]
@@ -131,7 +132,7 @@ def hide_secrets(environment: MutableMapping[str, str]) -> dict[str, str]:
         file = environment.get(f"{name}_FILE")
         with suppress(OSError):
             if file is not None:
-                taken[name] = Path(file).expanduser().read_text(encoding="utf-8").strip()
+                taken[name] = read_text(Path(file).expanduser()).strip()
                 del environment[f"{name}_FILE"]
     return taken
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from cab_core.textfile import read_text
+
 #: A text that starts with it is no token and no number to dynaconf.
 _GUARD = "="
 
@@ -23,7 +25,7 @@ def read_toml(path: Path) -> dict[str, object]:
         OSError: it cannot be read.
         UnicodeDecodeError: it is not UTF-8.
     """
-    document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=str)
+    document = tomllib.loads(read_text(path), parse_float=str)
     return {
         name: _unguard(value) for name, value in _through_dynaconf(path, document).items() if _guarded(value)
     }

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import attrs
 
 from cab_core.app.rehearsal.menu import Level
+from cab_core.data.symbols import NamedFile
 
 
 @attrs.frozen(kw_only=True)
@@ -17,7 +18,7 @@ class Plan:
 
     Attributes:
         files: candle files; without any, a market made up from the seed.
-        symbols: what is traded; everything the files hold if empty.
+        symbols: of the made-up market; what the files hold is traded where there are files.
         opens: day of the candles on which it starts, ``YYYY-MM-DD``; earlier candles are history.
         tick_s: exchange seconds between the bot's looks at its exits.
         folder: where everything is kept; a new one below the system's temporary folder if None.
@@ -26,7 +27,7 @@ class Plan:
 
     seed: int = 7
     days: int = 3
-    files: tuple[Path, ...] = ()
+    files: tuple[NamedFile, ...] = ()
     symbols: tuple[str, ...] = ()
     opens: str = ""
     kills: int = 5

@@ -11,6 +11,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import attrs
+
+from cab_core.app.histories import read_histories
 from cab_core.app.rehearsal.brief import LEDGER, Brief
 from cab_core.app.rehearsal.injector import Injector
 from cab_core.app.rehearsal.kills import kills
@@ -45,6 +48,8 @@ async def rehearse(plan: Plan, watch: Watch) -> Report:
         CabError: it could not be set up, or one of its own processes died.
     """
     began = time.monotonic()
+    if plan.files:
+        read_histories(plan.files)  # what is wrong with them is told here, not by the exchange's process
     folder = _folder(plan)
     async with AsyncExitStack() as stack:
         exchange = await Helper.start("exchange", exchange_command(_offer(plan, secret := _token())), folder)
@@ -131,10 +136,10 @@ def _offer(plan: Plan, token: str) -> list[str]:
     """Return the options of the exchange."""
     options = ["--key", KEY, "--secret", SECRET, "--control-token", token, "--seed", str(plan.seed)]
     if plan.files:
-        options += ["--data", *(str(path.resolve()) for path in plan.files)]
+        options += ["--data", *(str(attrs.evolve(file, path=file.path.resolve())) for file in plan.files)]
     else:
         days = HISTORY_DAYS + plan.days + SPARE_DAYS
-        options += ["--symbols", ",".join(plan.symbols or ("BTC/USDT", "ETH/USDT")), "--days", str(days)]
+        options += ["--symbol", ",".join(plan.symbols or ("BTC/USDT", "ETH/USDT")), "--days", str(days)]
     opens = plan.opens or ("" if plan.files else _OPENS)
     return [*options, "--dates", "recorded", *(["--open", opens] if opens else [])]
 
@@ -143,7 +148,7 @@ def _pairs(plan: Plan, facts: dict[str, Any]) -> list[str]:
     """Return what is traded, and refuse candles that do not last."""
     wanted = [symbol.replace("/", "_") for symbol in plan.symbols]
     if unknown := sorted(set(wanted) - set(facts["pairs"])):
-        raise UsageError(f"no candles of {', '.join(unknown)}", where="--symbols", fix="add a --data file")
+        raise UsageError(f"no candles of {', '.join(unknown)}", where="--symbol", fix="add a --data file")
     room = (facts["end_ms"] - facts["now_ms"] - QUIET_MS) / DAY_MS
     if room < plan.days:
         raise UsageError(

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from cab_core.cli.base import cab_command, cab_group
-from cab_core.cli.many import ManyValues
+from cab_core.cli.many import ManyValues, data_option, listed, named, symbol_option
 from cab_core.cli.output import table
 from cab_core.errors import UsageError
 
 if TYPE_CHECKING:
+    from cab_core.data.symbols import NamedFile
     from cab_exchange_sim.server import ExchangeServer
 
 _DAY = "%Y-%m-%d"
@@ -59,18 +58,10 @@ def group() -> None:
 )
 @click.option("--port", default=8787, show_default=True, type=click.IntRange(0, 65535), help="0: a free one.")
 @click.option("--host", help="Another address than this machine's own.  [default: 127.0.0.1]")
-@click.option(
-    "--data",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE…",
-    help="15m candle files to play.",
-)
+@data_option("15m candle files to play; without any, a market is made up.", required=False)
+@symbol_option
 @click.option("--seed", default=7, show_default=True, type=click.IntRange(0), help="Of a made-up market.")
 @click.option("--days", default=60, show_default=True, type=click.IntRange(2, 3660), help="Its length.")
-@click.option(
-    "--symbols", default="BTC/USDT,ETH/USDT", show_default=True, metavar="A/B,…", help="Made-up symbols."
-)
 @click.option(
     "--open",
     "open_at",
@@ -96,10 +87,10 @@ def group() -> None:
 def serve(
     port: int,
     host: str | None,
-    data: Sequence[Path],
+    data: tuple[NamedFile, ...],
+    symbols: tuple[str, ...],
     seed: int,
     days: int,
-    symbols: str,
     open_at: datetime | None,
     dates: Literal["now", "recorded"] | None,
     speed: float,
@@ -126,8 +117,8 @@ def serve(
     from cab_exchange_sim.server import ExchangeServer
 
     offer = Offer(
-        files=tuple(data),
-        symbols=tuple(symbol.strip() for symbol in symbols.split(",") if symbol.strip()),
+        files=named(data, symbols) if data else (),
+        symbols=listed(symbols) or ("BTC/USDT", "ETH/USDT"),
         days=days,
         seed=seed,
         open_ms=None if open_at is None else int(open_at.replace(tzinfo=UTC).timestamp() * 1000),

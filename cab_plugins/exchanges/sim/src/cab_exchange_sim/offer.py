@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 
 import attrs
 
 from cab_core.data.files import read_market
 from cab_core.data.generator import generate
+from cab_core.data.symbols import NamedFile, known
 from cab_core.domain.bars import Bars
 from cab_core.domain.market import Costs
 from cab_core.domain.timeframes import TF_MS, WEEK_MS
@@ -29,7 +29,7 @@ class Offer:
         balance: quote currency of the account ``main``.
     """
 
-    files: tuple[Path, ...] = ()
+    files: tuple[NamedFile, ...] = ()
     symbols: tuple[str, ...] = ("BTC/USDT",)
     days: int = 60
     seed: int = 7
@@ -46,7 +46,7 @@ class Offer:
         """
         markets = self._markets()
         if not markets:
-            raise UsageError("no symbols", where="--symbols", fix="give at least one, e.g. BTC/USDT")
+            raise UsageError("no symbols", where="--symbol", fix="give at least one, e.g. BTC/USDT")
         first_ms = max(int(bars.ts_ms[0]) for bars in markets.values())
         end_ms = min(int(bars.ts_ms[-1]) for bars in markets.values()) + TF_MS
         open_ms = (
@@ -73,13 +73,14 @@ class Offer:
     def _markets(self) -> Mapping[str, Bars]:
         if not self.files:
             return {symbol: generate(symbol, self.days, self.seed) for symbol in self.symbols}
-        read = [read_market(path) for path in self.files]
         markets: dict[str, Bars] = {}
-        for file in read:
-            if file.symbol is None or file.symbol in markets:
-                fix = "name each file after its own symbol, e.g. BTC-USDT_15m.csv.gz"
-                raise DataError("its symbol is unknown or was given before", where=str(file.path), fix=fix)
-            markets[file.symbol] = file.bars
+        for each in self.files:
+            file = read_market(each.path)
+            symbol = known(each.symbol or file.symbol, each.path)
+            if symbol in markets:
+                fix = "give one file per symbol, or name it: --data SYMBOL=FILE"
+                raise DataError(f"a second file of {symbol}", where=str(file.path), fix=fix)
+            markets[symbol] = file.bars
         return markets
 
 

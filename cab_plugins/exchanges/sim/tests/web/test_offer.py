@@ -6,6 +6,7 @@ import pytest
 
 from cab_core.data.files import write_candles
 from cab_core.data.generator import START_MS, generate
+from cab_core.data.symbols import NamedFile
 from cab_core.errors import DataError, RefusedError
 from cab_exchange_sim.market_clock import MarketClock
 from cab_exchange_sim.offer import Offer
@@ -17,7 +18,7 @@ WEEK = 7 * 86_400_000
 def test_files_are_played_on_their_own_dates(tmp_path):
     for symbol in ("BTC/USDT", "ETH/USDT"):
         write_candles(tmp_path / f"{symbol.replace('/', '-')}_15m.csv.gz", generate(symbol, 9, 1))
-    files = tuple(sorted(tmp_path.iterdir()))
+    files = tuple(map(NamedFile, sorted(tmp_path.iterdir())))
     exchange = Offer(files=files, open_ms=START_MS + 3 * 86_400_000).exchange()
     assert list(exchange.markets) == ["BTC_USDT", "ETH_USDT"]
     assert exchange.now_ms == START_MS + 3 * 86_400_000

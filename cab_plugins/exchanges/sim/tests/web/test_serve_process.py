@@ -57,7 +57,7 @@ def test_a_running_exchange_moves_on_by_itself_at_the_present(serve):
 
 @pytest.mark.parametrize(
     "args",
-    [["--speed", "never"], ["--fee", "free"], ["--open", "1999-01-01"], ["--symbols", ","]],
+    [["--speed", "never"], ["--fee", "free"], ["--open", "1999-01-01"], ["--symbol", ","]],
 )
 def test_what_makes_no_sense_is_refused(tmp_path, args):
     done = subprocess.run([*SERVE, *args], cwd=tmp_path, capture_output=True, text=True, timeout=60)
