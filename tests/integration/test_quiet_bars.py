@@ -142,6 +142,7 @@ class EveryBar:
         for planned in self.trader.walk(symbol, candle, self.trace_id(index, row), now_ms):
             bid = planned.intent.reference
             self.execute(symbol, planned, Quote(bid, self.config.costs.ask_of_bid(bid), now_ms), now_ms)
+        self.book.mark(symbol, candle.close)  # dust, too, stands where its symbol has walked to
 
     def evaluate(self, symbol, row, now_ms):
         """Take a row through position rule, risk and execution; False to be asked again."""
@@ -193,12 +194,12 @@ class EveryBar:
         self.book.mark(symbol, quote.bid)
         refused = None
         for intent, fills, refusal in fill_orders(planned.intent, quote, self.config, now_ms):
-            refused, left = refusal, intent.quantity
+            refused = refusal
             self.seen.orders.append(OrderRecord(intent, fills))
             for fill in fills:
                 self.trader.settle(fill, planned.context, final=is_last(intent, fill.quantity))
-        if refused and left is not None:
-            self.trader.leave_refused(symbol, left, now_ms)
+        if refused:
+            self.trader.leave_small(symbol, now_ms)
         return refused
 
     def trace_id(self, index, row):

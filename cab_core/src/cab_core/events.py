@@ -127,6 +127,17 @@ _ALL = (
         {**_SYMBOL, "pnl": "net profit of the round trip in quote", "reason": "reason of the last exit"},
     ),
     Topic(
+        "position.dust",
+        "What is left of a position cannot be sold: it is dust, valued at the bid, for the next sale.",
+        {
+            **_SYMBOL,
+            "quantity": "base quantity that is left",
+            "cost": "what it cost in quote",
+            "value": "what it is worth at the bid in quote",
+            "loss": "cost less value: unrealized, part of equity and daily loss",
+        },
+    ),
+    Topic(
         "protection.changed",
         "The desired stop of a position changed.",
         {

@@ -153,20 +153,13 @@ def _worth(conn: Connection, span: Span, book: Book, symbol: str | None) -> dict
     equity = book.equity()
     current = drawdown_pct(max(book.peak, equity), equity)
     return {
-        "unrealized": book.unrealized() if symbol is None else _unrealized(book, symbol),
+        "unrealized": book.unrealized(symbol),
         "equity": equity,
         "baseline": book.baseline,
         "max_drawdown_pct": max([*points, current] if span.holds(span.to_ms - 1) else points, default=None),
         "current_drawdown_pct": current,
         "open_positions": sorted(held for held in book.positions if symbol in (None, held)),
     }
-
-
-def _unrealized(book: Book, symbol: str) -> Decimal:
-    position = book.positions.get(symbol)
-    if position is None:
-        return ZERO
-    return position.quantity * book.marks.get(symbol, position.entry_price) - position.cost
 
 
 def _exits(span: Span, trades: Sequence[TradeRecord], book: Book, symbol: str | None) -> dict[str, Any]:

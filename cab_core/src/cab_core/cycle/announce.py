@@ -10,6 +10,7 @@ import attrs
 
 from cab_core.cycle.trader import Planned, Ruling
 from cab_core.domain.book import Book
+from cab_core.domain.booking import LeftDust
 from cab_core.domain.equity import Equity
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Fill, Intent, OrderState, Side
@@ -111,6 +112,26 @@ class Announcer:
         """An order needs a person."""
         what = f"{intent.side} {intent.symbol} ({intent.client_id}): {text}"
         self.alert("critical", "order_stuck", what, symbol=intent.symbol, ts_ms=intent.created_ms)
+
+    def dust(self, left: LeftDust, trace_id: str, *, refused: bool) -> None:
+        """What is left of a position cannot be sold; more than the rounding of a sale is an alert, too."""
+        payload = {
+            "symbol": left.symbol,
+            "quantity": left.quantity,
+            "cost": left.cost,
+            "value": left.value,
+            "loss": left.loss,
+        }
+        self.bus.publish("position.dust", payload, trace_id)
+        if left.sold and left.quantity < self.book.instruments[left.symbol].amount_step:
+            return
+        what = (
+            f"{'the rest' if left.sold else 'all'} of the position, {left.quantity:f}, is too small to sell"
+        )
+        worth = f"worth {left.value:f} of {left.cost:f}, and goes with the next sale"
+        text = f"{left.symbol}: {what}; it stays as dust, {worth}"
+        severity = "critical" if refused or not left.sold else "important"
+        self.alert(severity, "position_dust", text, symbol=left.symbol, ts_ms=left.ts_ms)
 
     def _slipped(self, intent: Intent, fills: Sequence[Fill]) -> None:
         """Warn where the price of a fill is beyond the cap (spec 8.5); the books stay as they are."""

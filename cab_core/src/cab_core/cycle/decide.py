@@ -133,6 +133,7 @@ class Decider:
         reason = "" if moment.votes is None else moment.votes.aggregate.reason(0)
         planned = self.trader.signal_sell(symbol, quote, reason, trace_id, self.execution.clock.now_ms())
         if planned is None:
+            await self.execution.settlement.write_dust(trace_id)
             cycle = self.records.cycle(symbol, moment, None, ("hold", "dust"), None, trace_id)
             self._observe(symbol, quote)
             await self.records.record(cycle)
@@ -142,8 +143,7 @@ class Decider:
             return attrs.evolve(cycle, action="hold", reason="already_exiting", order_key=None)
         self._observe(symbol, quote)
         with self.phases("execute", symbol):
-            done = await self.execution.execute_trade(planned)
-        await self.exits.sold(symbol, [done])
+            await self.execution.execute_trade(planned)
         return cycle
 
     def _ruling(self, symbol: str, moment: Moment, quote: Quote, now_ms: int) -> Ruling:

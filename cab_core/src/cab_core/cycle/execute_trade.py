@@ -11,6 +11,7 @@ import attrs
 from cab_core.clock import Clock
 from cab_core.contracts import Broker
 from cab_core.cycle import context as contexts
+from cab_core.cycle.dust import refused_as_small
 from cab_core.cycle.fills import EXIT_ATTEMPTS
 from cab_core.cycle.pauses import Pauses
 from cab_core.cycle.records import Executed, OrderRecord
@@ -43,9 +44,6 @@ RETRY_PAUSES_S = (1, 2, 4)
 #: Refusals that say that the venue's rules are no longer what they were.
 _RULES = frozenset({"bad_precision", "below_min_notional", "not_tradable"})
 
-#: Refusals after which the same exit is pointless: it fits by the new rules, or it is too small.
-_SPOILED = frozenset({"bad_precision", "below_min_notional"})
-
 #: After this long an account that was refused is tried again with the next entry.
 REFUSED_PAUSE_MS = 20 * 60_000
 
@@ -66,7 +64,7 @@ class Execution:
         broker: the opened account.
         storage: durable memory; an intent is on disk before its send.
         clock: the injected clock.
-        settlement: books trades and resolves unknown outcomes.
+        settlement: books trades, resolves unknown outcomes.
         gate: asked once more about each buy right before the send; a text refuses it.
         stand_at: lets a recorded market stand at the level an exit was decided at.
         jitter: returns a number between -1 and 1 that varies pauses.
@@ -230,6 +228,7 @@ class Execution:
             ts_ms=self.clock.now_ms(), fills=tuple(fresh), notes=(note,), **self.settlement.booked(symbol)
         )
         await self.storage.commit(changes)
+        await self.settlement.write_dust("-")
 
     def booked(self, symbol: str) -> dict[str, Any]:
         """Return what a change of the book writes: the symbol's position and the account."""
@@ -319,7 +318,9 @@ class Execution:
             self.settlement.events.stuck(intent, what)
         if intent.side is Side.SELL:
             self._pauses.begin(intent.key, self.clock.now_ms())
-        return Executed(outcome.reason, transient=outcome.transient, left=intent.quantity or Decimal(0))
+            if outcome.reason == "below_min_notional" and not standing.is_stop:
+                await refused_as_small(self.settlement, intent, outcome.message)
+        return Executed(outcome.reason, transient=outcome.transient)
 
     async def _following(self, planned: Planned, done: Executed) -> Planned | None:
         """Plan the attempt that follows at once: the rest of a partial exit, or a transient refusal again."""
@@ -343,10 +344,11 @@ class Execution:
         """Plan the next attempt of a refused signal exit, to be sent once its pause is over.
 
         Protective exits need none: their level asks again at each look. A signal comes once, so the attempt
-        is on disk and a restart makes it. What the venue's rules spoil waits for new rules, or is dust.
+        is on disk and a restart makes it. What fits no step of the venue waits for new rules; dust is left.
         """
-        if planned.intent.purpose is Purpose.SIGNAL_SELL and refused is not None and refused not in _SPOILED:
-            again = attrs.evolve(planned.intent, attempt=planned.intent.attempt + 1)
+        intent, held = planned.intent, planned.intent.symbol in self.trader.book.positions
+        if intent.purpose is Purpose.SIGNAL_SELL and held and refused not in (None, "bad_precision"):
+            again = attrs.evolve(intent, attempt=intent.attempt + 1)
             await self.plan([attrs.evolve(planned, intent=plain(again))])
 
     async def _again(self, wanted: Sequence[Planned]) -> list[Planned]:

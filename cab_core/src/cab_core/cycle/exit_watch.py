@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from decimal import Decimal
 
 import attrs
@@ -11,7 +11,6 @@ from cab_core.cycle.cycle_records import CycleRecords
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.feed import Feed, Move
 from cab_core.cycle.protect import Protector
-from cab_core.cycle.records import Executed
 from cab_core.domain.market import Candle
 from cab_core.domain.timeframes import TF_MS
 from cab_core.ports import Changes
@@ -51,7 +50,7 @@ class ExitWatch:
         trace_id = self.records.trace_id(symbol, (now_ms + 1) // TF_MS * TF_MS - TF_MS)
         sales = self.execution.trader.walk(symbol, move, trace_id, now_ms)
         if sales:
-            await self.sold(symbol, await self.execution.sell(sales, values=walked))
+            await self.execution.sell(sales, values=walked)
         elif symbol in book.positions and book.positions[symbol].protection is not before:
             await self.execution.storage.commit(
                 Changes(ts_ms=now_ms, trace_id=trace_id, values=walked, **self.execution.booked(symbol))
@@ -60,10 +59,3 @@ class ExitWatch:
         last = move.close if isinstance(move, Candle) else move
         self.feed.stand_at(symbol, last)
         book.mark(symbol, last)
-
-    async def sold(self, symbol: str, done: Sequence[Executed]) -> None:
-        """Close a position whose whole rest the venue refuses to sell; it stays in the ledger as dust."""
-        now_ms = self.execution.clock.now_ms()
-        small = [each.left for each in done if each.refused == "below_min_notional"]
-        if small and self.execution.trader.leave_refused(symbol, small[-1], now_ms):
-            await self.execution.storage.commit(Changes(ts_ms=now_ms, **self.execution.booked(symbol)))

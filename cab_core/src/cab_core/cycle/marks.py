@@ -44,33 +44,32 @@ class Grid:
     def advance(self, book: Book, now_ms: int) -> None:
         """Take the equity snapshots of all closes up to ``now_ms``: raise the peak to the highest of them."""
         first, self._done = self._done, int(self.times.searchsorted(now_ms, side="right"))
-        if not book.positions or first == self._done:
+        held = self._held(book)
+        if not held or first == self._done:
             return
-        if len(book.positions) == 1:
-            self._advance_one(book, first)
+        if len(held) == 1:
+            self._advance_one(book, held[0], first)
         else:
-            self._advance_many(book, first)
+            self._advance_many(book, held, first)
 
-    def _advance_one(self, book: Book, first: int) -> None:
-        """One position: its equity rises and falls with the close, so the highest close is all it takes."""
-        ((symbol, position),) = book.positions.items()
-        tape = next(tape for tape in self._tapes if tape.symbol == symbol)
+    def _advance_one(self, book: Book, tape: Tape, first: int) -> None:
+        """One symbol: its equity rises and falls with the close, so the highest close is all it takes."""
+        quantity, cost = book.ledger.held(tape.symbol)
         close = float(np.maximum.reduce(self.closes[tape.index][first : self._done]))
-        equity = float(book.baseline + book.realized - position.cost)
-        equity += float(position.quantity) * self._factor * close
+        equity = float(book.baseline + book.realized - cost)
+        equity += float(quantity) * self._factor * close
         if equity >= float(book.peak) * (1 - _CLOSE):
-            book.mark(symbol, self._costs.bid(to_decimal(close)))
+            book.mark(tape.symbol, self._costs.bid(to_decimal(close)))
             book.raise_peak()
 
-    def _advance_many(self, book: Book, first: int) -> None:
-        held = [tape for tape in self._tapes if tape.symbol in book.positions]
+    def _advance_many(self, book: Book, held: Sequence[Tape], first: int) -> None:
         rows = slice(first, self._done)
         cash = float(book.baseline + book.realized)
         equity: FloatArray = np.full(self._done - first, cash)
         for tape in held:
-            position = book.positions[tape.symbol]
-            equity += float(position.quantity) * self._factor * self.closes[tape.index][rows]
-            equity -= float(position.cost)
+            quantity, cost = book.ledger.held(tape.symbol)
+            equity += float(quantity) * self._factor * self.closes[tape.index][rows]
+            equity -= float(cost)
         highest = float(equity.max())
         if highest < float(book.peak) * (1 - _CLOSE):
             return
@@ -81,22 +80,31 @@ class Grid:
             book.raise_peak()
 
     def mark_after_close(self, book: Book, close_ms: int) -> None:
-        """Mark what is held as it stands once the candles that close at ``close_ms`` are over."""
+        """Mark what is held as it stands once the candles that close at ``close_ms`` are over.
+
+        Dust stands at its close: for a decision only positions are valued anew.
+        """
         for tape in self._held(book):
             row = tape.last_closed(close_ms)
-            book.mark(tape.symbol, self._costs.bid(to_decimal(price_after(tape.bars, row))))
+            is_open = tape.symbol in book.positions
+            price = price_after(tape.bars, row) if is_open else tape.bars.close[row]
+            book.mark(tape.symbol, self._costs.bid(to_decimal(price)))
 
     def mark_during_walk(self, book: Book, index: int, close_ms: int) -> None:
         """Mark what else is held while symbol ``index`` walks its candle.
 
-        Symbols earlier in the settings have walked to their close already; later ones stand at their open.
+        Symbols earlier in the settings have walked to their close already; later ones stand at their open,
+        dust of theirs at the close before.
         """
         for tape in self._held(book):
+            if tape.index == index:
+                continue
             row = tape.last_closed(close_ms)
             walked = tape.index < index and tape.close_ms(row) == close_ms and not tape.bars.synthetic[row]
-            price = tape.bars.close[row] if walked else price_after(tape.bars, tape.last_closed(close_ms - 1))
-            if tape.index != index:
-                book.mark(tape.symbol, self._costs.bid(to_decimal(price)))
+            before = row if walked else tape.last_closed(close_ms - 1)
+            stands = walked or tape.symbol not in book.positions
+            price = tape.bars.close[before] if stands else price_after(tape.bars, before)
+            book.mark(tape.symbol, self._costs.bid(to_decimal(price)))
 
     def mark_at_close(self, book: Book) -> None:
         """Mark what is held at its last close: the end of the run."""
@@ -104,7 +112,9 @@ class Grid:
             book.mark(tape.symbol, self._costs.bid(to_decimal(tape.bars.close[-1])))
 
     def _held(self, book: Book) -> list[Tape]:
-        return [tape for tape in self._tapes if tape.symbol in book.positions] if book.positions else []
+        """Return the symbols of which something is held, dust included."""
+        held = book.ledger.symbols()
+        return [tape for tape in self._tapes if tape.symbol in held] if held else []
 
 
 def _carried(tape: Tape, opens: np.ndarray[tuple[int], np.dtype[np.int64]]) -> FloatArray:

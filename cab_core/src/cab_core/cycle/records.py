@@ -26,22 +26,25 @@ class Executed:
         fills: what was filled, the rest of a partial exit included.
         unknown: whether the venue has it is not known yet; it will be found out.
         transient: the refusal may pass: the same order may be sent again.
-        left: base that a refused sell was to sell.
     """
 
     refused: str | None
     fills: tuple[Fill, ...] = ()
     unknown: bool = False
     transient: bool = False
-    left: Decimal = Decimal(0)
 
 
 @attrs.frozen(slots=True)
 class Holding:
-    """What was held of one symbol from ``ts_ms`` on, and the account's realized PnL by then."""
+    """What was held of one symbol from ``ts_ms`` on, dust included, and the account's realized PnL by then.
+
+    Attributes:
+        open: it was a position, not dust alone.
+    """
 
     ts_ms: int
     index: int
     quantity: Decimal
     cost: Decimal
     realized: Decimal
+    open: bool

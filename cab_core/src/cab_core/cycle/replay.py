@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from decimal import Decimal
 from enum import IntEnum
 
 from cab_core.cycle.config import CycleConfig
@@ -198,18 +197,23 @@ class Replay:
         book = self._trader.book
         if quote.bid is not None:
             book.mark(tape.symbol, quote.bid)
-        refused, left = None, None
+        refused = None
         for intent, fills, refusal in fill_orders(planned.intent, quote, self._config, now_ms):
             self.orders.append(OrderRecord(intent, fills))
-            refused, left = refusal, intent.quantity
+            refused = refusal
             for fill in fills:
                 self._trader.settle(fill, planned.context, final=is_last(intent, fill.quantity))
-                position = book.positions.get(tape.symbol)
-                quantity, cost = (position.quantity, position.cost) if position else (Decimal(0), Decimal(0))
-                self.holdings.append(Holding(now_ms, tape.index, quantity, cost, book.realized))
-        if refused is not None and left and self._trader.leave_refused(tape.symbol, left, now_ms):
-            self.holdings.append(Holding(now_ms, tape.index, Decimal(0), Decimal(0), book.realized))
+                self._hold(tape, now_ms)
+        if refused is not None and self._trader.leave_small(tape.symbol, now_ms):
+            self._hold(tape, now_ms)
         return refused
+
+    def _hold(self, tape: Tape, now_ms: int) -> None:
+        """Keep what is held now, for the equity curve."""
+        book = self._trader.book
+        quantity, cost = book.ledger.held(tape.symbol)
+        is_open = tape.symbol in book.positions
+        self.holdings.append(Holding(now_ms, tape.index, quantity, cost, book.realized, is_open))
 
     def _close_span(self, tape: Tape, until_row: int) -> None:
         """The position is closed: buys wanted in between were stopped because it was open."""

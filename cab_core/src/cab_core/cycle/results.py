@@ -167,7 +167,7 @@ def _curve(
         quantity = np.array([0.0, *(float(h.quantity) for h in own)])[since]
         cost = np.array([0.0, *(float(h.cost) for h in own)])[since]
         equity += np.where(quantity > 0, quantity * factor * close - cost, 0.0)
-        invested += quantity > 0
+        invested += np.array([False, *(h.open for h in own)])[since]
     return equity, invested / max(1, len(closes))
 
 

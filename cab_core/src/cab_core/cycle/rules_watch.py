@@ -95,6 +95,9 @@ class RulesWatch:
         except CabError as error:
             log.warning("%s is about to be delisted, but has no price: %s", symbol, error)
             return
-        sale = trader.signal_sell(symbol, quote, "delisting", self.trace_id(), self.clock.now_ms())
-        if sale is not None:
+        trace_id = self.trace_id()
+        sale = trader.signal_sell(symbol, quote, "delisting", trace_id, self.clock.now_ms())
+        if sale is None:
+            await self.execution.settlement.write_dust(trace_id)
+        else:
             await self.execution.sell([sale])

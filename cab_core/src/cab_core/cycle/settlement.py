@@ -16,11 +16,12 @@ from cab_core.cycle.records import OrderRecord
 from cab_core.cycle.standing import STUCK_MS, Standing, Standings
 from cab_core.cycle.trader import Planned, Trader
 from cab_core.domain.book_state import account_state, position_state
+from cab_core.domain.booking import LeftDust
 from cab_core.domain.limits import limit_use
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Absent, Ack, Fill, Found, Intent, OrderState, Side, Undetermined
 from cab_core.errors import CabError
-from cab_core.ports import Changes, IntentChange, Storage
+from cab_core.ports import Changes, IntentChange, Note, Storage
 
 log = logging.getLogger("cab.settlement")
 
@@ -41,6 +42,9 @@ class OrderEvents(Protocol):
     def stuck(self, intent: Intent, text: str) -> None:
         """An order needs a person."""
 
+    def dust(self, left: LeftDust, trace_id: str, *, refused: bool) -> None:
+        """What is left of a position cannot be sold; ``refused``: an order to sell it was refused."""
+
 
 class NoEvents:
     """Nobody listens."""
@@ -52,6 +56,9 @@ class NoEvents:
         """Do nothing."""
 
     def stuck(self, intent: Intent, text: str) -> None:
+        """Do nothing."""
+
+    def dust(self, left: LeftDust, trace_id: str, *, refused: bool) -> None:
         """Do nothing."""
 
 
@@ -110,6 +117,7 @@ class Settlement:
             self.record(OrderRecord(plain(intent), tuple(trades or ())))
         if fresh or ended:
             self.events.settled(standing.planned, fresh, ended=ended)
+        await self.write_dust(intent.trace_id)
         return fresh
 
     async def look(self, standing: Standing) -> bool:
@@ -166,6 +174,17 @@ class Settlement:
         positions: Mapping[str, Mapping[str, Any] | None] = {symbol: position_state(book, symbol)}
         return {"positions": positions, "account": account_state(book)}
 
+    async def write_dust(self, trace_id: str, *, refused: bool = False) -> None:
+        """Write down what was left as dust since the last time, and the book with it, and tell of it."""
+        left, self.trader.book.left = self.trader.book.left, []
+        for each in left:
+            facts = {"quantity": f"{each.quantity:f}", "cost": f"{each.cost:f}", "value": f"{each.value:f}"}
+            note = Note("position.dust", each.symbol, facts)
+            changed = self.booked(each.symbol)
+            now_ms = self.clock.now_ms()
+            await self.storage.commit(Changes(ts_ms=now_ms, trace_id=trace_id, notes=(note,), **changed))
+            self.events.dust(each, trace_id, refused=refused)
+
     async def _unsold(self, standing: Standing, now_ms: int) -> bool:
         """Say whether what a sell would have sold is still there: lists may lag behind balances.
 
@@ -207,7 +226,7 @@ class Settlement:
             if not self.trader.settle(trade, context, final=final).duplicate:
                 fresh.append(trade)
         if ended and len(fresh) < len(trades):  # the last trade was booked before it was known to be the last
-            self.trader.tidy(planned.intent.symbol, self.clock.now_ms())
+            self.trader.leave_small(planned.intent.symbol, self.clock.now_ms())
         return tuple(fresh)
 
     async def _rate(self, trade: Fill) -> Decimal | None:

@@ -30,6 +30,7 @@ from cab_core.domain.risk import (
     VerdictKind,
     assess,
 )
+from cab_core.domain.sellable import sellable
 from cab_core.domain.sizing import size_entry
 from cab_core.domain.slippage import expected_slippage_pct
 
@@ -134,6 +135,8 @@ class Trader:
         self, symbol: str, ruling: Ruling, quote: Quote, candle_ts_ms: int, now_ms: int, why: AppliedTo
     ) -> Planned:
         """Return the order of an entry that was let through; ``why`` names reason, trace and votes."""
+        if quote.bid is not None:
+            self.book.mark(symbol, quote.bid)
         intent = Intent(
             intent_key(symbol, Side.BUY, Purpose.ENTRY, str(candle_ts_ms)),
             symbol,
@@ -153,7 +156,7 @@ class Trader:
         """Return the order that closes the whole position, None if only dust is left (it is then closed)."""
         position = self.book.positions[symbol]
         quantity = floor_step(position.quantity, self.config.instruments[symbol].amount_step)
-        if quantity <= 0:
+        if not quantity:
             self.book.leave_dust(symbol, now_ms)
             return None
         intent = self._exit(position, Purpose.SIGNAL_SELL, quantity, reason, trace_id, now_ms, quote.bid)
@@ -204,29 +207,22 @@ class Trader:
             self.book.raise_peak()
         return applied
 
-    def leave_refused(self, symbol: str, quantity: Decimal, now_ms: int) -> bool:
-        """Close a position of which the venue refused to sell ``quantity`` as too small; it stays as dust.
+    def leave_small(self, symbol: str, now_ms: int) -> bool:
+        """Close the position of a symbol if no order can sell it by the venue's rules at the last bid.
+
+        It stays in the ledger as dust. What a venue says of the size of an order decides nothing here.
 
         Returns:
-            False, with nothing changed, if more than that is held: the rest of a take profit is no dust.
+            False, with nothing changed, where there is no position or it can be sold.
         """
         position = self.book.positions.get(symbol)
-        step = self.config.instruments[symbol].amount_step
-        if position is None or floor_step(position.quantity, step) > quantity:
+        if position is None:
+            return False
+        bid = self.book.marks.get(symbol, position.entry_price)
+        if sellable(position.quantity, bid, self.config.instruments[symbol]):
             return False
         self.book.leave_dust(symbol, now_ms)
         return True
-
-    def tidy(self, symbol: str, now_ms: int) -> None:
-        """Close the position of a symbol if what is left of it cannot be sold; it stays as dust."""
-        position = self.book.positions.get(symbol)
-        if position is None:
-            return
-        instrument = self.config.instruments[symbol]
-        price = self.book.marks.get(symbol, position.entry_price)
-        quantity = position.quantity
-        if quantity < instrument.amount_step or quantity * price < instrument.min_notional:
-            self.book.leave_dust(symbol, now_ms)
 
     def _verdicts(self, entry: Entry, now_ms: int, spreads: Sequence[float]) -> list[tuple[str, Judgment]]:
         orders, turnover = self.book.activity(now_ms)

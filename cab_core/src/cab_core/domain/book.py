@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import attrs
 
-from cab_core.domain.booking import Applied, AppliedTo, check
+from cab_core.domain.booking import Applied, AppliedTo, LeftDust, check
 from cab_core.domain.equity import Equity, snapshot
 from cab_core.domain.exits import Protection, after_take_profit_1
 from cab_core.domain.ledger import Fee, Ledger, Lot, split_fee
@@ -19,6 +19,7 @@ from cab_core.domain.orders import Fill, Purpose, Side
 from cab_core.domain.position import Position, TradeRecord
 from cab_core.domain.risk import BookView, HourlyReturns, RoundTrip
 from cab_core.domain.seen import SeenTrades
+from cab_core.domain.sellable import sellable
 from cab_core.domain.timeframes import MINUTE_MS, utc_day
 
 __all__ = ["Applied", "AppliedTo", "Book"]
@@ -52,6 +53,7 @@ class Book:
         last_fill_ms: time of the last fill by symbol.
         marks: last bid by symbol.
         recent: fills of the last five minutes as (time, client id, quote value).
+        left: what was left as dust since its shell last took note of it; not part of the account.
     """
 
     __slots__ = (
@@ -60,6 +62,7 @@ class Book:
         "instruments",
         "last_fill_ms",
         "ledger",
+        "left",
         "marks",
         "peak",
         "positions",
@@ -86,6 +89,7 @@ class Book:
         self.last_fill_ms: dict[str, int] = {}
         self.marks: dict[str, Decimal] = {}
         self.recent: deque[tuple[int, str, Decimal]] = deque()
+        self.left: list[LeftDust] = []
         self.seen: dict[str, SeenTrades] = {symbol: SeenTrades() for symbol in self.instruments}
         self._currencies = {i.symbol: (i.base, i.quote) for i in self.instruments.values()}
 
@@ -122,9 +126,15 @@ class Book:
     def leave_dust(self, symbol: str, now_ms: int) -> RoundTrip | None:
         """Close the position of the symbol; what is left of it stays in the ledger as dust.
 
-        For a rest that the exchange refuses to sell. Returns the round trip if anything was sold.
+        For what cannot be sold. It stays in the equity at the last bid. Returns the round trip if anything
+        was sold.
         """
         position = self.positions.pop(symbol)
+        self.marks.setdefault(symbol, position.entry_price)
+        if position.quantity:
+            worth = position.quantity * self.marks[symbol]
+            sold = bool(position.exits)
+            self.left.append(LeftDust(symbol, now_ms, position.quantity, position.cost, worth, sold))
         if not position.exits:
             return None
         trade = position.record(now_ms)
@@ -159,17 +169,14 @@ class Book:
         """Value the symbol at ``bid`` from now on."""
         self.marks[symbol] = bid
 
-    def unrealized(self) -> Decimal:
-        """Return value at the last bid minus lot cost of all positions.
+    def unrealized(self, symbol: str | None = None) -> Decimal:
+        """Return value at the last bid minus lot cost of what is held of one symbol, or of all.
 
-        A position never marked is valued at its entry price; dust outside of positions at its cost, so that
-        it neither gains nor loses until it is sold or written off.
+        Dust counts as positions do: that something is too small to sell makes no loss undone. What was never
+        marked is valued at its entry price, dust at its cost.
         """
-        total = ZERO
-        for symbol, position in self.positions.items():
-            bid = self.marks.get(symbol, position.entry_price)
-            total += position.quantity * bid - position.cost
-        return total
+        symbols = self.ledger.symbols() if symbol is None else (symbol,)
+        return sum((self._unrealized(each) for each in symbols), ZERO)
 
     def equity(self) -> Decimal:
         """Return baseline + realized + unrealized."""
@@ -279,12 +286,17 @@ class Book:
         return Applied(sale.realized, closed, unmatched=sale.unmatched, fee_unpriced=fee.unpriced)
 
     def _is_dust(self, position: Position, price: Decimal, to: AppliedTo) -> bool:
-        """Say whether the rest can no longer be sold: less than a step, or below the least at ``price``."""
-        quantity = position.quantity
-        if not quantity or not to.final:
-            return not quantity
-        instrument = self.instruments[position.symbol]
-        return quantity < instrument.amount_step or quantity * price < instrument.min_notional
+        """Say whether nothing is left, or what is left of an ended order cannot be sold at ``price``."""
+        if not position.quantity or not to.final:
+            return not position.quantity
+        return not sellable(position.quantity, price, self.instruments[position.symbol])
+
+    def _unrealized(self, symbol: str) -> Decimal:
+        position = self.positions.get(symbol)
+        if position is not None:
+            return position.quantity * self.marks.get(symbol, position.entry_price) - position.cost
+        quantity, cost = self.ledger.held(symbol)
+        return quantity * self.marks[symbol] - cost if symbol in self.marks else ZERO
 
     def _realize(self, amount: Decimal, ts_ms: int) -> None:
         day = utc_day(ts_ms)

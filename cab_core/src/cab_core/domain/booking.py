@@ -39,6 +39,28 @@ class AppliedTo:
 
 
 @attrs.frozen(slots=True)
+class LeftDust:
+    """What is left of a position that was closed because no order can sell it: it stays in the ledger.
+
+    Attributes:
+        quantity: base. ``cost``: quote its lots cost. ``value``: quote at the bid when it was left.
+        sold: something of the position had been sold before.
+    """
+
+    symbol: str
+    ts_ms: int
+    quantity: Decimal
+    cost: Decimal
+    value: Decimal
+    sold: bool
+
+    @property
+    def loss(self) -> Decimal:
+        """Cost less value, in quote: what it has lost so far, unrealized; negative for a gain."""
+        return self.cost - self.value
+
+
+@attrs.frozen(slots=True)
 class Applied:
     """What a fill did.
 

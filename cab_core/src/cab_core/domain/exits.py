@@ -22,6 +22,7 @@ from cab_core.domain.exit_rules import ExitRules
 from cab_core.domain.market import Candle, Instrument
 from cab_core.domain.money import ONE, ZERO, floor_step
 from cab_core.domain.orders import Purpose
+from cab_core.domain.sellable import sellable
 
 StopKind: TypeAlias = Literal["stop_loss", "breakeven", "trailing_stop"]
 
@@ -201,10 +202,10 @@ def _targets(
     if p.stage == 0:
         if high < levels.tp1:
             return p, sales, left
-        half = floor_step(p.quantity / _TWO, instrument.amount_step)
+        half = sellable(p.quantity / _TWO, levels.tp1, instrument, margin=NOTIONAL_MARGIN)
         at = levels.tp1 if price is None else price
         # The half is never the larger part, so it alone decides whether both parts can be sold.
-        if not half or half * levels.tp1 < NOTIONAL_MARGIN * instrument.min_notional:
+        if not half:
             return p, _sale(left, at, "take_profit_1_all", Purpose.TAKE_PROFIT_1), ZERO
         sales = _sale(half, at, "take_profit_1", Purpose.TAKE_PROFIT_1)
         left -= half

@@ -10,6 +10,7 @@ from cab_core.domain.exits import STOP_PURPOSES, Protection, StopKind
 from cab_core.domain.market import Instrument
 from cab_core.domain.money import ONE, ceil_step, floor_step
 from cab_core.domain.orders import Intent, Purpose
+from cab_core.domain.sellable import sellable
 
 #: A resting stop follows once the wanted one has risen by this fraction.
 LEAST_RISE = Decimal("0.001")
@@ -38,13 +39,11 @@ def desired_stop(p: Protection, instrument: Instrument, offset: Decimal) -> Desi
         instrument: steps and minimums.
         offset: how far the limit lies below the trigger, as a fraction.
     """
-    quantity = floor_step(p.quantity, instrument.amount_step)
     rounded = floor_step if p.kind == "stop_loss" else ceil_step
     trigger = rounded(p.stop, instrument.price_tick)
     limit = floor_step(trigger * (ONE - offset), instrument.price_tick)
-    if limit <= 0 or quantity < instrument.min_amount or quantity * limit < instrument.min_notional:
-        return None
-    return DesiredStop(quantity, trigger, limit, p.kind) if quantity else None
+    quantity = sellable(p.quantity, limit, instrument)
+    return DesiredStop(quantity, trigger, limit, p.kind) if quantity and limit > 0 else None
 
 
 def replace_reason(resting: Intent, desired: DesiredStop, now_ms: int, max_ttl_s: int | None) -> str | None:

@@ -27,6 +27,7 @@ from cab_core.domain.book import AppliedTo, Book
 from cab_core.domain.book_state import account_state, from_state, position_state, to_state
 from cab_core.domain.equity import Equity, drawdown_pct, snapshot
 from cab_core.domain.exits import on_price
+from cab_core.domain.limits import limit_use
 from cab_core.domain.orders import Purpose
 from cab_core.domain.seen import REMEMBERED
 
@@ -194,6 +195,25 @@ def test_a_rest_the_exchange_refuses_can_be_left_as_dust() -> None:
     book.apply(bought("0.05", "100", trade_id="1"), ENTRY)
     assert book.leave_dust(SYMBOL, START_MS) is None
     assert book.dust()[SYMBOL].quantity == D("0.05")
+
+
+@pytest.mark.catalogue(48)
+def test_dust_is_valued_at_the_bid_so_that_no_loss_leaves_the_equity() -> None:
+    book = new_book()
+    book.apply(bought("0.5", "100", trade_id="1"), ENTRY)
+    book.mark(SYMBOL, D(80))
+    before = book.equity()
+    assert book.leave_dust(SYMBOL, START_MS) is None
+    assert book.equity() == before == D(990)
+    assert [(left.quantity, left.cost, left.value, left.loss, left.sold) for left in book.left] == [
+        (D("0.5"), D(50), D(40), D(10), False)
+    ]
+    book.mark(SYMBOL, D(60))
+    assert book.unrealized() == book.unrealized(SYMBOL) == D(-20)
+    assert book.snapshot().drawdown_pct == D(2)
+    assert limit_use(book, {}, START_MS)["daily_loss"] == D(20)
+    assert book.write_off(SYMBOL, START_MS) == D(50)
+    assert book.unrealized() == 0
 
 
 def test_selling_more_than_held_is_flagged_and_never_a_short() -> None:

@@ -99,7 +99,7 @@ def test_cash_is_the_baseline_plus_sells_minus_buys_minus_quote_fees(trading: Tr
 def test_equity_is_cash_plus_what_is_held(trading: Trading) -> None:
     book = trading.book
     held = sum((p.quantity * book.marks.get(SYMBOL, p.entry_price) for p in book.positions.values()), D(0))
-    dust = sum((lot.cost for lot in book.dust().values()), D(0))
+    dust = sum((lot.quantity * book.marks[symbol] for symbol, lot in book.dust().items()), D(0))
     assert abs(book.equity() - (book.quote_free + held + dust)) < TINY
     assert book.peak >= book.equity() or not book.positions
 

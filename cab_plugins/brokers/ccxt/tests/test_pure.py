@@ -58,6 +58,12 @@ STOP = attrs.evolve(SELL, type=OrderType.STOP_LIMIT, trigger=D("45000.19"), limi
             False,
         ),
         ("INVALID_PARAM_VALUE", "invalid argument: side", "invalid_param_value", False),
+        (
+            "INVALID_PARAM_VALUE",
+            "order price is below the minimum of the price band",
+            "invalid_param_value",
+            False,
+        ),
         ("SOMETHING_NEW", "too small", "something_new", False),
     ],
 )

@@ -51,6 +51,7 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "risk.blocked": _blocked,
     "position.opened": _opened,
     "position.closed": _closed,
+    "position.dust": lambda p: f"{p['symbol']} {p['quantity']:f} left as dust, worth {p['value']:.2f}",
     "emergency.stop": _emergency,
     "trade.settlement.timeout": _settlement_timeout,
     "regime.changed": lambda p: f"regime {p['old']} -> {p['new']} (score {p['score']:+.2f})",

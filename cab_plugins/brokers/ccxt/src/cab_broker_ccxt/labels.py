@@ -5,6 +5,8 @@ Only labels are stable; texts merely refine them.
 
 from __future__ import annotations
 
+import re
+
 _FUNDS = ("InsufficientFunds", "BALANCE_NOT_ENOUGH", "MARGIN_BALANCE_NOT_ENOUGH")
 _PAIR = ("BadSymbol", "INVALID_CURRENCY_PAIR", "INVALID_CURRENCY", "TRADE_RESTRICTED", "ORDER_BOOK_NOT_FOUND")
 _KEYS = (
@@ -41,20 +43,20 @@ REASONS: dict[str, str] = {
 }
 _TRANSIENT = frozenset({"rate_limited", "clock_skew"})
 
-#: Words in the text of a general label, and what they mean.
-_WORDS = (
-    ("trigger.price must", "trigger_reached"),
-    ("too small", "below_min_notional"),
-    ("minimum", "below_min_notional"),
-    ("precision", "bad_precision"),
+#: Labels that say no more than that something is wrong, and the sentences that say what. A sentence is known
+#: as a whole: a price band has a minimum, too, and an exit that was called too small by mistake is lost time.
+_GENERAL = frozenset({"INVALID_PARAM_VALUE", "INVALID_ARGUMENT", "BAD_REQUEST"})
+_SENTENCES = (
+    (re.compile(r"trigger\.price must", re.IGNORECASE), "trigger_reached"),
+    (re.compile(r"your order size\b.*\bis too small\b", re.IGNORECASE), "below_min_notional"),
+    (re.compile(r"precision", re.IGNORECASE), "bad_precision"),
 )
 
 
 def reason_of(label: str, message: str = "") -> tuple[str, bool]:
     """Return the reason of a refusal and whether a retry may help; unknown labels in lower case."""
     reason = REASONS.get(label)
-    if reason is None and label in ("INVALID_PARAM_VALUE", "INVALID_ARGUMENT", "BAD_REQUEST"):
-        low = message.lower()
-        reason = next((meaning for words, meaning in _WORDS if words in low), None)
+    if reason is None and label in _GENERAL:
+        reason = next((meaning for known, meaning in _SENTENCES if known.search(message)), None)
     reason = reason or label.lower()
     return reason, reason in _TRANSIENT

@@ -56,6 +56,8 @@ BEFORE = [
     Row("before_accept", "invalid_key", status=401, has='"INVALID_KEY"'),
     Row("before_accept", "read_only", status=403, has='"READ_ONLY"'),
     Row("before_accept", "ip_forbidden", status=403, has='"IP_FORBIDDEN"'),
+    Row("before_accept", "too_small", status=400, has="is too small"),
+    Row("before_accept", "price_band", status=400, has="price band"),
     Row("before_accept", "request_expired", status=403, has='"REQUEST_EXPIRED"'),
     Row("before_accept", "delay", status=201, has='"t-hit', seconds=0.1),
     Row("before_accept", "delay", error=GIVEN_UP, seconds=1.3),

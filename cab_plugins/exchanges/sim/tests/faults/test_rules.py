@@ -144,6 +144,14 @@ def test_a_wrong_rule_is_refused_naming_what_is_wrong(data: object, named: str) 
 
 
 def test_no_refusal_is_sent_for_what_was_accepted() -> None:
-    certain = {"too_many_requests", "invalid_key", "read_only", "ip_forbidden", "request_expired"}
+    certain = {
+        "too_many_requests",
+        "invalid_key",
+        "read_only",
+        "ip_forbidden",
+        "too_small",
+        "price_band",
+        "request_expired",
+    }
     assert certain <= KINDS["before_accept"]
     assert not certain & KINDS["after_accept"]

@@ -62,13 +62,29 @@ ANSWERS: Mapping[str, Callable[[int], Answer]] = {
     "invalid_key": lambda _: label(401, "INVALID_KEY", "Invalid key provided"),
     "read_only": lambda _: label(403, "READ_ONLY", "API key has no permission to trade"),
     "ip_forbidden": lambda _: label(403, "IP_FORBIDDEN", "IP address not in whitelist"),
+    "too_small": lambda _: label(
+        400, "INVALID_PARAM_VALUE", "Your order size 1 USDT is too small. The minimum is 3 USDT"
+    ),
+    "price_band": lambda _: label(
+        400, "INVALID_PARAM_VALUE", "order price is below the minimum of the price band"
+    ),
     "request_expired": lambda _: label(
         403, "REQUEST_EXPIRED", "gap between request Timestamp and server time exceeds 60"
     ),
 }
 
 #: Those that say for certain that nothing was accepted; they would be lies afterwards.
-REFUSALS = frozenset({"too_many_requests", "invalid_key", "read_only", "ip_forbidden", "request_expired"})
+REFUSALS = frozenset(
+    {
+        "too_many_requests",
+        "invalid_key",
+        "read_only",
+        "ip_forbidden",
+        "too_small",
+        "price_band",
+        "request_expired",
+    }
+)
 
 
 def edited(answer: Answer, fields: Mapping[str, Any]) -> Answer:
