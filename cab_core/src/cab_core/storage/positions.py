@@ -12,8 +12,16 @@ import sqlalchemy as sa
 from cab_core.storage.journal import append
 from cab_core.storage.schema import account, equity, positions
 from cab_core.storage.sql import upsert
+from cab_core.storage.types import canonical
 
 _ONLY = {"id": 1}
+
+_STATE = sa.select(sa.type_coerce(positions.c.state, sa.Text)).where(
+    positions.c.symbol == sa.bindparam("symbol")
+)
+_FIGURES = (account.c.baseline, account.c.peak, account.c.peak_since_ms, account.c.quote_free)
+_ACCOUNT = sa.select(account)
+_ACCOUNT_FIGURES = sa.select(*_FIGURES)
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -46,9 +54,24 @@ class EquityPoint:
 
 
 def save_position(
-    conn: sa.Connection, symbol: str, state: Mapping[str, Any] | None, ts_ms: int, *, trace_id: str = "-"
+    conn: sa.Connection,
+    symbol: str,
+    state: Mapping[str, Any] | None,
+    ts_ms: int,
+    *,
+    trace_id: str = "-",
+    traded: bool = False,
 ) -> None:
-    """Save the whole state of a symbol's position; None removes it (flat)."""
+    """Save the whole state of a symbol's position; None removes it (flat).
+
+    The same state again is neither written nor journalled: a cycle without an event must not cost a row for
+    ever. ``traded`` says that trades of the symbol were booked along with it: a position that came and went
+    between two saves left no other mark.
+    """
+    stored = conn.execute(_STATE, {"symbol": symbol}).scalar()
+    same = stored == (None if state is None else canonical(state))
+    if same and not traded:
+        return
     if state is None:
         conn.execute(positions.delete().where(positions.c.symbol == symbol))
     else:
@@ -62,16 +85,18 @@ def load_positions(conn: sa.Connection) -> dict[str, dict[str, Any]]:
 
 
 def save_account(conn: sa.Connection, row: AccountRow, *, trace_id: str = "-") -> None:
-    """Save the account. The journal gets its figures; the book follows from the journalled fills."""
+    """Save the account. The journal gets its figures when they change; the book follows from the fills."""
+    before = conn.execute(_ACCOUNT_FIGURES).first()
     values = attrs.asdict(row, recurse=False)
     upsert(conn, account, _ONLY, values)
-    del values["book"]
-    append(conn, "account", values, ts_ms=row.updated_ms, trace_id=trace_id)
+    if before != tuple(values[column.name] for column in _FIGURES):
+        del values["book"]
+        append(conn, "account", values, ts_ms=row.updated_ms, trace_id=trace_id)
 
 
 def load_account(conn: sa.Connection) -> AccountRow | None:
     """Return the account, None before the first start saved it."""
-    row = conn.execute(sa.select(account)).first()
+    row = conn.execute(_ACCOUNT).first()
     if row is None:
         return None
     names = (field.name for field in attrs.fields(AccountRow))

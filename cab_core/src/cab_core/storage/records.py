@@ -108,8 +108,9 @@ class Records:
             )
         for fill in changes.fills:
             save_fill(conn, self.exchange, fill, trace_id=trace_id)
+        traded = {fill.symbol for fill in changes.fills}
         for symbol, state in changes.positions.items():
-            save_position(conn, symbol, state, ts_ms, trace_id=trace_id)
+            save_position(conn, symbol, state, ts_ms, trace_id=trace_id, traded=symbol in traded)
         _save_beside(conn, changes)
 
 
