@@ -67,6 +67,7 @@ class SimBroker:
         return BrokerCaps(
             client_id_lookup="open",
             supports_request_expiry=True,
+            absence="expiry",
             native_stop="limit",
             stop_max_ttl_s=STOP_TTL_S,
             trades_window_days=30,

@@ -95,6 +95,9 @@ class BrokerCaps:
     Attributes:
         client_id_lookup: until when an order is found by client id.
         supports_request_expiry: a request that arrives after `Intent.expires_ms` is refused by the venue.
+        absence: what proves that the venue never took an order. ``expiry``: its request is void by then, and
+            complete listings do not have it. ``none``: nothing does; no real order is ever sent there, since
+            one that got no answer would hold back every later exit of its symbol.
         native_stop: kind of stop orders that rest at the venue.
         stop_max_ttl_s: longest life of a resting stop in seconds, None without limit. The kernel renews it
             at half of that.
@@ -107,6 +110,7 @@ class BrokerCaps:
     client_id_max: int = 28
     client_id_lookup: Literal["none", "open", "recent", "always"] = "always"
     supports_request_expiry: bool = False
+    absence: Literal["none", "expiry"] = "none"
     native_stop: Literal["none", "limit", "market", "both"] = "none"
     stop_max_ttl_s: int | None = None
     stop_locks_funds: bool = False

@@ -338,6 +338,21 @@ class JumpsToConclusions(Wrapped):
         return attrs.evolve(self._broker.caps(), supports_request_expiry=True)
 
 
+class PromisesWithoutExpiry(Wrapped):
+    def caps(self) -> BrokerCaps:
+        return attrs.evolve(self._broker.caps(), absence="expiry")
+
+
+class ExecutesLateOnes(Wrapped):
+    def caps(self) -> BrokerCaps:
+        return attrs.evolve(self._broker.caps(), absence="expiry", supports_request_expiry=True)
+
+
+class TakesSilenceForProof(Wrapped):
+    def caps(self) -> BrokerCaps:
+        return attrs.evolve(self._broker.caps(), client_id_lookup="none")
+
+
 class NeverIsSure(Wrapped):
     async def resolve(self, intent: Intent) -> Resolution:
         resolution = await self._broker.resolve(intent)
@@ -366,6 +381,9 @@ BROKERS: dict[type, str] = {
     broker_with("NeverFindsOrders", NeverFinds): "test_orders_are_resolved_by_observation",
     broker_with("ConcludesTooEarly", JumpsToConclusions): "test_orders_are_resolved_by_observation",
     broker_with("NeverProvesAbsence", NeverIsSure): "test_orders_are_resolved_by_observation",
+    broker_with("PromisesAnExpiry", PromisesWithoutExpiry): "test_absence_is_proven_as_the_caps_say",
+    broker_with("ExecutesLate", ExecutesLateOnes): "test_absence_is_proven_as_the_caps_say",
+    broker_with("TakesSilenceForAbsence", TakesSilenceForProof): "test_absence_is_proven_as_the_caps_say",
     broker_with("CancelsWhatIsGone", CancelsAnything): "test_cancelling_what_is_gone_is_a_value",
     broker_with("RepeatsFills", RepeatsItsFills): "test_fills_tell_what_happened",
     broker_with("WhispersItsKey", Whispers): "test_credentials_are_not_in_the_output",

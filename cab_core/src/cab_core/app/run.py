@@ -47,13 +47,16 @@ def load_run(
 ) -> tuple[CycleConfig, Plugins]:
     """Load the plugins of a run, with one broker, and make the core's configuration.
 
+    The broker that EXCHANGE names has to be there, whoever takes the orders.
+
     Raises:
         ConfigError: every plugin problem.
     """
+    exchange = settings.exchange.lower() or broker
     plugins = plugins_for(
         settings,
         {
-            Kind.BROKER: [broker],
+            Kind.BROKER: [broker] if exchange == broker else [broker, exchange],
             Kind.MACRO: list(source_urls(settings)),
             Kind.NOTIFIER: settings.notifiers,
         },

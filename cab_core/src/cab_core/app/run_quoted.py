@@ -14,16 +14,15 @@ from cab_core.app.config import RECORDED_BUDGET_S
 from cab_core.app.dead_man import database_file
 from cab_core.app.desk.live import live_desk
 from cab_core.app.desk.logs import kept_log
+from cab_core.app.fitness import Fit, fit_to_run
 from cab_core.app.guards import Guards, Invocation, spawn_watchman
-from cab_core.app.live import QuotedSetup, care_of, check_venue, open_venue, venue_plugin
+from cab_core.app.live import QuotedSetup, care_of, check_venue, open_venue
 from cab_core.app.regime import regime_watch
-from cab_core.app.run import View, load_run, opened_store, started_plugins, until_over
+from cab_core.app.run import View, opened_store, started_plugins, until_over
 from cab_core.app.running import Running, Tally, also
 from cab_core.app.session import SystemIds
 from cab_core.clock import Clock, SystemClock, turn
-from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.probes import timed
-from cab_core.plugins.registry import Plugins
 from cab_core.safety.instance_lock import instance_lock
 from cab_core.safety.latch import refuse_if_latched
 from cab_core.safety.starts import StartVerdict, record_clean_stop, record_start
@@ -55,7 +54,8 @@ async def run_quoted(
         CabError: it cannot start, or the database failed.
     """
     live, played = settings.mode == "live", clock is not None
-    config, plugins = load_run(settings, settings.symbols, settings.exchange if live else "paper")
+    fit = await fit_to_run(settings)
+    plugins = fit.plugins
     for warning in plugins.report.warnings:
         log.warning("%s", warning)
     started_ms, database = SystemClock().now_ms(), database_file(settings)
@@ -83,7 +83,7 @@ async def run_quoted(
             watchman=None if played else spawn_watchman(settings, called),
         )
         lost.tell = guards.lose
-        setup = _setup(settings, config, plugins, guards, PaperState(store), played=played)
+        setup = _setup(settings, fit, guards, PaperState(store), played=played)
         stack.push_async_callback(setup.venue.close)
         with guards.opening():
             async with turn(clock):
@@ -103,26 +103,17 @@ async def run_quoted(
         return running
 
 
-def _setup(
-    settings: Settings,
-    config: CycleConfig,
-    plugins: Plugins,
-    guards: Guards,
-    state: PaperState,
-    *,
-    played: bool,
-) -> _Counted:
+def _setup(settings: Settings, fit: Fit, guards: Guards, state: PaperState, *, played: bool) -> _Counted:
     live, clock, tally = settings.mode == "live", guards.clock, Tally()
-    bound = plugins.broker if live else venue_plugin(settings).broker
-    source = open_venue(bound, settings, config, clock)
+    source = open_venue(fit.venue, settings, fit.config, clock)
     care = attrs.evolve(care_of(settings), no_entry=(guards.no_entry,), beat=guards.beat)
     return _Counted(
-        config=config,
-        plugins=plugins,
+        config=fit.config,
+        plugins=fit.plugins,
         storage=guards.provident,
         bus=guards.opened.bus,
         state=state,
-        watch=regime_watch(settings, plugins),
+        watch=regime_watch(settings, fit.plugins),
         idle=settings.autostart is False,
         on_order=tally.on_order,
         on_cycle=also(tally.on_cycle, guards.evaluations.note),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -79,17 +80,23 @@ def show(sources: bool, config: Path | None, overrides: Sequence[str], as_json: 
 @group.cab_command("check", examples=("cab config check", "cab config check --set MODE=live"))
 @settings_options
 def check(config: Path | None, overrides: Sequence[str], as_json: bool) -> None:
-    """Check the settings for cab run and report all problems together (exit code 78)."""
+    """Check the settings for cab run, its plugins and its exchange, without the network.
+
+    All problems are reported together (exit code 78). The exchange itself is asked by: cab doctor --online.
+    """
+    from cab_core.app.fitness import fit_to_run
+
     loaded = load(config, overrides, require_run=True)
+    warnings = [*loaded.warnings, *asyncio.run(fit_to_run(loaded.settings)).plugins.report.warnings]
 
     def human() -> None:
-        _print_warnings(loaded.warnings)
+        _print_warnings(warnings)
         settings = loaded.settings
         click.echo(
             f"settings are valid: {settings.mode} on {settings.exchange}, {', '.join(settings.symbols)}"
         )
 
-    emit({"ok": True, "warnings": loaded.warnings}, as_json, human)
+    emit({"ok": True, "warnings": warnings}, as_json, human)
 
 
 @group.cab_command("explain", examples=("cab config explain STOP_LOSS_PCT", "cab config explain mode --json"))

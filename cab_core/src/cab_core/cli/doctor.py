@@ -40,11 +40,14 @@ def command(
 
 
 def _settings_rows(config: Path | None, overrides: Sequence[str]) -> list[Row]:
-    """Return the problems of the settings: with them nothing else can be judged."""
+    """Return the problems of the settings, of a run if they are there: with them nothing can be judged."""
     from cab_core.app.doctor import Row, Verdict
+    from cab_core.settings import missing_for_run
 
     try:
-        load(config, overrides)
+        loaded = load(config, overrides)
+        if not missing_for_run(loaded.settings):
+            load(config, overrides, require_run=True)
     except ConfigError as error:
         return [Row("settings", Verdict.FAIL, str(each), each.fix) for each in error.problems]
     return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cab_core.settings.load import Loaded, load_settings
+from cab_core.settings.load import Loaded, load_settings, missing_for_run
 from cab_core.settings.problems import SettingError
 from cab_core.settings.schema import OPTION_TABLES, SETTINGS, PluginOptions, Settings
 
@@ -14,4 +14,5 @@ __all__ = [
     "SettingError",
     "Settings",
     "load_settings",
+    "missing_for_run",
 ]

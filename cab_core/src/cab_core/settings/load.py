@@ -44,6 +44,11 @@ class Loaded:
     warnings: tuple[str, ...]
 
 
+def missing_for_run(settings: Settings) -> list[str]:
+    """Return the names of the settings that a run needs and that are not set."""
+    return [row.name for row in SETTINGS if row.required and not getattr(settings, row.attribute)]
+
+
 def load_settings(
     env: Mapping[str, str],
     cwd: Path,

@@ -277,6 +277,51 @@ class BrokerConformance(Conformance):
 
         self.ask(talk)
 
+    def test_absence_is_proven_as_the_caps_say(self) -> None:
+        """``expiry``: a late request is void, and what was taken is found, also after a restart.
+
+        ``none``: silence is never taken for a proof, however long it lasts.
+        """
+        late = self.buy("50", "12")
+
+        async def promise(broker: Broker) -> str:
+            caps = broker.caps()
+            if caps.absence == "none":
+                if caps.client_id_lookup != "always":
+                    await self._never_absent(broker, self.buy("50", "13"))
+                return caps.absence
+            if not caps.supports_request_expiry:
+                reject(
+                    "absence is 'expiry' and supports_request_expiry is False",
+                    "send an expiry that the venue enforces, or say absence='none'",
+                )
+            before = await _held(broker)
+            self.clock.advance(ms=PATIENCE_MS // 10)
+            self._expect(await broker.submit(late), Rejected, "an order whose time is over")
+            if await _held(broker) != before:
+                reject("an order whose time was over was executed", "send nothing after expires_ms")
+            return caps.absence
+
+        if self.ask(promise) == "none":
+            return
+        taken = self.buy("50", "14")
+        self.ask(lambda broker: broker.submit(taken))
+        self.clock.advance(ms=PATIENCE_MS // 10)
+        found = self.ask(lambda broker: broker.resolve(taken))
+        if not isinstance(found, Found):
+            reject(
+                f"after a restart a taken order is resolved as {found}",
+                "keep no proof in memory: look for the client id in the venue's listings",
+            )
+
+    async def _never_absent(self, broker: Broker, never: Intent) -> None:
+        for _ in range(3):
+            self.clock.advance(ms=PATIENCE_MS // 2)
+            if isinstance(await broker.resolve(never), Absent):
+                reject(
+                    "absence is 'none' and resolve() says Absent", "say Undetermined where nothing proves it"
+                )
+
     def test_cancelling_what_is_gone_is_a_value(self) -> None:
         """Cancelling an order that is filled, or never was, is `Rejected`; no order rests unseen."""
 
@@ -336,7 +381,7 @@ class BrokerConformance(Conformance):
 
 def _provable(caps: BrokerCaps) -> bool:
     """Say whether the venue can prove that it never took an order: it expires, or is found by client id."""
-    return caps.supports_request_expiry or caps.client_id_lookup == "always"
+    return caps.absence == "expiry" or caps.client_id_lookup == "always"
 
 
 def _paid(fill: Fill) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import stat
@@ -13,13 +14,14 @@ from pathlib import Path
 
 from cab_core.app.dead_man import database_file
 from cab_core.app.doctor.rows import Check, Row, Verdict
+from cab_core.app.fitness import fit_to_run
 from cab_core.domain.timeframes import DAY_MS
 from cab_core.plugins.inventory import Status, take_inventory
 from cab_core.plugins.report import missing_rules
 from cab_core.report.assets import plotly_path
 from cab_core.safety.instance_lock import living_holder
 from cab_core.safety.latch import read_latch
-from cab_core.settings import Loaded
+from cab_core.settings import Loaded, missing_for_run
 from cab_core.settings.schema import Settings
 from cab_core.storage import NoDatabaseError, damage, visit
 from cab_core.storage.backup import backups_of
@@ -40,6 +42,7 @@ def checks(loaded: Loaded, folder: Path) -> Mapping[str, Check]:
         "python": _python,
         "plugins": _plugins,
         "settings": lambda: _settings(loaded),
+        "start": lambda: _start(settings),
         "secrets": lambda: _secrets(folder),
         "clock": _clock,
         "database": lambda: _database(settings),
@@ -81,13 +84,20 @@ def _settings(loaded: Loaded) -> Iterator[Row]:
     for warning in loaded.warnings:
         yield Row("settings", Verdict.WARN, warning, "see: cab config show")
     settings = loaded.settings
-    missing = [name for name in ("mode", "exchange", "symbols") if not getattr(settings, name)]
-    if missing:
-        names = ", ".join(name.upper() for name in missing)
-        yield Row("settings", Verdict.WARN, f"not set: {names}", "run: cab config init")
+    if missing := missing_for_run(settings):
+        yield Row("settings", Verdict.WARN, f"not set: {', '.join(missing)}", "run: cab config init")
     else:
         symbols = ", ".join(settings.symbols)
         yield Row("settings", Verdict.OK, f"{settings.mode}, {settings.exchange}, {symbols}")
+
+
+def _start(settings: Settings) -> Iterator[Row]:
+    """Say what ``cab run`` would say before it asks anybody."""
+    if missing_for_run(settings):
+        yield Row("start", Verdict.SKIP, "the settings are not complete")
+        return
+    fit = asyncio.run(fit_to_run(settings))
+    yield Row("start", Verdict.OK, f"{len(fit.plugins.all())} plugins load, broker:{settings.exchange} opens")
 
 
 def _secrets(folder: Path) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import attrs
 
-from cab_core.errors import CabError
+from cab_core.errors import CabError, ConfigError
 
 #: The page with a section for each check.
 PAGE = "docs/how-to/troubleshooting.md"
@@ -48,6 +48,9 @@ def examine(checks: Mapping[str, Check]) -> Iterator[Row]:
     for name, check in checks.items():
         try:
             yield from map(_with_docs, check())
+        except ConfigError as error:
+            for each in error.problems:
+                yield _with_docs(Row(name, Verdict.FAIL, str(each), each.fix))
         except CabError as error:
             yield _with_docs(Row(name, Verdict.FAIL, str(error), error.fix))
         except Exception as error:  # noqa: BLE001 - the doctor must outlive what it finds

@@ -64,6 +64,7 @@ class GateBroker:
             client_id_max=28,
             client_id_lookup="open",
             supports_request_expiry=True,
+            absence="expiry",
             native_stop="limit",
             stop_max_ttl_s=self._config.stop_ttl_s,
             stop_locks_funds=False,
