@@ -42,6 +42,7 @@ NOT_TAKEN = (
     pytest.param("page_503", marks=pytest.mark.catalogue(23)),
     pytest.param("too_busy", marks=pytest.mark.catalogue(23)),
     pytest.param("server_error", marks=pytest.mark.catalogue(23)),
+    pytest.param("unlisted_400", marks=pytest.mark.catalogue(23)),
 )
 #: Refusals that pass: the same order is sent again as the next attempt.
 TRANSIENT = (

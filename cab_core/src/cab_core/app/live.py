@@ -10,6 +10,7 @@ import attrs
 
 from cab_core.app.config import plugins_for
 from cab_core.app.session import Care, Parts, Session, Venue, assemble, open_broker
+from cab_core.app.short_history import TellsShortHistory
 from cab_core.clock import Clock
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.feed import QuotedFeed
@@ -63,7 +64,8 @@ class QuotedSetup(Parts):
         )
         parts = attrs.evolve(self, config=config)
         broker = self.venue if self.care is not None else self._paper(config)
-        return await assemble(parts, Venue(self.clock, self.venue, feed, broker), past, self.care)
+        market = TellsShortHistory(self.venue)
+        return await assemble(parts, Venue(self.clock, market, feed, broker), past, self.care)
 
     def _paper(self, config: CycleConfig) -> Broker:
         return open_broker(self.plugins.broker, config, self.clock, market=self.venue, state=self.state)

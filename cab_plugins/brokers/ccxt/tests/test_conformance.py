@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ccxt_world import BotClock
 
-from cab_broker_ccxt import Ccxt, Gateio
+from cab_broker_ccxt import Gateio
 from cab_core.sdk import Bars, Broker
 from cab_core.testing import BrokerConformance, story
 from cab_core.testing.broker import API_KEY, API_SECRET
@@ -50,7 +50,3 @@ class OnTheLocalExchange(BrokerConformance):
 
 class TestGateio(OnTheLocalExchange):
     plugin = Gateio
-
-
-class TestCcxt(OnTheLocalExchange):
-    plugin = Ccxt

@@ -41,6 +41,8 @@ ACCEPTED = [
     pytest.param("internal", marks=pytest.mark.catalogue(23)),
     pytest.param("too_busy", marks=pytest.mark.catalogue(23)),
     pytest.param("server_error", marks=pytest.mark.catalogue(23)),
+    pytest.param("repeated_creation", marks=pytest.mark.catalogue(23)),
+    pytest.param("unlisted_400", marks=pytest.mark.catalogue(23)),
 ]
 #: The exchange never saw it, and nothing says so either.
 LOST = [
@@ -51,6 +53,7 @@ LOST = [
     pytest.param("internal", marks=pytest.mark.catalogue(23)),
     pytest.param("too_busy", marks=pytest.mark.catalogue(23)),
     pytest.param("server_error", marks=pytest.mark.catalogue(23)),
+    pytest.param("unlisted_400", marks=pytest.mark.catalogue(23)),
 ]
 #: The exchange says that it refused.
 REFUSED = [

@@ -14,7 +14,7 @@ from cab_broker_ccxt.amounts import maybe, millis, number, plain
 from cab_broker_ccxt.bodies import CLIENT_ID, order_body
 from cab_broker_ccxt.book import read_quote
 from cab_broker_ccxt.candle_rows import closed_rows
-from cab_broker_ccxt.labels import reason_of
+from cab_broker_ccxt.labels import refusal_of
 from cab_broker_ccxt.order_rows import ack_of, fill_of, filled_of, text_of, trade_order
 from cab_broker_ccxt.reply import Reply, failed_send
 from cab_broker_ccxt.rules import instrument_of
@@ -64,23 +64,41 @@ STOP = attrs.evolve(SELL, type=OrderType.STOP_LIMIT, trigger=D("45000.19"), limi
             "invalid_param_value",
             False,
         ),
-        ("SOMETHING_NEW", "too small", "something_new", False),
     ],
 )
 def test_labels_have_our_reasons(label: str, message: str, reason: str, transient: bool) -> None:
-    assert reason_of(label, message) == (reason, transient)
+    assert refusal_of(label, message) == (reason, transient)
+
+
+#: What Gate's interface calls an error that may come of an order which was taken, or of another order.
+NO_PROOF = (
+    "INTERNAL",
+    "SERVER_ERROR",
+    "TOO_BUSY",
+    "REPEATED_CREATION",
+    "ORDER_EXISTS",
+    "ORDER_FINISHED",
+    "ORDER_CLOSED",
+    "ORDER_CANCELLED",
+    "ORDER_NOT_FOUND",
+    "CLIENT_ID_NOT_FOUND",
+    "CANCEL_FAIL",
+    "NOT_FOUND",
+)
 
 
 @pytest.mark.catalogue(21, 23, 25, 26)
 @given(
-    label=st.sampled_from(["", "BALANCE_NOT_ENOUGH", "INTERNAL", "TOO_BUSY"]),
-    status=st.sampled_from([None, 200, 201, 202, 400, 404, 429, 500, 502, 503, 504]),
+    label=st.sampled_from(["", "BALANCE_NOT_ENOUGH", "REQUEST_EXPIRED", *NO_PROOF]) | st.text(max_size=20),
+    message=st.sampled_from(["", "the minimum is 3 USDT", "too small"]),
+    status=st.sampled_from([None, 200, 201, 202, 400, 404, 408, 429, 500, 502, 503, 504]),
     sent=st.booleans(),
-    error=st.sampled_from(["", "ExchangeError", "RequestTimeout", "ExchangeNotAvailable"]),
+    error=st.sampled_from(["", "ExchangeError", "RequestTimeout", "ExchangeNotAvailable", "OrderNotFound"]),
 )
-def test_only_proof_rejects(label: str, status: int | None, sent: bool, error: str) -> None:
-    outcome = failed_send(Reply(label=label, status=status, sent=sent, error=error))
-    proven = not sent or (label != "" and status is not None and 400 <= status < 500)
+def test_only_proof_rejects(label: str, message: str, status: int | None, sent: bool, error: str) -> None:
+    outcome = failed_send(Reply(label=label, message=message, status=status, sent=sent, error=error))
+    known = label in ("BALANCE_NOT_ENOUGH", "REQUEST_EXPIRED")
+    proven = not sent or (known and status is not None and status < 500)
     assert isinstance(outcome, Rejected if proven else Unknown)
     if isinstance(outcome, Rejected) and not sent:
         assert (outcome.reason, outcome.transient) == ("not_sent", True)

@@ -9,6 +9,7 @@ from cab_core.app.config import cycle_config
 from cab_core.app.doctor.rows import Check, Row, Verdict
 from cab_core.app.live import open_venue, venue_plugin
 from cab_core.app.regime import source_urls
+from cab_core.app.short_history import short_windows
 from cab_core.clock import SystemClock
 from cab_core.safety.http import SafeHttp
 from cab_core.sdk import Broker, Checked
@@ -23,6 +24,7 @@ def checks(settings: Settings) -> Mapping[str, Check]:
     found: dict[str, Check] = {}
     if settings.exchange and settings.symbols:
         found["exchange"] = lambda: _at_venue(settings, _exchange)
+        found["candles"] = lambda: _at_venue(settings, _candles)
         if settings.mode == "live":
             found["account"] = lambda: _at_venue(settings, _account)
     for name, (url, where) in source_urls(settings).items():
@@ -67,6 +69,14 @@ async def _exchange(venue: Broker, settings: Settings) -> list[Row]:
         Row("exchange", Verdict.FAIL, f"{each} is not traded there", "correct SYMBOLS") for each in missing
     ]
     return rows
+
+
+async def _candles(venue: Broker, settings: Settings) -> list[Row]:
+    short = [text for symbol in settings.symbols for text in await short_windows(venue, symbol)]
+    if not short:
+        return [Row("candles", Verdict.OK, "all candles that a decision looks back on are listed")]
+    fix = "a pair that is young or an exchange that lists little: compare paper with care"
+    return [Row("candles", Verdict.WARN, text, fix) for text in short]
 
 
 async def _account(venue: Broker, _: Settings) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Live broker: Gate.io and other exchanges through ccxt."""
+"""Live broker of Gate.io, and prices of other exchanges, through ccxt."""
 
 from __future__ import annotations
 
@@ -57,19 +57,17 @@ class Gateio(BrokerPlugin):
 
 @plugin
 class Ccxt(BrokerPlugin):
-    """Trades spot on an exchange of ccxt through what all of them share. Gate.io has a dialect of its own."""
+    """Shows prices and candles of an exchange of ccxt, for paper; live needs a dialect of its own."""
 
     exchange_id: str = option("gate", help="ccxt's name of the exchange, e.g. binance or kraken.")
     base_url: str = option("", help="Address to ask instead of those ccxt knows; empty for them.")
     timeout_s: float = option(10.0, help=_TIMEOUT, ge=5, le=60)
-    absence_margin_s: int = option(60, help=_MARGIN, ge=10, le=3600)
-    stop_ttl_s: int = option(7 * 86_400, help=_STOP_TTL, ge=3600, le=30 * 86_400)
     rate_rps: float = option(8.0, help=_RPS, gt=0, le=15)
     rate_burst: int = option(16, help=_BURST, ge=1, le=50)
 
     @hookimpl
     def open(self, account: Account) -> Broker:
-        """Open the account; the network is asked at the first question."""
+        """Open the market; the network is asked at the first question."""
         from cab_broker_ccxt.opening_any import open_any
 
         return open_any(account, self._config())
@@ -80,8 +78,6 @@ class Ccxt(BrokerPlugin):
             exchange_id=self.exchange_id,
             base_url=self.base_url.rstrip("/"),
             timeout_s=self.timeout_s,
-            absence_margin_s=self.absence_margin_s,
-            stop_ttl_s=self.stop_ttl_s,
             rate_rps=self.rate_rps,
             rate_burst=self.rate_burst,
         )

@@ -1,4 +1,4 @@
-"""Putting together an account at any venue of ccxt. Imported when a broker opens."""
+"""Putting together the prices of any venue of ccxt. Imported when a broker opens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import ccxt.async_support as venues  # type: ignore[import-untyped]  # ccxt ships no types
 
-from cab_broker_ccxt.any_broker import AnyBroker
+from cab_broker_ccxt.any_prices import AnyPrices
 from cab_broker_ccxt.api import Api
 from cab_broker_ccxt.config import Config, ccxt_id
 from cab_broker_ccxt.limiter import Limiter
@@ -49,8 +49,8 @@ class AnyClient(Guarded):
         return attrs.evolve(reply, label=reply.error) if reply.parsed and not reply.label else reply
 
 
-def open_any(account: Account, config: Config) -> AnyBroker:
-    """Open an account at a venue of ccxt; nothing is asked of the network yet.
+def open_any(account: Account, config: Config) -> AnyPrices:
+    """Open the market of a venue of ccxt; nothing is asked of the network yet.
 
     Raises:
         CabError: ccxt knows no such venue.
@@ -77,11 +77,11 @@ def open_any(account: Account, config: Config) -> AnyBroker:
         server=server,
         limiter=Limiter(account.clock, config.rate_rps, config.rate_burst),
         where=config.where,
-        keyed=bool(account.api_key) and bool(account.api_secret),
+        keyed=False,
         time_endpoint="fetch_time",
         public=PUBLIC,
     )
-    return AnyBroker(account, api, client)
+    return AnyPrices(account, api, client)
 
 
 def _places(urls: Any, hostname: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from cab_broker_ccxt.labels import reason_of
+from cab_broker_ccxt.labels import refusal_of
 from cab_core.sdk import Rejected, Unknown
 
 REQUEST_EXPIRED = "REQUEST_EXPIRED"
@@ -42,8 +42,8 @@ class Reply:
 
     @property
     def refused(self) -> bool:
-        """Whether the venue definitively refused: a parsed label with a status of 4xx, and nothing else."""
-        return bool(self.label) and self.status is not None and 400 <= self.status < 500
+        """Whether the venue says no by itself: a parsed label, and not with a status of a server's fault."""
+        return bool(self.label) and self.status is not None and self.status < 500
 
     def text(self) -> str:
         """Say in one line what happened."""
@@ -52,13 +52,14 @@ class Reply:
 
 
 def failed_send(reply: Reply) -> Rejected | Unknown:
-    """Classify a send that brought no acceptance.
+    """Classify a send that brought no acceptance. `Rejected` needs a label that proves it.
 
     ccxt's class of the error does not matter: a dropped connection and a refused one look alike there.
     """
     if not reply.sent:
         return Rejected("not_sent", reply.text(), transient=True)
-    if reply.refused:
-        reason, transient = reason_of(reply.label, reply.message)
-        return Rejected(reason, reply.text(), transient=transient)
-    return Unknown(reply.text())
+    refusal = refusal_of(reply.label, reply.message) if reply.refused else None
+    if refusal is None:
+        return Unknown(reply.text())
+    reason, transient = refusal
+    return Rejected(reason, reply.text(), transient=transient)

@@ -12,7 +12,7 @@ from cab_broker_ccxt.amounts import maybe, plain
 from cab_broker_ccxt.api import Api
 from cab_broker_ccxt.config import Config
 from cab_broker_ccxt.errors import VenueError, no_keys
-from cab_broker_ccxt.labels import reason_of
+from cab_broker_ccxt.labels import refusal_of
 from cab_broker_ccxt.offline_checks import OFFLINE, Finding, problem, warning
 from cab_broker_ccxt.rules import Rules
 from cab_core.sdk import Account, CabError, ConfigError, Instrument
@@ -53,7 +53,7 @@ async def check_keys(bench: Bench) -> list[Finding]:
     try:
         await bench.api.rows("privateSpotGetAccounts", {})
     except VenueError as error:
-        if error.label and reason_of(error.label)[0] == "credentials":
+        if (refusal := refusal_of(error.label)) is not None and refusal[0] == "credentials":
             return [problem(f"the key is refused: {error.label}", "check key, permissions and IP whitelist")]
         raise
     return []

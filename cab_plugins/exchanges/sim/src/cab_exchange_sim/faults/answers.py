@@ -58,6 +58,8 @@ ANSWERS: Mapping[str, Callable[[int], Answer]] = {
     "internal": lambda _: label(500, "INTERNAL", "Internal server error"),
     "too_busy": lambda _: label(503, "TOO_BUSY", "System busy, please try again later"),
     "server_error": lambda _: label(500, "SERVER_ERROR", "Internal server error"),
+    "repeated_creation": lambda _: label(400, "REPEATED_CREATION", "The order was created before"),
+    "unlisted_400": lambda _: label(400, "ORDER_STATUS_PENDING", "Execution status unknown"),
     "too_many_requests": _too_many,
     "invalid_key": lambda _: label(401, "INVALID_KEY", "Invalid key provided"),
     "read_only": lambda _: label(403, "READ_ONLY", "API key has no permission to trade"),
