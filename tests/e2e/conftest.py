@@ -24,13 +24,13 @@ def desk(tmp_path: Path) -> Iterator[Callable[..., LiveDesk]]:
     made: list[LiveDesk] = []
     with ExitStack() as stack:
 
-        def make(**settings: str) -> LiveDesk:
+        def make(url: str = "", **settings: str) -> LiveDesk:
             served = stack.enter_context(
                 running_exchange(exchange_of_now(), rate=1.0, key="k83hf93hf03k", secret="s93hf93hf93hf0")
             )
             folder = tmp_path / f"desk-{len(made)}"
             folder.mkdir()
-            made.append(LiveDesk(folder, tmp_path / "site", served, settings))
+            made.append(LiveDesk(folder, tmp_path / "site", served, settings, url=url))
             return made[-1]
 
         yield make

@@ -23,7 +23,8 @@ from cab_core.domain.money import floor_step
 from cab_core.domain.orders import Side
 from cab_core.domain.timeframes import TF_MS, floor_ms
 from cab_core.settings import SETTINGS
-from cab_core.storage import open_sync
+from cab_core.storage import visit
+from cab_core.storage.location import SqliteFile, parse
 from cab_exchange_sim.engine import Exchange
 from cab_exchange_sim.engine.values import Book
 from cab_exchange_sim.faults import Rule
@@ -50,18 +51,25 @@ def exchange_of_now() -> Exchange:
 
 @attrs.define
 class LiveDesk:
-    """One account, its database, and the processes that trade on it."""
+    """One account, its database, and the processes that trade on it.
+
+    Attributes:
+        url: of a database on a server, empty for a SQLite file of the folder.
+    """
 
     folder: Path
     site: Path
     venue: RunningExchange
     settings: Mapping[str, str] = attrs.field(factory=dict)
     base_url: str = ""
+    url: str = ""
     started: list[subprocess.Popen[str]] = attrs.field(factory=list)
 
     @property
     def database(self) -> Path:
-        return self.folder / "trader.sqlite3"
+        """The SQLite file, or whose neighbors the files of a database on a server are."""
+        place = parse(self.url or self.folder / "trader.sqlite3")
+        return place.path if isinstance(place, SqliteFile) else self.folder / "data" / place.file_name
 
     def environment(self, **more: str) -> dict[str, str]:
         known = {row.name for row in SETTINGS}
@@ -75,7 +83,7 @@ class LiveDesk:
             "API_KEY": self.venue.key,
             "API_SECRET": self.venue.secret,
             "API_TOKEN": "a-token-that-is-long-enough-1",
-            "DB_PATH": str(self.database),
+            **({"DATABASE_URL": self.url} if self.url else {"DB_PATH": str(self.database)}),
             "INSTANCE_LOCK_PATH": str(self.folder / "lock"),
             "LOG_FORMAT": "json",
             "PORT": "0",
@@ -215,8 +223,7 @@ class LiveDesk:
 
     @property
     def evidence(self) -> Any:
-        with open_sync(self.database) as conn:
-            return gather(conn)
+        return visit(self.url or self.database, gather)
 
     @property
     def held(self) -> Decimal:

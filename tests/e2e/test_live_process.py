@@ -24,8 +24,8 @@ def entered(desk: LiveDesk) -> Callable[[], object]:
 
 @pytest.mark.catalogue(15)
 @pytest.mark.timeout(120)
-def test_it_trades_drains_and_goes_on_where_it_stopped(desk: Desk) -> None:
-    live = desk()
+def test_it_trades_drains_and_goes_on_where_it_stopped(desk: Desk, database_url: str) -> None:
+    live = desk(database_url)
     first = live.start()
     live.until(entered(live))
     told = live.finish(first)
@@ -41,6 +41,8 @@ def test_it_trades_drains_and_goes_on_where_it_stopped(desk: Desk) -> None:
     assert len(live.filled(Side.BUY)) == 1  # the same candle is not traded again
     live.assert_sound()
     live.assert_closed_or_guarded()
+    beside = {path.name for path in live.database.parent.iterdir() if path.is_file()}
+    assert {f"{live.database.name}.ballast", f"{live.database.name}.starts.json"} <= beside
 
 
 @pytest.mark.catalogue(15)

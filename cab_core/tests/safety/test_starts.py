@@ -69,6 +69,7 @@ def test_a_damaged_record_starts_anew(database: Path, junk: str) -> None:
 
 
 def test_a_record_that_cannot_be_written_is_an_error_with_a_fix(tmp_path: Path) -> None:
+    (tmp_path / "a file").write_text("")
     with pytest.raises(StorageError, match="record of starts") as caught:
-        record_start(tmp_path / "missing" / "trader.sqlite3", NOW)
+        record_start(tmp_path / "a file" / "trader.sqlite3", NOW)
     assert "DB_PATH" in caught.value.fix

@@ -26,6 +26,7 @@ from cab_core.storage import (
     verify_journal,
     visit,
 )
+from cab_core.storage.location import PostgresServer, parse
 from cab_core.storage.schema import HEAD
 
 
@@ -273,3 +274,19 @@ async def test_concurrent_callers_are_put_in_a_row(store: Store) -> None:
     callers = [store.transact(lambda c: journal(c, "test", {}, ts_ms=1)) for _ in range(50)]
     assert sorted(await asyncio.gather(*callers)) == list(range(1, 51))
     assert await store.read(verify_journal) == []
+
+
+def test_databases_of_a_server_have_names_of_their_own_on_this_host() -> None:
+    urls = (
+        "postgresql+asyncpg://cab@127.0.0.1:55432/one",
+        "postgresql+asyncpg://cab@127.0.0.1:55432/two",
+        "postgresql+asyncpg://cab@127.0.0.1:55433/one",
+        "postgresql+asyncpg://cab@db.example/one",
+        "postgresql+asyncpg://cab@db.example/one?options=-csearch_path=other",
+    )
+    names = {place.file_name for url in urls if isinstance(place := parse(url), PostgresServer)}
+    assert len(names) == len(urls)
+    assert all("/" not in name for name in names)
+    login = parse("postgresql+asyncpg://other:hunter2@db.example/one")
+    assert isinstance(login, PostgresServer)
+    assert login.file_name == "postgresql-db.example-5432-one"  # whoever logs in

@@ -41,14 +41,16 @@ def timing_of(settings: Settings) -> Timing:
 
 
 def database_file(settings: Settings) -> Path:
-    """Return the path whose neighbors the latch and the record of starts are.
+    """Return the path whose neighbors the latch, the record of starts and the room kept for exits are.
 
-    It is the SQLite file; for a database server DB_PATH stands in.
+    It is the SQLite file. For a database on a server it is a name in the folder of DB_PATH, where no file lies.
     """
     from cab_core.storage.location import SqliteFile, parse
 
     place = parse(settings.database_url.reveal() or settings.db_path)
-    return place.path if isinstance(place, SqliteFile) else settings.db_path.expanduser().absolute()
+    if isinstance(place, SqliteFile):
+        return place.path
+    return settings.db_path.expanduser().absolute().with_name(place.file_name)
 
 
 def watch_command(

@@ -94,8 +94,10 @@ def _read(database: Path) -> tuple[int, ...]:
 
 def _write(database: Path, starts_ms: tuple[int, ...] | list[int]) -> None:
     path = starts_file(database)
-    with _as_error(path), replacing(path) as file:
-        file.write(json.dumps(list(starts_ms)).encode())
+    with _as_error(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(json.dumps(list(starts_ms)).encode())
 
 
 @contextmanager

@@ -52,15 +52,21 @@ class PaperSettings:
     )
 
 
+_DB_PATH = (
+    "The SQLite file; its folder is created. Beside it lie the record of starts, the room kept for exits and "
+    "the latch of the dead man's switch; with a database server they lie in the same folder under its name."
+)
+
+
 @section
 class OperationSettings:
     """Where things are kept, how often they are checked, how the process is reached."""
 
-    db_path: Path = setting("./data/trader.sqlite3", parse.path(), "The SQLite file; its folder is created.")
+    db_path: Path = setting("./data/trader.sqlite3", parse.path(), _DB_PATH)
     database_url: Secret = setting(
         "",
         parse.secret_url("postgresql+asyncpg", "sqlite+aiosqlite"),
-        "Another database, such as postgresql+asyncpg://user:password@host/name, in place of DB_PATH.",
+        "Another database, such as postgresql+asyncpg://user:password@host/name, in place of a file.",
     )
     event_bus_url: Secret = setting(
         "", parse.secret_url("redis", "rediss"), "redis://... for the event bus; empty: in memory."

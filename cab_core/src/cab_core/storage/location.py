@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote
@@ -37,6 +39,18 @@ class PostgresServer:
     def label(self) -> str:
         """Name for messages; a password is masked."""
         return self.url.render_as_string(hide_password=True)
+
+    @property
+    def file_name(self) -> str:
+        """Name of the files of this database on this host, as that of a SQLite file is for its neighbors.
+
+        It tells servers, databases and, by a hash of the address's options, schemas apart.
+        """
+        parts = ["postgresql", self.url.host or "local", str(self.url.port or 5432), self.url.database or ""]
+        if self.url.query:
+            options = repr(sorted(self.url.query.items()))
+            parts.append(hashlib.sha256(options.encode()).hexdigest()[:8])
+        return re.sub(r"[^A-Za-z0-9._-]", "_", "-".join(parts))
 
 
 Place: TypeAlias = SqliteFile | PostgresServer
