@@ -9,8 +9,8 @@ import socket
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,14 @@ def fresh_database(server: str = SHARED) -> Iterator[str]:
             ask_server(server, f"DROP DATABASE IF EXISTS {each} WITH (FORCE)")
 
 
+def free_port() -> int:
+    """Return a port of loopback that nobody uses now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 @attrs.define
 class OwnServer:
     """A server process on loopback that one test file starts, stops and freezes."""
@@ -97,9 +105,7 @@ class OwnServer:
 def own_server() -> Iterator[OwnServer]:
     """Run a PostgreSQL server of one's own; it ends and its files go with the block."""
     folder = Path(tempfile.mkdtemp(prefix="cab-postgres-"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        server = OwnServer(folder, free.getsockname()[1])
+    server = OwnServer(folder, free_port())
     try:
         if os.getuid() == 0:
             shutil.chown(folder, "postgres")
@@ -125,3 +131,54 @@ def _as_postgres(*command: str) -> None:
         check=True,
         timeout=60,
     )
+
+
+@attrs.define
+class CutAtCommit:
+    """A line to a server that breaks at a commit: before the server hears of it, or after.
+
+    Attributes:
+        heard: whether the server does. None lets everything pass.
+    """
+
+    server: sa.URL
+    heard: bool | None = None
+    _port: int = 0
+
+    @property
+    def url(self) -> str:
+        through = self.server.set(host="127.0.0.1", port=self._port)
+        return through.render_as_string(hide_password=False)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._port = listener.sockets[0].getsockname()[1]
+        try:
+            yield
+        finally:
+            listener.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, questions = await asyncio.open_connection(self.server.host, self.server.port)
+        back = asyncio.create_task(_carry(answers, writer))
+        try:
+            while sent := await reader.read(1 << 16):
+                if self.heard is not None and b"COMMIT" in sent:
+                    if self.heard:
+                        back.cancel()
+                        questions.write(sent)
+                        await answers.read(1 << 16)  # it has committed
+                    self.heard = None
+                    return
+                questions.write(sent)
+        finally:
+            back.cancel()
+            for each in (writer, questions):
+                each.close()
+
+
+async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    while got := await source.read(1 << 16):
+        target.write(got)
+    target.close()

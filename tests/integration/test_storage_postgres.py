@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 
@@ -11,11 +12,11 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from database_servers import SHARED, fresh_database, needs_postgres
+from database_servers import SHARED, CutAtCommit, ask_server, fresh_database, needs_postgres
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from cab_core.domain.orders import Fill, Intent, OrderState, Purpose, Side, intent_key
-from cab_core.errors import StorageError
+from cab_core.errors import StorageAwayError, StorageError
 from cab_core.storage import (
     AccountRow,
     Connection,
@@ -268,3 +269,32 @@ async def test_a_count_of_rows_that_the_driver_does_not_know_is_no_zero(store: S
 
     with pytest.raises(StorageError, match="how many rows"):
         await store.transact(behind_a_cursor)
+
+
+@pytest.mark.catalogue(173)
+@pytest.mark.parametrize("heard", [True, False])
+async def test_a_line_that_breaks_at_the_commit_leaves_no_doubt(url: str, heard: bool) -> None:
+    line = CutAtCommit(sa.make_url(url))
+    async with line.open():
+        store = await Store.open(line.url)
+        line.heard = heard
+        if heard:
+            assert await store.transact(lambda c: journal(c, "test", {}, ts_ms=1)) == 1
+        else:
+            with pytest.raises(StorageAwayError):
+                await store.transact(lambda c: journal(c, "test", {}, ts_ms=1))
+        assert await store.transact(lambda c: journal(c, "test", {}, ts_ms=2)) == 1 + heard
+        assert await store.read(verify_journal) == []
+        await store.close()
+
+
+@pytest.mark.catalogue(171)
+async def test_a_server_without_a_connection_left_is_away(url: str) -> None:
+    limited = f"cab_{uuid.uuid4().hex[:12]}"
+    await asyncio.to_thread(ask_server, SHARED, f"CREATE ROLE {limited} LOGIN CONNECTION LIMIT 0")
+    try:
+        as_limited = sa.make_url(url).set(username=limited).render_as_string(hide_password=False)
+        with pytest.raises(StorageAwayError, match="too many connections"):
+            await Store.open(as_limited)
+    finally:
+        await asyncio.to_thread(ask_server, SHARED, f"DROP ROLE {limited}")

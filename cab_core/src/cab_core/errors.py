@@ -124,3 +124,9 @@ class StorageBusyError(StorageError):
     """Another process kept the database for too long; nothing of the change was written."""
 
     code = "CAB-E503"
+
+
+class StorageAwayError(StorageError):
+    """The database server cannot be reached now, or ended the change; nothing of it was written."""
+
+    code = "CAB-E504"

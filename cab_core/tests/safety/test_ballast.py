@@ -14,6 +14,7 @@ from cab_core.domain.orders import Intent, OrderState, Purpose, Side, intent_key
 from cab_core.errors import DiskFullError, StorageBusyError, StorageError
 from cab_core.ports import Changes, Cycle, IntentChange
 from cab_core.safety.ballast import Ballast, provident
+from cab_core.safety.patience import Patience
 from cab_core.storage import Store, intents_open, journal, load_traces, verify_journal
 from cab_core.storage.records import Records
 
@@ -186,12 +187,12 @@ async def test_while_another_process_writes_entries_are_refused_and_exits_tried_
             return await self.inner.commit(changes)
 
     ballast = Ballast(tmp_path / "ballast", size=MIB)
-    storage = provident(Counted(Records(store, "paper")), ballast)
+    storage = provident(Counted(Records(store, "paper")), ballast, Patience(limit_s=0.5, pause_s=0.01))
     other.execute("BEGIN IMMEDIATE")
     assert await storage.commit(plan(Side.SELL, 1)) is True
     assert tries == 3
 
-    tries = 1
+    tries = 0
     other.execute("BEGIN IMMEDIATE")
     assert await storage.commit(plan(Side.BUY, 2)) is False
     assert [found.intent.side for found in await store.read(intents_open)] == [Side.SELL]
@@ -201,7 +202,7 @@ async def test_while_another_process_writes_entries_are_refused_and_exits_tried_
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StorageBusyError):
         await storage.commit(plan(Side.SELL, 3))
-    assert tries == 16
+    assert tries > 12
     assert ballast.entries_allowed() is None  # a busy database is no full disk
     other.close()
     await store.close()

@@ -43,7 +43,7 @@ def timing_of(settings: Settings) -> Timing:
 def database_file(settings: Settings) -> Path:
     """Return the path whose neighbors the latch, the record of starts and the room kept for exits are.
 
-    It is the SQLite file. For a database on a server it is a name in the folder of DB_PATH, where no file lies.
+    It is the SQLite file. For a database on a server it is a name in the folder of DB_PATH; no file has it.
     """
     from cab_core.storage.location import SqliteFile, parse
 

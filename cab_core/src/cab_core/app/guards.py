@@ -35,6 +35,7 @@ from cab_core.ports import Changes, Storage
 from cab_core.safety.ballast import Ballast, provident
 from cab_core.safety.instance_lock import FileMark, Holder, still_mine
 from cab_core.safety.notify import ServiceManager
+from cab_core.safety.patience import Patience
 from cab_core.safety.starts import StartVerdict
 from cab_core.safety.watchman import Watchman
 from cab_core.sdk import Broker
@@ -105,7 +106,12 @@ class Guards:
     @property
     def provident(self) -> Storage:
         """The storage: it keeps room for exits when the disk is full, and the watching process informed."""
-        return cast(Storage, _Told(provident(self.storage, self.ballast), self.beat))
+        return cast(Storage, _Told(provident(self.storage, self.ballast, self.patience), self.beat))
+
+    @property
+    def patience(self) -> Patience:
+        """How long the database is waited for; who waits for it is no frozen kernel."""
+        return Patience(on_wait=self.beat)
 
     def ready(self, status: str) -> None:
         """Say that what was left open is settled, compared and protected."""

@@ -28,6 +28,7 @@ from cab_core.plugins.lifecycle import start_all, stop_all
 from cab_core.plugins.policy import POLICIES, OnLoadFailure
 from cab_core.plugins.registry import Plugins
 from cab_core.safety.instance_lock import instance_lock
+from cab_core.safety.patience import Patience, patient
 from cab_core.settings.schema import Settings
 from cab_core.storage import PaperState, Store, bind_account, damage
 from cab_core.storage.records import Records
@@ -36,6 +37,9 @@ log = logging.getLogger("cab.run")
 
 #: Told after the session opened; returns when the session is over.
 View = Callable[["Running"], Awaitable[None]]
+
+#: A start waits so long for its database.
+START_PATIENCE = Patience(limit_s=120.0)
 
 
 def _nothing() -> None:
@@ -87,9 +91,9 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
                 config=config,
                 plugins=plugins,
                 series=market.series,
-                storage=Records(store, "paper"),
+                storage=patient(Records(store, "paper")),
                 bus=bus,
-                state=PaperState(store),
+                state=patient(PaperState(store)),
                 watch=regime_watch(settings, plugins),
                 idle=settings.autostart is False,
                 trade_from_ms=market.trade_from_ms,
@@ -164,10 +168,13 @@ def _stopped_by_signals(running: Running) -> Iterator[None]:
 async def opened_store(settings: Settings, account: str) -> AsyncIterator[Store]:
     """Open the database for the length of the block; it belongs to one account.
 
+    One that is busy or away is waited for, so that a service manager does not use up its starts meanwhile.
+
     Raises:
         StorageError: it cannot be opened, or it is damaged.
     """
-    store = await Store.open(settings.database_url.reveal() or settings.db_path)
+    where = settings.database_url.reveal() or settings.db_path
+    store = await START_PATIENCE.outlast(lambda: Store.open(where))
     try:
         if found := await store.transact(damage):
             raise StorageError(

@@ -25,6 +25,7 @@ from cab_core.clock import Clock, SystemClock, turn
 from cab_core.cycle.probes import timed
 from cab_core.safety.instance_lock import instance_lock
 from cab_core.safety.latch import refuse_if_latched
+from cab_core.safety.patience import patient
 from cab_core.safety.starts import StartVerdict, record_clean_stop, record_start
 from cab_core.sdk import Broker
 from cab_core.settings.schema import Settings
@@ -83,7 +84,8 @@ async def run_quoted(
             watchman=None if played else spawn_watchman(settings, called),
         )
         lost.tell = guards.lose
-        setup = _setup(settings, fit, guards, PaperState(store), played=played)
+        state = patient(PaperState(store), guards.patience)
+        setup = _setup(settings, fit, guards, state, played=played)
         stack.push_async_callback(setup.venue.close)
         with guards.opening():
             async with turn(clock):

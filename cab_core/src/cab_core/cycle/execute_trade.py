@@ -285,9 +285,8 @@ class Execution:
 
     async def _send(self, planned: Planned) -> Executed:
         standing = self.standings.find(planned.intent.client_id)
-        if standing is None:
-            return Executed("abandoned")
-        await self.settlement.move(standing, OrderState.SENT)  # durable: from here on the order may exist
+        if standing is None or not await self.settlement.sent(standing):
+            return Executed("abandoned" if standing is None else "storage_away")
         intent = attrs.evolve(planned.intent, sent_ms=standing.since_ms)
         standing.planned = attrs.evolve(planned, intent=intent)
         if intent.side is Side.SELL and intent.reference is not None and not standing.is_stop:

@@ -29,6 +29,9 @@ log = logging.getLogger("cab.settlement")
 #: An exit that waits longer than this for its stop to be canceled calls for a person.
 HELD_UP_MS = 30_000
 
+#: An entry is not sent if recording that takes longer than this.
+LATE_MS = 5_000
+
 
 class OrderEvents(Protocol):
     """Told what becomes of orders, after it is durable."""
@@ -162,6 +165,18 @@ class Settlement:
         await self.storage.commit(Changes(ts_ms=now_ms, trace_id=intent.trace_id, moved=moved))
         standing.enter(to, now_ms)
         self.events.changed(intent, to, message)
+
+    async def sent(self, standing: Standing) -> bool:
+        """Bring an order to ``SENT``, durably: it may exist from here on. False if it is not to be sent.
+
+        An entry whose record had to wait for the database is given up: its price is gone.
+        """
+        await self.move(standing, OrderState.SENT)
+        late = self.clock.now_ms() - standing.since_ms > LATE_MS
+        if late and standing.intent.side is Side.BUY:
+            await self.end(standing, OrderState.ABANDONED, "its record had to wait for the database")
+            return False
+        return True
 
     async def end(self, standing: Standing, to: OrderState, message: str) -> None:
         """Bring an order to a terminal state, durably, and forget it."""

@@ -15,8 +15,9 @@ from typing import Any, cast
 import attrs
 
 from cab_core.domain.orders import Side
-from cab_core.errors import DiskFullError, StorageBusyError
+from cab_core.errors import DiskFullError, StorageAwayError, StorageBusyError
 from cab_core.ports import Changes, Storage
+from cab_core.safety.patience import Patience, patient
 
 log = logging.getLogger("cab.ballast")
 
@@ -100,29 +101,41 @@ class Ballast:
 
 
 class _Provident:
-    def __init__(self, storage: Storage, ballast: Ballast, tries: int) -> None:
-        self._storage, self._ballast, self._tries = storage, ballast, tries
+    def __init__(self, storage: Storage, ballast: Ballast, patience: Patience) -> None:
+        self._storage, self._ballast = storage, ballast
+        self._patient, self._patience = patient(storage, patience), patience
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
+        return getattr(self._patient, name)
 
     async def commit(self, changes: Changes) -> bool:
-        entry = any(intent.side is Side.BUY for intent, _ in changes.planned)
-        for left in reversed(range(self._tries)):
+        if any(intent.side is Side.BUY for intent, _ in changes.planned):
+            return await self._entry(changes)
+        return await self._patience.outlast(lambda: self._made_room(changes))
+
+    async def _entry(self, changes: Changes) -> bool:
+        """Write an entry now or not at all: its price does not wait."""
+        try:
             try:
                 return await self._storage.commit(changes)
-            except DiskFullError:
-                self._ballast.release()
-                if not left:
-                    raise
-                reason = "disk_full"
-            except StorageBusyError:
-                if not left:
-                    raise
-                reason = "storage_busy"
-            if entry:
-                return await self._refuse(changes, reason)
-        return False
+            except StorageAwayError:  # perhaps only the connection was: the next try makes a new one
+                return await self._storage.commit(changes)
+        except DiskFullError:
+            self._ballast.release()
+            reason = "disk_full"
+        except StorageBusyError:
+            reason = "storage_busy"
+        except StorageAwayError:
+            reason = "storage_away"
+        return await self._refuse(changes, reason)
+
+    async def _made_room(self, changes: Changes) -> bool:
+        try:
+            return await self._storage.commit(changes)
+        except DiskFullError:
+            if not self._ballast.release():
+                raise
+            return await self._storage.commit(changes)
 
     async def _refuse(self, changes: Changes, reason: str) -> bool:
         """Record the decision without its order. False tells the caller that nothing was planned."""
@@ -133,11 +146,12 @@ class _Provident:
         return False
 
 
-def provident(storage: Storage, ballast: Ballast, tries: int = 6) -> Storage:
-    """Return a storage whose exits are written even when the disk is full or another process writes.
+def provident(storage: Storage, ballast: Ballast, patience: Patience | None = None) -> Storage:
+    """Return a storage whose exits are written even when the disk is full or the database busy or away.
 
-    A change that plans an entry is not tried again: its decision is recorded as refused (``disk_full``,
-    ``storage_busy``), `commit` returns False, and nothing is sent. All else is tried ``tries`` times: after a
-    full disk with the ballast given up, after a busy database (5 s each) as it is. Neither wrote anything.
+    A change that plans an entry does not wait: its decision is recorded as refused (``disk_full``,
+    ``storage_busy``, ``storage_away``), `commit` returns False, and nothing is sent. All else is tried again:
+    after a full disk once, with the ballast given up, while the database is busy or away as long as the
+    patience lasts. Nothing was written by what was refused.
     """
-    return cast(Storage, _Provident(storage, ballast, tries))
+    return cast(Storage, _Provident(storage, ballast, patience or Patience()))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -10,14 +12,19 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from cab_core.errors import StorageError
 from cab_core.storage.engine import BUSY_TIMEOUT_MS, configure
-from cab_core.storage.location import Place, SqliteFile, sqlite_uri
+from cab_core.storage.location import Place, PostgresServer, SqliteFile, sqlite_uri
+
+#: Longest time a running bot waits for a connection or a statement; shorter than a service manager does.
+STATEMENT_LIMIT_S = 10.0
+
+T = TypeVar("T")
 
 
 def readers_of(place: Place) -> AsyncEngine:
     """Return the pool of reading connections of a database."""
     if isinstance(place, SqliteFile):
         return sqlite_readers(place.path)
-    return postgres_engine(place.url).execution_options(postgresql_readonly=True)
+    return postgres_engine(place.url, STATEMENT_LIMIT_S).execution_options(postgresql_readonly=True)
 
 
 def sqlite_readers(path: Path) -> AsyncEngine:
@@ -49,8 +56,12 @@ def sqlite_readers(path: Path) -> AsyncEngine:
     return engine
 
 
-def postgres_engine(url: sa.URL) -> AsyncEngine:
+def postgres_engine(url: sa.URL, limit_s: float | None = None) -> AsyncEngine:
     """Return the engine of a PostgreSQL database; a commit returns only when it is on disk.
+
+    Args:
+        url: the database.
+        limit_s: longest time a statement may take, None without limit: for migrations and commands.
 
     Raises:
         StorageError: the driver is not installed.
@@ -59,9 +70,26 @@ def postgres_engine(url: sa.URL) -> AsyncEngine:
         return create_async_engine(
             url,
             pool_size=3,
-            connect_args={"server_settings": {"synchronous_commit": "on", "application_name": "cab"}},
+            pool_pre_ping=True,  # a restart of the server leaves dead connections in the pool
+            connect_args={
+                "server_settings": {"synchronous_commit": "on", "application_name": "cab"},
+                "timeout": STATEMENT_LIMIT_S,
+                "command_timeout": limit_s,
+            },
         )
     except ModuleNotFoundError as error:
         raise StorageError(
             "PostgreSQL needs the package asyncpg", fix="pip install 'cab-core[postgres]'"
         ) from error
+
+
+async def once(place: PostgresServer, fn: Callable[[sa.Connection], T], *, read_only: bool) -> T:
+    """Call ``fn(conn)`` in one transaction of a connection of its own, without a time limit."""
+    engine = postgres_engine(place.url)
+    try:
+        async with engine.connect() as conn:
+            await conn.execution_options(postgresql_readonly=read_only)
+            async with conn.begin():
+                return await conn.run_sync(fn)
+    finally:
+        await engine.dispose()

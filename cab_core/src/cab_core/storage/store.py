@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from cab_core.clock import SystemClock
 from cab_core.errors import StorageError
 from cab_core.storage.backup import write_backup
-from cab_core.storage.location import Place, SqliteFile, claim, parse
+from cab_core.storage.location import Place, PostgresServer, SqliteFile, claim, parse
 from cab_core.storage.meta import check_epoch, start_epoch
 from cab_core.storage.migrate import look, prepare
 from cab_core.storage.problems import DatabaseFailedError, translated
@@ -74,11 +74,18 @@ class Store:
         return store
 
     async def _start(self) -> None:
-        def start(conn: sa.Connection) -> int:
+        def prepared(conn: sa.Connection) -> None:
             prepare(conn, self.label)
+
+        def start(conn: sa.Connection) -> int:
+            prepared(conn)
             return start_epoch(conn)
 
         with translated(self.label):
+            if isinstance(self._place, PostgresServer):
+                from cab_core.storage.readers import once
+
+                await once(self._place, prepared, read_only=False)  # a migration may take its time
             self.epoch = await self._writer.run(start)
 
     async def transact(self, fn: Callable[[sa.Connection], T]) -> T:

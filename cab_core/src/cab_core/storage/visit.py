@@ -64,20 +64,13 @@ def visit(where: str | Path, fn: Callable[[sa.Connection], T], *, read_only: boo
 
 
 async def _visit_server(place: PostgresServer, fn: Callable[[sa.Connection], T], read_only: bool) -> T:
-    from cab_core.storage.readers import postgres_engine
+    from cab_core.storage.readers import once
 
     def checked(conn: sa.Connection) -> T:
         _require_current(revision(conn, place.label), place.label)
         return fn(conn)
 
-    engine = postgres_engine(place.url)
-    try:
-        async with engine.connect() as conn:
-            await conn.execution_options(postgresql_readonly=read_only)
-            async with conn.begin():
-                return await conn.run_sync(checked)
-    finally:
-        await engine.dispose()
+    return await once(place, checked, read_only=read_only)
 
 
 def _require_current(found: str | None, label: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -12,11 +13,15 @@ import sqlalchemy as sa
 
 from cab_core.storage.engine import sqlite_engine
 from cab_core.storage.location import Place, SqliteFile
+from cab_core.storage.problems import DatabaseFailedError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 T = TypeVar("T")
+
+#: How often, a second apart, a server is asked what became of a transaction.
+OUTCOME_TRIES = 15
 
 
 class Writer(Protocol):
@@ -70,22 +75,66 @@ class SqliteWriter:
 
 
 class PostgresWriter:
-    """A long-lived PostgreSQL connection; a lock keeps the transactions apart."""
+    """A long-lived PostgreSQL connection; a lock keeps the transactions apart.
+
+    A connection that breaks at the commit leaves open what became of the transaction. The server knows, and
+    is asked: a change that was made is never reported as refused, and so never made twice.
+    """
 
     def __init__(self, url: sa.URL) -> None:
-        from cab_core.storage.readers import postgres_engine
+        from cab_core.storage.readers import STATEMENT_LIMIT_S, postgres_engine
 
-        self._engine = postgres_engine(url)
+        self._engine = postgres_engine(url, STATEMENT_LIMIT_S)
         self._lock = asyncio.Lock()
         self._conn: AsyncConnection | None = None
 
     async def run(self, fn: Callable[[sa.Connection], T]) -> T:
-        """Call ``fn`` in a transaction."""
+        """Call ``fn`` in a transaction, which ends whole although the caller may be cancelled."""
+        return await asyncio.shield(self._transaction(fn))
+
+    async def _transaction(self, fn: Callable[[sa.Connection], T]) -> T:
         async with self._lock:
             if self._conn is None:
                 self._conn = await self._engine.connect()
-            async with self._conn.begin():
-                return await self._conn.run_sync(fn)
+            transaction = await self._conn.begin()
+            try:
+                result = await self._conn.run_sync(fn)
+                number = (await self._conn.exec_driver_sql("SELECT txid_current()")).scalar_one()
+            except BaseException:
+                await transaction.rollback()
+                raise
+            try:
+                await transaction.commit()
+            except (sa.exc.DBAPIError, OSError):
+                await self._let_go()
+                if not await self._committed(number):
+                    raise
+            return result
+
+    async def _committed(self, number: int) -> bool:
+        """Ask the server until it says what became of a transaction.
+
+        Raises:
+            DatabaseFailedError: it does not; only a new start can tell.
+        """
+        for _ in range(OUTCOME_TRIES):
+            with suppress(sa.exc.DBAPIError, OSError):
+                async with self._engine.connect() as conn:
+                    status = (await conn.exec_driver_sql(f"SELECT txid_status({number})")).scalar()
+                    if status != "in progress":
+                        return status == "committed"
+            await asyncio.sleep(1)
+        raise DatabaseFailedError(
+            "the server went away while it committed, and whether it did is not known",
+            fix="start again: it goes on from what is on disk",
+        )
+
+    async def _let_go(self) -> None:
+        """Give a broken connection up; the next transaction makes a new one."""
+        if self._conn is not None:
+            broken, self._conn = self._conn, None
+            await broken.invalidate()
+            await broken.close()
 
     async def close(self) -> None:
         """Close the connection after the transactions in progress."""
