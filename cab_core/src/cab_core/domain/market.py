@@ -50,12 +50,14 @@ class Quote:
 
     Attributes:
         asks: price and amount (base) of the book's asks, best first; None where there is no book.
+        last: the last traded price; asked for only where there is no bid, None if the venue does not tell.
     """
 
     bid: Decimal | None
     ask: Decimal | None
     ts_ms: int
     asks: tuple[tuple[Decimal, Decimal], ...] | None = None
+    last: Decimal | None = None
 
     @property
     def mid(self) -> Decimal | None:

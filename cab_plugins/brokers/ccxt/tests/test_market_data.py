@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
@@ -85,6 +86,16 @@ async def test_more_candles_than_one_request_gives_come_in_pages(world: World) -
     mine = recorded[(recorded >= end_ms - 2200 * TF_MS) & (recorded + TF_MS <= end_ms)]
     assert bars.ts_ms.tolist() == mine.tolist()
     assert len(mine) > 2100
+
+
+async def test_all_who_find_the_clock_stale_wait_for_one_reading(world: World) -> None:
+    async with world.opened() as broker:
+        await broker.quote(SYMBOL)
+        counting = Counting(broker)
+        world.clock.advance(61_000)
+        quotes = await asyncio.gather(*(broker.quote(SYMBOL) for _ in range(8)))
+        assert all(quote.bid is not None for quote in quotes)
+        assert counting.seen == {"publicSpotGetTime": 1, "publicSpotGetOrderBook": 8}
 
 
 async def test_a_decision_costs_one_small_request(world: World) -> None:

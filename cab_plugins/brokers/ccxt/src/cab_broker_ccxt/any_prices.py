@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NoReturn
 
+import attrs
+
+from cab_broker_ccxt.amounts import maybe
 from cab_broker_ccxt.any_rows import instrument_of, quote_of
 from cab_broker_ccxt.api import Api
 from cab_broker_ccxt.candle_rows import TIMEFRAMES_MS, Row, past_rows
@@ -73,11 +77,19 @@ class AnyPrices:
         return await self._candles.newest(symbol, timeframe, limit)
 
     async def quote(self, symbol: str) -> Quote:
-        """Return the best prices of the order book."""
+        """Return the best prices of the order book; without a bid, the last traded price as well."""
         await self.instruments()
         await self._api.sync()
-        book = await self._api.row("fetch_order_book", {"symbol": symbol, "limit": 20})
-        return quote_of(book, self._api.clock.now_ms())
+        book = await self._api.row("fetch_order_book", {"symbol": symbol, "limit": 20}, urgent=True)
+        quote = quote_of(book, self._api.clock.now_ms())
+        return quote if quote.bid is not None else attrs.evolve(quote, last=await self._last(symbol))
+
+    async def _last(self, symbol: str) -> Decimal | None:
+        """Return the last traded price, None if the venue does not tell."""
+        try:
+            return maybe((await self._api.row("fetch_ticker", {"symbol": symbol}, urgent=True)).get("last"))
+        except VenueError:
+            return None
 
     async def submit(self, intent: Intent) -> Outcome:
         """Refuse the order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -53,6 +54,7 @@ class Api:
     keyed: bool
     time_endpoint: str = "publicSpotGetTime"
     public: frozenset[str] = frozenset()
+    _measured: asyncio.Event | None = attrs.field(default=None, init=False)
 
     def require_keys(self) -> None:
         """Raise `CabError` without credentials."""
@@ -60,17 +62,28 @@ class Api:
             raise no_keys(self.where)
 
     async def sync(self) -> None:
-        """Measure the venue's clock if that is due.
+        """Measure the venue's clock if that is due, once for all who wait for it.
 
         Raises:
             VenueError: it was never measured and does not answer.
         """
-        if self.server.stale():
+        if not self.server.stale():
+            return
+        if self._measured is not None:
+            async with self.clock.parked():
+                await self._measured.wait()
+            if self.server.known:
+                return
+        self._measured = measured = asyncio.Event()
+        try:
             await self.measure()
+        finally:
+            measured.set()
+            self._measured = None
 
     async def measure(self) -> None:
         """Measure the venue's clock now; a silent venue is an error only before the first reading."""
-        await self.limiter.acquire()
+        await self.limiter.acquire(urgent=True)  # quotes and orders wait for it
         asked_ms = self.clock.now_ms()
         reply = await self.client.ask(self.time_endpoint, {})
         told = reply.data.get("server_time") if isinstance(reply.data, dict) else reply.data
@@ -79,13 +92,13 @@ class Api:
         elif not self.server.known:
             raise self._error(self.time_endpoint, reply)
 
-    async def rows(self, endpoint: str, params: Mapping[str, Any]) -> list[Any]:
+    async def rows(self, endpoint: str, params: Mapping[str, Any], *, urgent: bool = False) -> list[Any]:
         """Ask for a list. Raises `VenueError` without an answer that is one."""
-        return await self._get(endpoint, params, list)
+        return await self._get(endpoint, params, list, urgent=urgent)
 
-    async def row(self, endpoint: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def row(self, endpoint: str, params: Mapping[str, Any], *, urgent: bool = False) -> dict[str, Any]:
         """Ask for an object. Raises `VenueError` without an answer that is one."""
-        return await self._get(endpoint, params, dict)
+        return await self._get(endpoint, params, dict, urgent=urgent)
 
     async def listing(
         self, endpoint: str, params: Mapping[str, Any], size: int, *, offset: bool = False
@@ -123,12 +136,12 @@ class Api:
             await self._recover(reply, wait_s)
         return reply
 
-    async def _get(self, endpoint: str, params: Mapping[str, Any], kind: type[T]) -> T:
+    async def _get(self, endpoint: str, params: Mapping[str, Any], kind: type[T], *, urgent: bool) -> T:
         if not endpoint.startswith("public") and endpoint not in self.public:
             self.require_keys()
             await self.sync()
         for wait_s in (*RETRY_S, None):
-            await self.limiter.acquire()
+            await self.limiter.acquire(urgent=urgent)
             reply = self._noted(await self.client.ask(endpoint, params))
             if reply.answered and isinstance(reply.data, kind):
                 return reply.data

@@ -5,8 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import attrs
+
 from cab_broker_ccxt.amounts import maybe
-from cab_broker_ccxt.api import Api
+from cab_broker_ccxt.api import Api, objects
+from cab_broker_ccxt.errors import VenueError
 from cab_broker_ccxt.rules import pair_of
 from cab_core.sdk import Quote
 
@@ -20,14 +23,25 @@ Level = tuple[Decimal, Decimal]
 async def quote_of(api: Api, symbol: str) -> Quote:
     """Return the best prices; sides that are empty, crossed or stale are None: unknown, never a guess.
 
+    Without a bid the last traded price is asked for as well. All of it is urgent: a stop waits for it.
+
     Raises:
         VenueError: the venue does not answer.
     """
     await api.sync()
     params = {"currency_pair": pair_of(symbol), "limit": DEPTH}
-    return read_quote(
-        await api.row("publicSpotGetOrderBook", params), api.server.now_ms(), api.server.offset_ms
-    )
+    book = await api.row("publicSpotGetOrderBook", params, urgent=True)
+    quote = read_quote(book, api.server.now_ms(), api.server.offset_ms)
+    return quote if quote.bid is not None else attrs.evolve(quote, last=await _last(api, symbol))
+
+
+async def _last(api: Api, symbol: str) -> Decimal | None:
+    """Return the last traded price, None if the venue does not tell."""
+    try:
+        tickers = await api.rows("publicSpotGetTickers", {"currency_pair": pair_of(symbol)}, urgent=True)
+    except VenueError:
+        return None
+    return next((maybe(row.get("last")) for row in objects(tickers)), None)
 
 
 def read_quote(book: dict[str, Any], server_ms: int, offset_ms: int) -> Quote:

@@ -20,7 +20,7 @@ from cab_broker_ccxt.startup import reported
 from cab_broker_ccxt.wire import Guarded, replaced, watched
 from cab_core.sdk import Account, CabError
 
-PUBLIC = frozenset({"fetch_time", "load_markets_helper", "fetch_order_book", "fetch_ohlcv"})
+PUBLIC = frozenset({"fetch_time", "load_markets_helper", "fetch_order_book", "fetch_ticker", "fetch_ohlcv"})
 
 
 class AnyClient(Guarded):
