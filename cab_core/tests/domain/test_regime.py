@@ -75,12 +75,16 @@ def test_without_sources_the_bot_trades(settings, source):
     assert (state.state, state.score, state.source) == (Regime.RISK_ON, 1.0, source)
 
 
-def test_a_stale_index_costs_a_quarter_instead_of_its_last_figure():
+def test_a_stale_index_costs_its_last_figure_and_at_least_a_quarter():
     max_age_ms = SETTINGS.max_age_sec * 1000
     fresh = evaluate({"dxy": change(0.35, NOW - max_age_ms)}, None, NOW, SETTINGS)
     stale = evaluate({"dxy": change(0.35, NOW - max_age_ms - 1)}, None, NOW, SETTINGS)
     assert (fresh.score, fresh.stale) == (0.4, ())
-    assert (stale.score, stale.stale) == (0.75, ("dxy",))
+    assert (stale.score, stale.stale) == (0.4, ("dxy",))
+    quiet = evaluate({"dxy": change(0.0, NOW - max_age_ms - 1)}, None, NOW, SETTINGS)
+    assert (quiet.score, quiet.stale) == (0.75, ("dxy",))
+    silent = evaluate({"dxy": change(0.9, NOW - max_age_ms - 1)}, None, NOW, SETTINGS)
+    assert (silent.score, silent.state) == (-0.5, Regime.NEUTRAL)  # no outage eases it
 
 
 def test_a_payload_that_repeats_an_old_figure_is_stale():

@@ -189,9 +189,9 @@ def evaluate(
 ) -> RegimeState:
     """Evaluate the regime.
 
-    A stale index source costs 0.25 instead of its last figure; a stale calendar costs 0.25 on top, since
-    known events do not go away with it. Index sources beyond ours cost nothing unless a threshold is set
-    for them; every source of events blocks its window.
+    A stale index source costs its last figure, and at least 0.25: silence must not ease the regime. A stale
+    calendar costs 0.25 on top, since known events do not go away with it. Index sources beyond ours cost
+    nothing unless a threshold is set for them; every source of events blocks its window.
 
     Args:
         sources: the configured sources; None for one that never answered.
@@ -234,9 +234,9 @@ def _penalty(
         blocked = is_event_time(memory.reading, now_ms, settings.fomc_block_hours)
         return silence + (EVENT_PENALTY if blocked else 0.0)
     threshold, change = settings.threshold_of(name), memory.change_pct()
-    if is_stale or threshold is None or change is None:
+    if threshold is None or change is None:
         return silence
-    return index_penalty(change, threshold)
+    return max(silence, index_penalty(change, threshold))
 
 
 def _entered(prev: RegimeState | None, state: RegimeState) -> RegimeState:
