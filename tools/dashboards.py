@@ -155,6 +155,11 @@ EXECUTION = Dashboard(
             "s",
         ),
         Panel(
+            "Since the stop of a position was looked at",
+            [(f"crypto_exits_look_age_seconds{{{SYMBOL}}}", "{{symbol}}")],
+            "s",
+        ),
+        Panel(
             "Mismatches in a row", [(f"crypto_mismatch_consecutive{{{SYMBOL}}} > 0", "{{symbol}} {{kind}}")]
         ),
         Panel(

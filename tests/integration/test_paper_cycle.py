@@ -38,7 +38,9 @@ async def test_no_duplicate_orders(bench):
         bought = next(cycle for cycle in outcome.cycles if cycle.action == "buy")
         balances = await session.broker.balances()
         for _ in range(3):
-            await session.orchestrator.exits.look("BTC/USDT", session.trader.book.marks["BTC/USDT"])
+            await session.orchestrator.exits.look(
+                "BTC/USDT", await session.orchestrator.prices.look("BTC/USDT")
+            )
         await session.orchestrator.execution.recover()
         assert len(outcome.orders) == made
         assert await session.broker.balances() == balances

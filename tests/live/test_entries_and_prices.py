@@ -100,17 +100,3 @@ async def test_a_pair_that_can_only_be_sold_is_not_tried_for_entries(bench: Benc
     rows = {row["candle_ts_ms"]: row["reason"] for row in live.evidence.tables["decision_trace"]}
     assert rows[START_MS + 4 * TF_MS] == "not_tradable"
     assert live.orders(Purpose.ENTRY) == []
-
-
-@pytest.mark.catalogue(53)
-@pytest.mark.parametrize("bid", ["0.1", "100000", "0", "-5", ""], ids=lambda bid: bid or "none")
-async def test_one_odd_look_at_the_price_sells_nothing(bench: Bench, bid: str) -> None:
-    live = bench(EXITS_EXCHANGE_STOP="false", EXITS_INTERVAL_SEC="20")
-    levels = {"bids": [[bid, "50"]] if bid else [], "asks": [["100001", "50"]]}
-    until_ms = START_MS + 5 * MINUTE + 15_000
-    more = {"since": 5, "until_ms": until_ms, "times": None, "fields": levels}
-    live.fault("edit", after=True, method="GET", path="/order_book", **more)
-    await live.run(10, buys=[-1])
-    assert live.held == live.bought() > 0
-    assert live.sold() == 0
-    live.assert_sound(guarded=False)

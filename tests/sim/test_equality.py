@@ -18,7 +18,7 @@ from tests.sim.world import ACCOUNT, World
 
 from cab_core.app.session import Session
 from cab_core.app.verify import gather
-from cab_core.cycle.feed import Move, QuotedFeed
+from cab_core.cycle.feed import QuotedFeed
 from cab_core.domain.timeframes import HOUR_MS
 
 SEED = 8
@@ -41,13 +41,14 @@ PART_WAYS = {
 class OnTheMinute(QuotedFeed):
     """Looks at full minutes, and at once where a life begins on one: a restart keeps the beat."""
 
-    async def moves(self, symbol: str, order: int) -> AsyncIterator[Move]:
+    async def looks(self, symbol: str, order: int) -> AsyncIterator[None]:
+        del symbol
         if self.clock.now_ms() % self.exits_ms == 0:
-            yield (await self.market.quote(symbol)).bid
+            yield None
         while True:
             now_ms = self.clock.now_ms()
             await self.clock.sleep_until(now_ms - now_ms % self.exits_ms + self.exits_ms, order)
-            yield (await self.market.quote(symbol)).bid
+            yield None
 
 
 def on_the_minute(session: Session) -> None:

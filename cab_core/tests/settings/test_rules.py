@@ -164,3 +164,19 @@ def test_a_redis_bus_needs_its_package_and_a_readable_address(tmp_path, monkeypa
 def test_a_weight_for_a_strategy_that_is_not_asked_is_warned_of(tmp_path):
     loaded = load_settings({**RUN, "STRATEGY_WEIGHTS": "supertrend:2"}, tmp_path)
     assert loaded.warnings == ("STRATEGY_WEIGHTS names supertrend, which is not in STRATEGY_SET",)
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({}, set()),
+        ({"EXITS_INTERVAL_SEC": "1"}, {"EXITS_INTERVAL_SEC"}),
+        ({"EXITS_INTERVAL_SEC": "1", "MAX_POSITIONS": "8"}, set()),
+        ({"MAX_POSITIONS": "50"}, {"EXITS_INTERVAL_SEC"}),
+        ({"MAX_POSITIONS": "50", "BROKER_RATE_RPS": "10"}, set()),
+        ({"MAX_POSITIONS": "50", "SYMBOLS": "BTC/USDT,ETH/USDT"}, set()),
+    ],
+)
+def test_stops_that_cannot_be_looked_at_in_time_are_refused(given, refused, tmp_path):
+    symbols = ",".join(f"C{number}/USDT" for number in range(50))
+    assert names({**RUN, "SYMBOLS": symbols, **given}, tmp_path) == refused

@@ -58,6 +58,7 @@ def cycle_config(settings: Settings, names: Sequence[str], symbols: Sequence[str
         ),
         regime=regime_settings(settings),
         fixed_amount=settings.fixed_amount,
+        max_positions=settings.max_positions,
         max_slippage_pct=settings.risk_max_slippage_pct,
         activity=ActivityLimits(
             settings.risk_max_orders_5m, settings.risk_max_turnover_5m_quote, settings.risk_enforce_5m

@@ -57,6 +57,8 @@ def _symbols(metrics: Metrics, running: Running, realized_before: Mapping[str, D
         metrics.set("crypto_position_size", symbol, to=0.0 if position is None else float(position.quantity))
         metrics.set("crypto_pnl_realized_total", symbol, to=float(realized[symbol]))
         metrics.choose("crypto_orchestrator_state", symbol, str(supervisor.states.get(symbol, State.IDLE)))
+        age_ms = session.orchestrator.exits.age_ms(symbol) if position is not None else 0
+        metrics.set("crypto_exits_look_age_seconds", symbol, to=age_ms / 1000)
         watched = position is not None and position.protection is not None
         metrics.set("crypto_protection", symbol, "bot", to=watched)
         if "exchange" in metrics.known.stops:

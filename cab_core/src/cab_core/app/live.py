@@ -64,8 +64,8 @@ class QuotedSetup(Parts):
         )
         parts = attrs.evolve(self, config=config)
         broker = self.venue if self.care is not None else self._paper(config)
-        market = TellsShortHistory(self.venue)
-        return await assemble(parts, Venue(self.clock, market, feed, broker), past, self.care)
+        venue = Venue(self.clock, TellsShortHistory(self.venue), feed, broker, feed.exits_ms)
+        return await assemble(parts, venue, past, self.care)
 
     def _paper(self, config: CycleConfig) -> Broker:
         return open_broker(self.plugins.broker, config, self.clock, market=self.venue, state=self.state)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import attrs
 
 from cab_core.domain.bars import Bars
-from cab_core.domain.market import Quote
+from cab_core.domain.market import Candle, Quote
+from cab_core.domain.money import to_decimal
 from cab_core.sdk import Market
 
 TIMEFRAME = "15m"
@@ -28,3 +29,11 @@ class SeenCandles:
     async def quote(self, symbol: str) -> Quote:
         """Ask the market."""
         return await self.market.quote(symbol)
+
+    def last(self, symbol: str) -> Candle | None:
+        """Return the newest closed 15m candle that was read, None before the first."""
+        bars = self.newest.get(symbol)
+        if bars is None or not len(bars):
+            return None
+        prices = (to_decimal(column[-1]) for column in (bars.open, bars.high, bars.low, bars.close))
+        return Candle(int(bars.ts_ms[-1]), *prices)

@@ -7,12 +7,12 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import attrs
 
 from cab_core.app.config import RECORDED_BUDGET_S, judge_of, panels_of
+from cab_core.app.entry_gates import RegimeAt, gate_of, no_entry_of
 from cab_core.app.regime import saved, still_fresh
 from cab_core.app.seen_candles import SeenCandles
 from cab_core.clock import Clock, TurnLock
@@ -24,8 +24,10 @@ from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.exit_watch import ExitWatch
 from cab_core.cycle.feed import Feed
 from cab_core.cycle.fuse import fused
+from cab_core.cycle.look_watch import LookWatch
 from cab_core.cycle.moment import MomentReader
 from cab_core.cycle.orchestrator import Orchestrator
+from cab_core.cycle.prices import ObservedPrices, Prices, RecordedPrices
 from cab_core.cycle.protect import Protector
 from cab_core.cycle.reconcile import Reconciler
 from cab_core.cycle.records import OrderRecord
@@ -36,8 +38,6 @@ from cab_core.cycle.supervise import Loop, State, Supervisor
 from cab_core.cycle.trader import Trader
 from cab_core.domain.book import Book
 from cab_core.domain.book_state import from_state
-from cab_core.domain.orders import Intent
-from cab_core.domain.regime import RegimeState
 from cab_core.domain.regime_timeline import RegimeTimeline
 from cab_core.domain.risk import HourlyReturns
 from cab_core.errors import CabError, StorageError
@@ -50,9 +50,6 @@ log = logging.getLogger("cab.session")
 
 #: Where it is remembered, by symbol, that an operator paused it; JSON, as all such values are.
 STATE_KEY = "state:"
-
-#: The regime at a time; None while it is unknown or too old.
-RegimeAt = Callable[[int], RegimeState | None]
 
 
 class SystemIds:
@@ -93,12 +90,17 @@ class Parts:
 
 @attrs.frozen(eq=False)
 class Venue:
-    """A market with the clock it runs on, the feed that says when to look, and the account orders go to."""
+    """A market with the clock it runs on, the feed that says when to look, and the account orders go to.
+
+    Attributes:
+        exits_ms: time between looks at its prices; None on a recorded market, whose prices are exact.
+    """
 
     clock: Clock
     market: Market
     feed: Feed
     broker: Broker
+    exits_ms: int | None = None
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -198,14 +200,18 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         beat=_nothing if care is None else care.beat,
     )
     supervisor = Supervisor(clock, announcer.state)
+    prices = _prices(venue, trader.book, records, seen)
+    if venue.exits_ms is not None:
+        background += (Loop("account", "looks", LookWatch(exits, venue.exits_ms).run, background=True),)
     decider = Decider(
         config,
         readers,
         exits,
+        prices,
         supervisor,
         regime_at,
         max_lag_ms=parts.max_lag_ms,
-        no_entry=_no_entry(trader, reconciler, care),
+        no_entry=_takes_entries if care is None else no_entry_of(trader, reconciler, care.no_entry),
     )
     orchestrator = Orchestrator(
         decider=decider,
@@ -230,6 +236,12 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
     )
 
 
+def _prices(venue: Venue, book: Book, records: CycleRecords, seen: SeenCandles) -> Prices:
+    if venue.exits_ms is None:
+        return RecordedPrices(venue.market, book)
+    return ObservedPrices(venue.market, book, records, seen.last, venue.exits_ms)
+
+
 def _begin(parts: Parts, past: Remembered) -> dict[str, State]:
     """Return the state each symbol begins in: what was paused stays paused, an idle start waits."""
     first = State.IDLE if parts.idle else State.RUNNING
@@ -251,7 +263,7 @@ def _execution(
         storage,
         clock,
         settlement,
-        gate=_gate(regime_at, trader, clock),
+        gate=gate_of(regime_at, trader, clock),
         stand_at=venue.feed.stand_at,
     )
     if care is not None:
@@ -291,25 +303,8 @@ def _reconciler(
     )
 
 
-def _no_entry(
-    trader: Trader, reconciler: Reconciler | None, care: Care | None
-) -> Callable[[str], str | None]:
-    """Return what says why a symbol takes no entry now, beside the orders of its past."""
-    if care is None:
-        return lambda _: None
-    checks: list[Callable[[str], str | None]] = [partial(_not_tradable, trader), *care.no_entry]
-    if reconciler is not None:
-        checks.append(reconciler.blocks)
-
-    def no_entry(symbol: str) -> str | None:
-        return next((reason for check in checks if (reason := check(symbol)) is not None), None)
-
-    return no_entry
-
-
-def _not_tradable(trader: Trader, symbol: str) -> str | None:
-    instrument = trader.config.instruments[symbol]
-    return None if instrument.buyable and instrument.delisting_ms is None else "not_tradable"
+def _takes_entries(_: str) -> None:
+    return None
 
 
 def _nothing() -> None:
@@ -366,18 +361,3 @@ def _returns(readers: Mapping[str, MomentReader]) -> Callable[[str, int], Hourly
         return None if reader is None or reader.higher is None else reader.higher.hourly_returns(now_ms)
 
     return hourly_returns
-
-
-def _gate(regime_at: RegimeAt, trader: Trader, clock: Clock) -> Callable[[Intent], str | None]:
-    """Return the second enforcement of regime and halts, right before a buy is sent."""
-
-    def gate(_: Intent) -> str | None:
-        now_ms = clock.now_ms()
-        regime = regime_at(now_ms)
-        if regime is None:
-            return "regime_stale"
-        if not regime.state.entries_allowed:
-            return f"regime_{regime.state}"
-        return next((f"risk_{halt.rule}" for halt in trader.halts.active(now_ms)), None)
-
-    return gate

@@ -26,6 +26,7 @@ class CycleConfig:
         strategies_enabled: False evaluates no strategy; exits go on.
         volume_min_ratio: least relative volume of a buy, None with the volume filter off.
         fixed_amount: full entry size in quote.
+        max_positions: positions open at once.
         max_slippage_pct: cap on the expected slippage of an entry, percent.
         instruments: precision and minimums by symbol, in the order of the settings.
         best_fills: fill policy ``best`` (targets before stops within a candle).
@@ -40,6 +41,7 @@ class CycleConfig:
     fusion: FusionSettings = attrs.field(factory=FusionSettings)
     regime: RegimeSettings = attrs.field(factory=RegimeSettings)
     fixed_amount: Decimal = Decimal(50)
+    max_positions: int = 20
     max_slippage_pct: Decimal = Decimal(1)
     activity: ActivityLimits = attrs.field(factory=ActivityLimits)
     exits: ExitRules = attrs.field(factory=ExitRules)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from cab_core.cycle.trace import TraceHead, trace_of
 from cab_core.cycle.trader import Planned, Ruling
 from cab_core.domain.book_state import account_state
 from cab_core.domain.money import to_decimal
-from cab_core.ports import Changes, Cycle, Ids, Storage
+from cab_core.ports import Changes, Cycle, Ids, Note, Storage
 
 
 @attrs.define(eq=False)
@@ -106,3 +106,8 @@ class CycleRecords:
     def account(self) -> dict[str, Any]:
         """Return the account to write along with a cycle, so that no peak of the equity is lost."""
         return {"account": account_state(self.execution.trader.book), "equity": self.announcer.take_equity()}
+
+    async def note(self, kind: str, ref: str, payload: Mapping[str, Any]) -> None:
+        """Write something into the journal that is no change of the account."""
+        now_ms = self.clock.now_ms()
+        await self.storage.commit(Changes(ts_ms=now_ms, notes=(Note(kind, ref, payload),)))

@@ -13,8 +13,10 @@ from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.exit_watch import ExitWatch
 from cab_core.cycle.moment import Moment, MomentReader
 from cab_core.cycle.phases import Phases
+from cab_core.cycle.prices import Prices
 from cab_core.cycle.supervise import Supervisor
 from cab_core.cycle.trader import Ruling, Trader
+from cab_core.domain.belief import QUOTE_MAX_MS
 from cab_core.domain.booking import AppliedTo
 from cab_core.domain.market import Quote
 from cab_core.domain.orders import Purpose
@@ -27,13 +29,23 @@ from cab_core.ports import Changes, Cycle
 SPREADS = 100
 
 
+@attrs.frozen(eq=False)
+class Prepared:
+    """A candle that was evaluated, and the price that what it wants needs: none for a hold."""
+
+    moment: Moment
+    action: Action
+    quote: Quote | None
+
+
 @attrs.define(eq=False)
 class Decider:
-    """Decides on candles; the account's lock is held meanwhile.
+    """Decides on candles; the account's lock is held meanwhile, but not while a venue is asked for prices.
 
     Attributes:
         config: the pure settings.
         readers: evaluates the newest candle of each symbol.
+        prices: where every price comes from.
         regime_at: the regime at a time; None while it is unknown or too old, which stops entries.
         max_lag_ms: how late the newest candle may be before entries are blocked.
         no_entry: what else forbids an entry of a symbol now, None if nothing does.
@@ -43,6 +55,7 @@ class Decider:
     config: CycleConfig
     readers: Mapping[str, MomentReader]
     exits: ExitWatch
+    prices: Prices
     supervisor: Supervisor
     regime_at: Callable[[int], RegimeState | None]
     max_lag_ms: int = 120_000
@@ -65,24 +78,54 @@ class Decider:
         """Writes down what was decided."""
         return self.exits.records
 
-    async def decide(self, symbol: str, candle_ts_ms: int, *, last_try: bool) -> Cycle | None:
-        """Take one candle through all stages. Returns None if the entry is delayed and may be tried again."""
+    async def prepare(self, symbol: str, candle_ts_ms: int) -> Prepared | None:
+        """Read and evaluate one candle; None if it is not there yet. Nothing is changed and no lock is held.
+
+        A sale waits for nothing but its own symbol's 15m candles: not for the trend, which never applies to
+        it, nor for the price of anything else that is held.
+
+        Raises:
+            CabError: the venue does not answer.
+        """
         now_ms = self.execution.clock.now_ms()
         with self.phases("signals", symbol):
             moment = await self.readers[symbol].read(now_ms)
         if moment is None or moment.candle_ts_ms != candle_ts_ms:
-            return None if not last_try else await self.records.missed(symbol, candle_ts_ms)
-        quote = await self._mark(symbol)
-        trace_id = self.records.trace_id(symbol, candle_ts_ms)
-        action = Action.HOLD if moment.votes is None else int(moment.votes.aggregate.action[0])
+            return None
+        action = Action.HOLD if moment.votes is None else Action(int(moment.votes.aggregate.action[0]))
         long = symbol in self.trader.book.positions
         if action == Action.SELL and long:
+            price = await self.prices.look(symbol)
+            bid = self.trader.book.marks.get(symbol) if price is None else price.value
+            return Prepared(moment, action, Quote(bid, None, now_ms))
+        if moment.error is not None:
+            raise moment.error
+        if action != Action.BUY or long:
+            return Prepared(moment, action, None)
+        for held in [*self.trader.book.positions]:
+            await self.readers[held].refresh(now_ms)
+        await self.prices.refresh(symbol)
+        return Prepared(moment, action, await self.prices.quote(symbol))
+
+    async def decide(
+        self, symbol: str, prepared: Prepared | None, candle_ts_ms: int, *, last_try: bool
+    ) -> Cycle | None:
+        """Take one candle through all stages. Returns None if the entry is delayed and may be tried again."""
+        if prepared is None:
+            return None if not last_try else await self.records.missed(symbol, candle_ts_ms)
+        await self.prices.mark()
+        moment, action, quote = prepared.moment, prepared.action, prepared.quote
+        trace_id = self.records.trace_id(symbol, candle_ts_ms)
+        long = symbol in self.trader.book.positions
+        if action == Action.SELL and long and quote is not None:
             return await self._signal_sell(symbol, moment, quote, trace_id)
-        if action == Action.BUY and not long:
+        if action == Action.BUY and not long and quote is not None:
+            if self.execution.clock.now_ms() - quote.ts_ms > QUOTE_MAX_MS:
+                quote = await self.prices.quote(symbol)
             return await self._buy(symbol, moment, quote, trace_id, last_try=last_try)
         reason = self._idle_reason(moment, action)
         cycle = self.records.cycle(symbol, moment, None, ("hold", reason), None, trace_id)
-        self._observe(symbol, quote)
+        await self._observe(symbol)
         await self.records.record(cycle)
         return cycle
 
@@ -91,8 +134,6 @@ class Decider:
     ) -> Cycle | None:
         now_ms = self.execution.clock.now_ms()
         await self.refresh_halts(now_ms)
-        for held in self.trader.book.positions:
-            await self.readers[held].refresh(now_ms)
         with self.phases("risk", symbol):
             ruling = self._ruling(symbol, moment, quote, now_ms)
         self.records.announcer.near_limits(ruling, now_ms, trace_id)
@@ -100,7 +141,7 @@ class Decider:
             return None
         if ruling.reason is not None:
             cycle = self.records.cycle(symbol, moment, ruling, ("hold", ruling.reason), None, trace_id)
-            self._observe(symbol, quote)
+            await self._observe(symbol)
             await self.records.record(cycle, ruling)
             self.records.announcer.blocked(symbol, ruling, trace_id)
             return cycle
@@ -118,7 +159,8 @@ class Decider:
         cycle = self.records.cycle(symbol, moment, ruling, ("buy", why.reason), planned, trace_id)
         if not await self.execution.plan([planned], cycle=cycle, **self.records.account()):
             return attrs.evolve(cycle, action="hold", reason="duplicate", order_key=None)
-        self._observe(symbol, quote)
+        await self._observe(symbol)
+        self.prices.enter(symbol, quote)
         with self.phases("execute", symbol):
             done = await self.execution.execute_trade(planned)
         if self.exits.protector is not None:
@@ -135,13 +177,13 @@ class Decider:
         if planned is None:
             await self.execution.settlement.write_dust(trace_id)
             cycle = self.records.cycle(symbol, moment, None, ("hold", "dust"), None, trace_id)
-            self._observe(symbol, quote)
+            await self._observe(symbol)
             await self.records.record(cycle)
             return cycle
         cycle = self.records.cycle(symbol, moment, None, ("sell", reason), planned, trace_id)
         if not await self.execution.plan([planned], cycle=cycle, **self.records.account()):
             return attrs.evolve(cycle, action="hold", reason="already_exiting", order_key=None)
-        self._observe(symbol, quote)
+        await self._observe(symbol)
         with self.phases("execute", symbol):
             await self.execution.execute_trade(planned)
         return cycle
@@ -159,7 +201,13 @@ class Decider:
         if now_ms > closed_ms + min(TF_MS + self.max_lag_ms, self.config.ttl_ms):
             return Ruling("stale_data", regime)
         spreads = tuple(self._spreads.get(symbol, ()))
-        return self.trader.rule_on_buy(symbol, quote, regime, now_ms, spreads)
+        return self.trader.rule_on_buy(symbol, quote, regime, now_ms, spreads, self._entries_underway())
+
+    def _entries_underway(self) -> int:
+        """Return how many symbols without a position may get one by an order that has not ended."""
+        flat = (symbol for symbol in self.config.symbols if symbol not in self.trader.book.positions)
+        orders = (self.execution.open_intents(symbol) for symbol in flat)
+        return sum(any(o.intent.purpose is Purpose.ENTRY for o in of_symbol) for of_symbol in orders)
 
     async def refresh_halts(self, now_ms: int) -> None:
         """Take over what ``cab risk reset`` released; only asked while something is halted."""
@@ -169,15 +217,6 @@ class Decider:
         if reset_peak:
             self.trader.book.reset_peak()
 
-    async def _mark(self, symbol: str) -> Quote:
-        """Mark everything held at its present bid and return the quote of ``symbol``."""
-        quote = await self.exits.feed.market.quote(symbol)
-        for held in [*self.trader.book.positions]:
-            bid = (quote if held == symbol else await self.exits.feed.market.quote(held)).bid
-            if bid is not None:
-                self.trader.book.mark(held, bid)
-        return quote
-
     def _idle_reason(self, moment: Moment, action: int) -> str:
         if moment.votes is None:
             return "strategies_disabled"
@@ -185,7 +224,9 @@ class Decider:
             return moment.votes.reason(0)
         return "already_long" if action == Action.BUY else "sell_no_position"
 
-    def _observe(self, symbol: str, quote: Quote) -> None:
-        spread = quote.spread_pct
+    async def _observe(self, symbol: str) -> None:
+        """Keep one more spread of the symbol for the rules; a hold asks no venue for it."""
+        quote = await self.prices.known(symbol)
+        spread = None if quote is None else quote.spread_pct
         if spread is not None:
             self._spreads.setdefault(symbol, deque(maxlen=SPREADS)).append(float(spread))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 
 import attrs
 
@@ -11,6 +10,7 @@ from cab_core.cycle.cycle_records import CycleRecords
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.feed import Feed, Move
 from cab_core.cycle.protect import Protector
+from cab_core.domain.belief import Price
 from cab_core.domain.market import Candle
 from cab_core.domain.timeframes import TF_MS
 from cab_core.ports import Changes
@@ -23,6 +23,7 @@ class ExitWatch:
     Attributes:
         protector: keeps stops at the exchange; None where it cannot hold any.
         beat: called after each completed look.
+        looked_ms: when each symbol was last looked at to the end.
     """
 
     feed: Feed
@@ -30,6 +31,12 @@ class ExitWatch:
     records: CycleRecords
     protector: Protector | None = None
     beat: Callable[[], None] = lambda: None
+    looked_ms: dict[str, int] = attrs.field(factory=dict, init=False)
+
+    def age_ms(self, symbol: str) -> int:
+        """Return how long ago the symbol was looked at to the end; at first, since this was asked."""
+        now_ms = self.execution.clock.now_ms()
+        return now_ms - self.looked_ms.setdefault(symbol, now_ms)
 
     async def look(self, symbol: str, move: Move) -> None:
         """Look after open orders, judge exits along one move of the price, protect what is left.
@@ -41,14 +48,16 @@ class ExitWatch:
             await self._walk(symbol, move)
         if self.protector is not None:
             await self.protector.tend(symbol)
+        self.looked_ms[symbol] = self.execution.clock.now_ms()
         self.beat()
 
-    async def _walk(self, symbol: str, move: Candle | Decimal) -> None:
+    async def _walk(self, symbol: str, move: Candle | Price) -> None:
         book, now_ms = self.execution.trader.book, self.execution.clock.now_ms()
         walked = {f"walked:{symbol}": str(now_ms + 1)} if isinstance(move, Candle) else {}
         before = book.positions[symbol].protection if symbol in book.positions else None
         trace_id = self.records.trace_id(symbol, (now_ms + 1) // TF_MS * TF_MS - TF_MS)
-        sales = self.execution.trader.walk(symbol, move, trace_id, now_ms)
+        along = move.value if isinstance(move, Price) else move
+        sales = self.execution.trader.walk(symbol, along, trace_id, now_ms)
         if sales:
             await self.execution.sell(sales, values=walked)
         elif symbol in book.positions and book.positions[symbol].protection is not before:
@@ -56,6 +65,6 @@ class ExitWatch:
                 Changes(ts_ms=now_ms, trace_id=trace_id, values=walked, **self.execution.booked(symbol))
             )
             self.records.announcer.protection(symbol, book.positions[symbol], trace_id)
-        last = move.close if isinstance(move, Candle) else move
-        self.feed.stand_at(symbol, last)
-        book.mark(symbol, last)
+        if isinstance(move, Candle):
+            self.feed.stand_at(symbol, move.close)
+            book.mark(symbol, move.close)

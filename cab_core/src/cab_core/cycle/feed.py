@@ -6,7 +6,6 @@ look is the same for both.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from typing import Protocol, TypeAlias
@@ -16,16 +15,13 @@ import attrs
 from cab_core.clock import Clock
 from cab_core.contracts import Market
 from cab_core.cycle.market import RecordedMarket
+from cab_core.domain.belief import Price
 from cab_core.domain.market import Candle
-from cab_core.domain.sanity import BidFilter
 from cab_core.domain.timeframes import TF_MS, floor_ms
-from cab_core.errors import CabError
 
-log = logging.getLogger("cab.feed")
-
-#: What protective exits are judged along: a whole candle of bids, or one observed bid; None where no bid can
-#: be believed now.
-Move: TypeAlias = Candle | Decimal | None
+#: What protective exits are judged along: a whole candle of bids, or one observed price; None where there is
+#: nothing to judge them by.
+Move: TypeAlias = Candle | Price | None
 
 
 class Feed(Protocol):
@@ -35,8 +31,11 @@ class Feed(Protocol):
     def market(self) -> Market:
         """Where prices and candles come from."""
 
-    def moves(self, symbol: str, order: int) -> AsyncIterator[Move]:
-        """Yield each move of the price that exits must be judged along; ``order`` breaks ties in time."""
+    def looks(self, symbol: str, order: int) -> AsyncIterator[Candle | None]:
+        """Yield each candle that exits must be judged along, or None where the price is to be looked at.
+
+        ``order`` breaks ties in time.
+        """
 
     def closes(self, symbol: str, order: int) -> AsyncIterator[int]:
         """Yield the open time of each candle that is due for evaluation."""
@@ -74,7 +73,7 @@ class RecordedFeed:
         firsts = [self.market.first_close_ms(s, self.evaluated_ms.get(s, -1)) for s in self.market.symbols]
         return min((ms for ms in firsts if ms is not None), default=0) - 1
 
-    async def moves(self, symbol: str, order: int) -> AsyncIterator[Move]:
+    async def looks(self, symbol: str, order: int) -> AsyncIterator[Candle | None]:
         """Yield each candle's walk one millisecond before its close."""
         while (close_ms := self.market.next_walk_ms(symbol)) is not None:
             await self.clock.sleep_until(close_ms - 1, order)
@@ -100,10 +99,10 @@ class RecordedFeed:
 
 @attrs.define(eq=False)
 class QuotedFeed:
-    """Polls a venue's quotes and candles.
+    """Says when to look at a venue's prices and candles.
 
     Attributes:
-        exits_ms: time between looks at the quote for protective exits.
+        exits_ms: time between looks at a symbol's orders and exits.
         poll_ms: time between looks for a newly closed candle.
         grace_ms: how long after its close a candle is evaluated at the earliest.
         snapshot_ms: time between snapshots of the equity.
@@ -117,18 +116,12 @@ class QuotedFeed:
     snapshot_ms: int = 60_000
     evaluated_ms: Mapping[str, int] = attrs.field(factory=dict)
 
-    async def moves(self, symbol: str, order: int) -> AsyncIterator[Move]:
-        """Yield the bid at every look; None if there is none that can be believed."""
-        bids = BidFilter()
+    async def looks(self, symbol: str, order: int) -> AsyncIterator[Candle | None]:
+        """Yield None at every interval."""
+        del symbol  # all are looked at alike
         while True:
             await self.clock.sleep_until(self.clock.now_ms() + self.exits_ms, order)
-            try:
-                quote = await self.market.quote(symbol)
-            except CabError as error:
-                log.warning("no price of %s: %s", symbol, error)
-                yield None
-            else:
-                yield bids.take(quote, self.clock.now_ms())
+            yield None
 
     async def closes(self, symbol: str, order: int) -> AsyncIterator[int]:
         """Yield each newly closed candle once."""

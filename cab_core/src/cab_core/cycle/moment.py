@@ -16,6 +16,7 @@ from cab_core.domain.candles import prepare, validate, window_start
 from cab_core.domain.timeframes import TF_MS, TIMEFRAMES
 from cab_core.domain.trend import TrendRows
 from cab_core.domain.volume import confirm_last
+from cab_core.errors import CabError
 
 #: Candles asked for per timeframe: the anchored windows need at most twice their lookback.
 LIMITS: Mapping[str, int] = {"15m": 1000, "1h": 600, "4h": 600, "1d": 1456}
@@ -31,6 +32,7 @@ class Moment:
         trend: one row.
         volume_ratio: relative volume, NaN if unknown.
         dropped: bad rows of the feed that were dropped.
+        error: why the higher timeframes are not known as they are now: nothing but a sale may go ahead.
     """
 
     candle_ts_ms: int
@@ -39,6 +41,7 @@ class Moment:
     trend: TrendRows
     volume_ratio: float
     dropped: int
+    error: CabError | None = None
 
 
 class MomentReader:
@@ -61,7 +64,7 @@ class MomentReader:
         self._panel = panel
         self._config = config
         self._candles: dict[str, Bars] = {}
-        self._fetched: dict[str, int] = {}
+        self._renewed: set[str] = set()
         self._trend: tuple[Higher, tuple[int, ...], TrendRows] | None = None
 
     async def read(self, now_ms: int) -> Moment | None:
@@ -69,7 +72,11 @@ class MomentReader:
         bars, dropped = validate(await self._market.candles(self.symbol, "15m", LIMITS["15m"]))
         if not len(bars):
             return None
-        higher = await self._higher(now_ms)
+        try:
+            higher = await self._higher(now_ms)
+        except CabError as error:
+            known = self.higher or Higher.of({})
+            return attrs.evolve(self.evaluate(bars, known, dropped), error=error)
         return self.evaluate(bars, higher, dropped)
 
     def evaluate(self, bars: Bars, higher: Higher, dropped: int = 0) -> Moment:
@@ -94,17 +101,28 @@ class MomentReader:
         await self._higher(now_ms)
 
     async def _higher(self, now_ms: int) -> Higher:
-        """Return the higher timeframes, fetched again only when a candle of theirs has closed."""
-        stale = [tf for tf in LIMITS if tf != "15m" and self._fetched.get(tf) != now_ms // TIMEFRAMES[tf]]
-        for tf in stale:
-            bars, _ = validate(await self._market.candles(self.symbol, tf, LIMITS[tf]), TIMEFRAMES[tf])
+        """Return the higher timeframes; one is asked for until its newest closed candle is there."""
+        for tf, length_ms in TIMEFRAMES.items():
+            if tf not in LIMITS or tf == "15m" or self._newest(tf) == now_ms // length_ms:
+                continue
+            bars, _ = validate(await self._market.candles(self.symbol, tf, LIMITS[tf]), length_ms)
+            before = self._newest(tf)
             self._candles[tf] = bars
-            self._fetched[tf] = now_ms // TIMEFRAMES[tf]
+            if before is None or before != self._newest(tf):
+                self._renewed.add(tf)
         if self.higher is None:
             self.higher = Higher.of(self._candles)
-        elif stale:
-            self.higher = self.higher.renewed(self._candles, stale)
+        elif self._renewed:
+            self.higher = self.higher.renewed(self._candles, self._renewed)
+        self._renewed.clear()
         return self.higher
+
+    def _newest(self, tf: str) -> int | None:
+        """Return the newest close that is known, in lengths of the timeframe since the epoch."""
+        bars = self._candles.get(tf)
+        if bars is None:
+            return None
+        return int(bars.ts_ms[-1]) // TIMEFRAMES[tf] + 1 if len(bars) else 0
 
     def _trend_at(self, higher: Higher, at_ms: int) -> TrendRows:
         """Return the trend, computed again only when a higher candle has closed since: once an hour."""

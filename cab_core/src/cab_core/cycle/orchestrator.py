@@ -19,10 +19,12 @@ from cab_core.cycle.cycle_records import CycleRecords
 from cab_core.cycle.decide import Decider
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.exit_watch import ExitWatch
-from cab_core.cycle.feed import Feed
+from cab_core.cycle.feed import Feed, Move
+from cab_core.cycle.prices import Prices
 from cab_core.cycle.protect import Protector
 from cab_core.cycle.supervise import Loop, State, Supervisor
 from cab_core.cycle.trader import Trader
+from cab_core.domain.belief import QUOTE_MAX_MS, Price
 from cab_core.domain.timeframes import TF_MS
 from cab_core.errors import CabError, LockedError, StorageError
 from cab_core.ports import Cycle
@@ -67,6 +69,11 @@ class Orchestrator:
     def trader(self) -> Trader:
         """Decides and books."""
         return self.execution.trader
+
+    @property
+    def prices(self) -> Prices:
+        """Where every price comes from."""
+        return self.decider.prices
 
     @property
     def execution(self) -> Execution:
@@ -117,8 +124,12 @@ class Orchestrator:
             self.announcer.equity(equity)
 
     async def _supervise_exits(self, symbol: str, order: int) -> None:
-        async for move in self.feed.moves(symbol, order):
+        async for candle in self.feed.looks(symbol, order):
+            # A venue may take its time: not under the lock, unless that had to be waited for too long.
+            move: Move = await self.prices.look(symbol) if candle is None else candle
             async with self.lock:
+                if isinstance(move, Price) and self.clock.now_ms() - move.ts_ms > QUOTE_MAX_MS:
+                    move = await self.prices.look(symbol)
                 with self.decider.phases("supervise", symbol):
                     await self.exits.look(symbol, move)
 
@@ -132,8 +143,7 @@ class Orchestrator:
         ends_ms = candle_ts_ms + TF_MS + self.config.ttl_ms
         while True:
             last_try = due_ms + self.config.retry_ms >= ends_ms
-            async with self.lock:
-                cycle = await self._decide_or_wait(symbol, candle_ts_ms, last_try=last_try)
+            cycle = await self._decide_or_wait(symbol, candle_ts_ms, last_try=last_try)
             if cycle is not None:
                 self.on_cycle(cycle)
                 self.announcer.cycle(cycle, 1000 * (perf_counter() - began))
@@ -144,9 +154,14 @@ class Orchestrator:
     async def _decide_or_wait(self, symbol: str, candle_ts_ms: int, *, last_try: bool) -> Cycle | None:
         """Decide; a venue that does not answer is asked again while the signal lives."""
         try:
-            return await self.decider.decide(symbol, candle_ts_ms, last_try=last_try)
+            prepared = await self.decider.prepare(symbol, candle_ts_ms)
+            async with self.lock:
+                return await self.decider.decide(symbol, prepared, candle_ts_ms, last_try=last_try)
         except (StorageError, LockedError):
             raise
         except CabError as error:
             log.warning("no decision on %s: %s", symbol, error)
-            return await self.records.missed(symbol, candle_ts_ms) if last_try else None
+            if not last_try:
+                return None
+        async with self.lock:
+            return await self.records.missed(symbol, candle_ts_ms)

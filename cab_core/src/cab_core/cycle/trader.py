@@ -98,11 +98,28 @@ class Trader:
         self.book.instruments.update(instruments)
 
     def rule_on_buy(
-        self, symbol: str, quote: Quote, regime: RegimeState, now_ms: int, spreads: Sequence[float]
+        self,
+        symbol: str,
+        quote: Quote,
+        regime: RegimeState,
+        now_ms: int,
+        spreads: Sequence[float],
+        underway: int = 0,
     ) -> Ruling:
-        """Judge a buy of a flat symbol. New halts are latched here and named in the ruling's assessment."""
+        """Judge a buy of a flat symbol. New halts are latched here and named in the ruling's assessment.
+
+        Args:
+            symbol: what is to be bought.
+            quote: its prices.
+            regime: the regime now.
+            now_ms: the time.
+            spreads: earlier spreads of the symbol in percent, oldest first.
+            underway: entries of other symbols that may be filled yet.
+        """
         if not regime.state.entries_allowed:
             return Ruling(f"regime_{regime.state}", regime)
+        if len(self.book.positions) + underway >= self.config.max_positions:
+            return Ruling("max_positions", regime)
         if quote.mid is None or quote.ask is None:
             return Ruling("stale_data", regime, delayed=True)
         config = self.config

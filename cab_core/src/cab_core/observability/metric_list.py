@@ -123,6 +123,11 @@ _CYCLE = (
         "When the symbol's orders, exits and protection were looked after last, Unix time",
         symbol=Of.SYMBOLS,
     ),
+    _gauge(
+        "crypto_exits_look_age_seconds",
+        "How long ago the exits of a symbol with a position were looked at; 0 without one",
+        symbol=Of.SYMBOLS,
+    ),
     _counter(
         "crypto_strategy_decisions_total",
         "Answers of the strategy",

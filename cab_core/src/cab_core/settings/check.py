@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -80,6 +81,22 @@ def dead_man(subject: Subject) -> Iterator[SettingError]:
             "DMS_TIMEOUT_SEC",
             f"must be above DMS_RESTART_SEC plus twice DMS_RECHECK_SEC ({killed:g})",
             f"raise it to at least {2 * killed:g}, so that a restart has time to take over",
+        )
+
+
+def looks_at_exits(subject: Subject) -> Iterator[SettingError]:
+    """Every position that may be open can be looked at as often as the settings promise."""
+    settings = subject.settings
+    options = settings.options_of("brokers", settings.exchange)
+    rate = float(str(options.get("rate_rps", settings.broker_rate_rps)))
+    held = min(settings.max_positions, len(settings.symbols))
+    if subject.trading and held > rate * settings.exits_interval_sec:
+        yield subject.problem(
+            "EXITS_INTERVAL_SEC",
+            f"{held} positions cannot be looked at every {settings.exits_interval_sec} s: that takes "
+            f"{held / settings.exits_interval_sec:g} requests a second, and {rate:g} are allowed",
+            f"set it to {math.ceil(held / rate)}, "
+            f"or MAX_POSITIONS to {int(rate * settings.exits_interval_sec)}",
         )
 
 
@@ -170,6 +187,7 @@ RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     (frozenset({"TAKE_PROFIT_1_PCT", "TAKE_PROFIT_2_PCT"}), take_profits),
     (frozenset({"FUSION_W_TECHNICAL", "FUSION_W_AI"}), fusion_weights),
     (frozenset({"DMS_RESTART_SEC", "DMS_RECHECK_SEC", "DMS_TIMEOUT_SEC"}), dead_man),
+    (frozenset({"EXITS_INTERVAL_SEC", "MAX_POSITIONS", "SYMBOLS", "BROKER_RATE_RPS"}), looks_at_exits),
     (
         frozenset({"TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID", "TELEGRAM_ADMINS", "TELEGRAM_ALLOWED_USERS"}),
         telegram,

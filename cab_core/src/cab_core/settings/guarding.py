@@ -64,6 +64,12 @@ class RegimeSettings:
 class RiskSettings:
     """Limits on entries. Exits are never blocked by them."""
 
+    max_positions: int = setting(
+        "20",
+        parse.whole(1, 1000),
+        "Positions open at once; an entry beyond them is not made. Each is looked at every "
+        "EXITS_INTERVAL_SEC, which the requests to the exchange must allow.",
+    )
     risk_loss_streak_count: int = setting(
         "3",
         parse.whole(1, 50),
