@@ -23,6 +23,7 @@ from cab_core.domain.book import Book
 from cab_core.domain.candles import Series, prepare
 from cab_core.domain.regime import Reading, ReadingKind
 from cab_core.domain.regime_timeline import RegimeTimeline, ScriptedReading
+from cab_core.domain.risk import Halts
 from cab_core.plugins.kinds import Kind
 from cab_core.ports import Cycle
 from cab_core.settings import load_settings
@@ -44,6 +45,7 @@ class Paper:
     orders: Sequence[OrderRecord]
     cycles: Mapping[str, list[Cycle]]
     failures: Mapping[tuple[str, str], int]
+    halts: Halts
 
     def decisions_sha256(self) -> str:
         """Hash the recorded cycles as a backtest hashes its own."""
@@ -106,7 +108,7 @@ class Shells:
             session = await setup.open()
             await session.orchestrator.run()
             failures = session.orchestrator.supervisor.failures
-            return Paper(session.trader.book, orders, cycles, failures)
+            return Paper(session.trader.book, orders, cycles, failures, session.trader.halts)
         finally:
             await bus.close()
             await store.close()
@@ -198,6 +200,25 @@ async def test_two_symbols_share_one_account_in_both_shells(tmp_path):
     series = market("BTC/USDT", "ETH/USDT", days=15)
     shells = Shells(series, (*VOTE, *TIGHT, "RISK_CORR_GROUPS=BTC/USDT|ETH/USDT"))
     assert_equal(await shells.paper(tmp_path / "paper.sqlite3"), shells.replay())
+
+
+@pytest.mark.parametrize("symbols", [("BTC/USDT",), ("BTC/USDT", "ETH/USDT")], ids=len)
+@pytest.mark.parametrize(
+    "limit", ["RISK_MAX_DRAWDOWN_PCT=0.03", "RISK_DAILY_LOSS_LIMIT_QUOTE=1.2", "RISK_LOSS_STREAK_COUNT=1"]
+)
+async def test_a_limit_that_is_reached_between_entries_halts_alike_in_both_shells(tmp_path, symbols, limit):
+    shells = Shells(market(*symbols, days=10), (*VOTE, *TIGHT, limit))
+    paper, finished = await shells.paper(tmp_path / "paper.sqlite3"), shells.replay()
+    assert_equal(paper, finished)
+    assert {reason for reason in finished.result.blocked if reason.startswith("risk_")}
+    assert paper.halts.active(0) == finished.trader.halts.active(0)
+
+
+async def test_no_more_positions_than_allowed_are_open_in_either_shell(tmp_path):
+    shells = Shells(market("BTC/USDT", "ETH/USDT", days=10), (*VOTE, *TIGHT, "MAX_POSITIONS=1"))
+    finished = shells.replay()
+    assert finished.result.blocked["max_positions"] > 0
+    assert_equal(await shells.paper(tmp_path / "paper.sqlite3"), finished)
 
 
 async def test_holes_in_the_candles_are_the_same_in_both_shells(tmp_path):

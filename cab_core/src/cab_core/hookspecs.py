@@ -95,6 +95,10 @@ class RiskHooks(LifecycleHooks):
     def check(self, entry: Entry, book: BookView) -> Verdict:  # type: ignore[empty-body]  # a specification has no body
         """Called for every entry that got past the regime, each rule every time.
 
+        Critical rules are called at every snapshot of the equity as well, with an entry of nothing: its
+        amount and price are 0. There only a halt counts. What they judge by must be the account's figures:
+        a replay asks where equity or drawdown are worse than before, and after each fill.
+
         Args:
             entry: the candidate buy.
             book: immutable snapshot of the account.

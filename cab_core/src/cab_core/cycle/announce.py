@@ -16,7 +16,7 @@ from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Fill, Intent, OrderState, Side
 from cab_core.domain.position import Position
 from cab_core.domain.regime import RegimeState
-from cab_core.domain.risk import Halt, RuleFailed, Verdict, VerdictKind
+from cab_core.domain.risk import Assessment, RuleFailed, Verdict, VerdictKind
 from cab_core.domain.slippage import average_price, realized_slippage_pct
 from cab_core.domain.timeframes import utc_day
 from cab_core.ports import Cycle, EventBus
@@ -71,8 +71,14 @@ class Announcer:
         reason = verdict.reason if isinstance(verdict, Verdict) else getattr(verdict, "error", "halted")
         payload = {"symbol": symbol, "rule": rule, "reason": reason, **limits}
         self.bus.publish("risk.blocked", payload, trace_id)
-        for halt in ruling.assessment.trips:
-            self._halted(halt, ruling, trace_id)
+        self.halted(ruling.assessment, trace_id)
+
+    def halted(self, assessment: Assessment, trace_id: str = "-") -> None:
+        """Halts began: say which rule, and what it measured."""
+        for halt in assessment.trips:
+            verdict = next((v for name, v in assessment.verdicts if name == halt.rule), None)
+            payload = {"rule": halt.rule, "reason": halt.reason, **_limits(verdict)}
+            self.bus.publish("emergency.stop", payload, trace_id)
 
     def changed(self, intent: Intent, to: OrderState, message: str) -> None:
         """An attempt of an intent went to another state."""
@@ -201,12 +207,6 @@ class Announcer:
             pnl: Decimal = book.round_trips[-1].pnl if book.round_trips else ZERO
             payload = {"symbol": intent.symbol, "pnl": pnl, "reason": planned.context.reason}
             self.bus.publish("position.closed", payload, intent.trace_id)
-
-    def _halted(self, halt: Halt, ruling: Ruling, trace_id: str) -> None:
-        verdicts = () if ruling.assessment is None else ruling.assessment.verdicts
-        verdict = next((v for name, v in verdicts if name == halt.rule), None)
-        payload = {"rule": halt.rule, "reason": halt.reason, **_limits(verdict)}
-        self.bus.publish("emergency.stop", payload, trace_id)
 
 
 def _limits(verdict: Verdict | RuleFailed | None) -> dict[str, float | None]:

@@ -16,6 +16,7 @@ from cab_core.cycle.trace import TraceHead, trace_of
 from cab_core.cycle.trader import Planned, Ruling
 from cab_core.domain.book_state import account_state
 from cab_core.domain.money import to_decimal
+from cab_core.domain.risk import Halt
 from cab_core.ports import Changes, Cycle, Ids, Note, Storage
 
 
@@ -92,7 +93,7 @@ class CycleRecords:
     async def record(self, cycle: Cycle, ruling: Ruling | None = None) -> None:
         """Write a cycle without an order, with the halts it tripped and the equity's peak."""
         trips = () if ruling is None or ruling.assessment is None else ruling.assessment.trips
-        await self.storage.commit(
+        written = await self.storage.commit(
             Changes(
                 ts_ms=self.clock.now_ms(),
                 trace_id=cycle.trace_id,
@@ -102,6 +103,14 @@ class CycleRecords:
                 **self.execution.booked(cycle.symbol),
             )
         )
+        if not written and trips:  # the candle was on record already; what it tripped now is not
+            await self.halted(trips)
+
+    async def halted(self, trips: Sequence[Halt]) -> None:
+        """Write down halts that began, and the account they began with."""
+        now_ms = self.clock.now_ms()
+        account = account_state(self.execution.trader.book)
+        await self.storage.commit(Changes(ts_ms=now_ms, halts=trips, account=account))
 
     def account(self) -> dict[str, Any]:
         """Return the account to write along with a cycle, so that no peak of the equity is lost."""

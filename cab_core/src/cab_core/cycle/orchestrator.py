@@ -121,6 +121,10 @@ class Orchestrator:
         async for _ in self.feed.snapshots():
             async with self.lock:
                 equity = self.trader.book.snapshot()
+                judged = self.trader.judge_account(self.clock.now_ms())
+                if judged is not None and judged.trips:
+                    await self.records.halted(judged.trips)
+                    self.announcer.halted(judged)
             self.announcer.equity(equity)
 
     async def _supervise_exits(self, symbol: str, order: int) -> None:

@@ -79,7 +79,7 @@ class Replay:
         while self._queue:
             now_ms, step, index, row = heapq.heappop(self._queue)
             tape = self._tapes[index]
-            self.grid.advance(self._trader.book, now_ms)
+            self.grid.advance(self._trader, now_ms)
             if step is Step.WALK:
                 self._walk(tape, row, now_ms)
             else:
@@ -87,7 +87,7 @@ class Replay:
         for tape in self._tapes:
             if tape.symbol in self._trader.book.positions:
                 self._close_span(tape, tape.stop)
-        self.grid.advance(self._trader.book, self.grid.end_ms)
+        self.grid.advance(self._trader, self.grid.end_ms)
         self.grid.mark_at_close(self._trader.book)
 
     def trace_id(self, index: int, row: int) -> str:

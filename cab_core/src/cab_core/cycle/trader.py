@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from typing import Protocol, runtime_checkable
 
 import attrs
 
@@ -15,7 +16,7 @@ from cab_core.domain.book import Book
 from cab_core.domain.booking import Applied, AppliedTo
 from cab_core.domain.exits import STOP_PURPOSES, ExitSale, Protection, on_candle, on_price
 from cab_core.domain.market import Candle, Instrument, Quote
-from cab_core.domain.money import floor_step
+from cab_core.domain.money import ZERO, floor_step
 from cab_core.domain.monitoring import ACTIVITY_RULE, Activity, activity_verdict
 from cab_core.domain.orders import Fill, Intent, Purpose, Side, intent_key
 from cab_core.domain.position import Position
@@ -36,6 +37,14 @@ from cab_core.domain.slippage import expected_slippage_pct
 
 #: Asks every active risk rule about one entry, in check order.
 Judge = Callable[[Entry, BookView], Sequence[tuple[str, Judgment]]]
+
+
+@runtime_checkable
+class AccountJudge(Protocol):
+    """A judge that can also be asked about the account as it stands, without an entry to be made."""
+
+    def watch(self, entry: Entry, book: BookView) -> Sequence[tuple[str, Judgment]]:
+        """Ask the critical rules; ``entry`` is of nothing: amount and price are 0."""
 
 
 @attrs.frozen(slots=True)
@@ -90,12 +99,32 @@ class Trader:
         self.book = book
         self.halts = halts or Halts()
         self._judge = judge
+        watcher: object = judge
+        self._watch = watcher.watch if isinstance(watcher, AccountJudge) else None
         self._hourly_returns = hourly_returns
 
     def use(self, instruments: Mapping[str, Instrument]) -> None:
         """Follow the venue's rules as they are now."""
         self.config = attrs.evolve(self.config, instruments={**self.config.instruments, **instruments})
         self.book.instruments.update(instruments)
+
+    @property
+    def watches(self) -> bool:
+        """Whether `judge_account` can say anything."""
+        return self._watch is not None
+
+    def judge_account(self, now_ms: int) -> Assessment | None:
+        """Ask the critical rules at a snapshot of the equity: a loss halts although nothing is to be bought.
+
+        New halts are latched here and named in the assessment; None where no rule can be asked.
+        """
+        if self._watch is None:
+            return None
+        self.halts = self.halts.expire(now_ms)
+        nothing = Entry(self.config.symbols[0], ZERO, ZERO, Quote(None, None, now_ms), now_ms)
+        assessment = assess(self._watch(nothing, self._view(now_ms, ())), self.halts, now_ms)
+        self._latch(assessment)
+        return assessment
 
     def rule_on_buy(
         self,
@@ -128,8 +157,7 @@ class Trader:
         self.halts = self.halts.expire(now_ms)
         verdicts = self._verdicts(entry, now_ms, spreads)
         assessment = assess(verdicts, self.halts, now_ms)
-        for halt in assessment.trips:
-            self.halts = self.halts.trip(halt)
+        self._latch(assessment)
         if assessment.blocked is not None:
             delayed = assessment.kind is VerdictKind.DELAY
             return Ruling(assessment.blocked, regime, assessment=assessment, delayed=delayed)
@@ -242,20 +270,24 @@ class Trader:
         return True
 
     def _verdicts(self, entry: Entry, now_ms: int, spreads: Sequence[float]) -> list[tuple[str, Judgment]]:
-        orders, turnover = self.book.activity(now_ms)
-        view = self.book.view(
+        view = self._view(now_ms, spreads)
+        verdicts = list(self._judge(entry, view))
+        activity = activity_verdict(Activity(view.orders_5m, view.turnover_5m), self.config.activity)
+        if activity.kind is not VerdictKind.ALLOW:
+            verdicts.append((ACTIVITY_RULE, activity))
+        return verdicts
+
+    def _view(self, now_ms: int, spreads: Sequence[float]) -> BookView:
+        return self.book.view(
             now_ms,
             spreads=spreads,
             released_ms=dict(self.halts.released_at),
             hourly_returns=lambda symbol: self._hourly_returns(symbol, now_ms),
-            orders_5m=orders,
-            turnover_5m=turnover,
         )
-        verdicts = list(self._judge(entry, view))
-        activity = activity_verdict(Activity(orders, turnover), self.config.activity)
-        if activity.kind is not VerdictKind.ALLOW:
-            verdicts.append((ACTIVITY_RULE, activity))
-        return verdicts
+
+    def _latch(self, assessment: Assessment) -> None:
+        for halt in assessment.trips:
+            self.halts = self.halts.trip(halt)
 
     def _sale(
         self, position: Position, sale: ExitSale, following: Protection, trace_id: str, now_ms: int

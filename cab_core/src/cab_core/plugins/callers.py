@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 from cab_core.contracts import AlertHttp
 from cab_core.domain.alerts import Alert
 from cab_core.domain.regime import Reading
-from cab_core.domain.risk import ALLOW, BookView, Entry, Judgment, RuleFailed, Verdict
+from cab_core.domain.risk import ALLOW, BookView, Entry, Judgment, RuleFailed, Verdict, VerdictKind
 from cab_core.plugins.answers import check_nothing, check_reading, check_verdict
 from cab_core.plugins.bound import Bound
 from cab_core.plugins.guard import HangGuard, PluginTimeout
@@ -34,6 +35,7 @@ class RiskPanel:
         self.callers: tuple[Caller[Verdict], ...] = tuple(
             Caller(rule.id, rule.call, check_verdict, budget_s, self._guard) for rule in rules
         )
+        self._critical = tuple((rule.name, rule.call) for rule in rules if rule.critical)
         self._named = tuple((rule.name, caller) for rule, caller in zip(rules, self.callers, strict=True))
 
     def __enter__(self) -> RiskPanel:
@@ -63,6 +65,16 @@ class RiskPanel:
                     verdict, error = caller.answer(entry, book)
                 judged.append((name, _failed(error) if verdict is None else verdict))
         return judged
+
+    def watch(self, entry: Entry, book: BookView) -> list[tuple[str, Judgment]]:
+        """Return what the critical rules halt for as the account stands; an error here blocks nothing."""
+        halting: list[tuple[str, Judgment]] = []
+        with self._guard:
+            for name, call in self._critical:
+                verdict, _, _ = attempt_within(self._guard, self._budget_s, partial(call, entry, book))
+                if isinstance(verdict, Verdict) and verdict.kind is VerdictKind.HALT:
+                    halting.append((name, verdict))
+        return halting
 
     def _ask_together(self, entry: Entry, book: BookView) -> tuple[list[object], BaseException | None]:
         """Ask the rules under one deadline, as far as the first that raises or is in quarantine.
