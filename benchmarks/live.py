@@ -83,10 +83,12 @@ def live(folder: Path, days: int = DAYS) -> list[Figure]:
 
 
 @contextmanager
-def exchange(folder: Path, days: int, speed: str) -> Iterator[dict[str, Any]]:
+def exchange(
+    folder: Path, days: int, speed: str, symbols: Sequence[str] = SYMBOLS
+) -> Iterator[dict[str, Any]]:
     """Serve a made-up market from a process of its own."""
     command = [CAB, "exchange", "serve", "--port", "0", "--json", "--speed", speed]
-    command += ["--symbols", ",".join(SYMBOLS), "--days", str(days * 3 // 2 + 5), "--control-token", "bench"]
+    command += ["--symbols", ",".join(symbols), "--days", str(days * 3 // 2 + 5), "--control-token", "bench"]
     command += ["--key", _KEYS["API_KEY"], "--secret", _KEYS["API_SECRET"]]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
     try:
