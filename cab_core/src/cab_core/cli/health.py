@@ -52,7 +52,14 @@ async def _health(desk: Desk) -> Health:
 
 
 async def _require_running(desk: Desk) -> None:
-    if not (await desk.status()).running:
+    status = await desk.status()
+    if status.silent_pid is not None:
+        raise NotRunningError(
+            f"a bot runs (pid {status.silent_pid}), but without an API",
+            where="API_ENABLED",
+            fix="start it with API_ENABLED=true to ask it for its health",
+        )
+    if not status.running:
         raise NotRunningError("no bot runs here", fix="run: cab run; or name another with --remote URL")
 
 

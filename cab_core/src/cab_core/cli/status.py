@@ -54,6 +54,8 @@ def _print(told: Status) -> None:
 
     now = second(told.now_ms)
     state = "" if told.running else ", NOT RUNNING: this is what the database holds"
+    if told.silent_pid is not None:
+        state = f"; a bot runs (pid {told.silent_pid}), but without an API: this is what the database holds"
     title = f"cab {told.version}, {told.mode.upper()}, {told.exchange}, {now} UTC{state}"
     table(
         ("symbol", "state", "bid", "position", "unrealized", "stop", "entries", "last decision"),

@@ -1,4 +1,4 @@
-"""The desk of a bot that does not run: its database and its files."""
+"""The desk of a bot that does not run, or cannot be asked: its database and its files."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cab_core.app.desk.risk import halt_views, saved_limits
 from cab_core.app.history import account_now
 from cab_core.errors import CabError, ConfigError, NotRunningError
 from cab_core.plugins.inventory import take_inventory
+from cab_core.safety.instance_lock import living_holder
 from cab_core.storage import Connection, active_halts, intents_open, last_candles, load_halts
 from cab_core.storage.meta import get_meta
 from cab_core.storage.pages import newest_traces
@@ -26,7 +27,19 @@ _REASON = "the bot does not run"
 
 
 class ColdDesk(DatabaseDesk):
-    """Tells what the database of the settings holds; commands need a running bot."""
+    """Tells what the database of the settings holds; commands need a bot that can be asked."""
+
+    @property
+    def silent_pid(self) -> int | None:
+        """The process that holds the instance lock: a bot that runs without an API. None if none does."""
+        holder = living_holder(self.settings.instance_lock_path)
+        return None if holder is None else holder.pid
+
+    @property
+    def reason(self) -> str:
+        """Why there is no bot to ask."""
+        pid = self.silent_pid
+        return _REASON if pid is None else f"a bot runs (pid {pid}), but without an API"
 
     async def health(self) -> views.Health:
         """Return that nothing runs, and whether the database can be read."""
@@ -41,13 +54,13 @@ class ColdDesk(DatabaseDesk):
             mode=self.settings.mode,
             version=__version__,
             uptime_s=0.0,
-            components={"db": database, "orchestrator": views.Component(ok=False, detail=_REASON)},
+            components={"db": database, "orchestrator": views.Component(ok=False, detail=self.reason)},
             orchestrators=dict.fromkeys(self.settings.symbols, "stopped"),
         )
 
     async def ready(self) -> views.Ready:
         """Return that it is not."""
-        return views.Ready(ready=False, waiting_for=(_REASON,))
+        return views.Ready(ready=False, waiting_for=(self.reason,))
 
     async def status(self, symbol: str | None = None) -> views.Status:
         """Return how the bot stood when it last wrote."""
@@ -84,7 +97,8 @@ class ColdDesk(DatabaseDesk):
         Raises:
             NotRunningError: always.
         """
-        raise NotRunningError(f"{command.action}: {_REASON}", where=str(self.where), fix="run: cab run")
+        fix = "run: cab run" if self.silent_pid is None else "start it with API_ENABLED=true"
+        raise NotRunningError(f"{command.action}: {self.reason}", where=str(self.where), fix=fix)
 
     def warmups(self) -> Mapping[str, int]:
         """Return what the strategies need; nothing if they cannot be loaded."""
@@ -102,6 +116,8 @@ class ColdDesk(DatabaseDesk):
         known = settings.symbols or tuple(sorted(last_candles(conn)))
         shown = known if symbol is None else (symbol,)
         held = self._positions(conn)
+        silent_pid = self.silent_pid
+        state = "stopped" if silent_pid is None else "unknown"
         newest = {trace.symbol: decision_of(trace) for trace in newest_traces(conn, shown)}
         return views.Status(
             mode=mode,
@@ -110,12 +126,13 @@ class ColdDesk(DatabaseDesk):
             version=__version__,
             started_ms=None,
             now_ms=now_ms,
-            running=False,
+            running=silent_pid is not None,
+            silent_pid=silent_pid,
             symbols=[
                 views.SymbolStatus(
                     symbol=each,
-                    state="stopped",
-                    blocked_by="stopped",
+                    state=state,
+                    blocked_by=state,
                     bid=None if book is None else book.marks.get(each),
                     last_decision=newest.get(each),
                     position=held.get(each),
