@@ -210,6 +210,7 @@ def answers() -> dict[str, Any]:
         "equity": _equity(),
         "risk": {
             "entries_allowed": True,
+            "blocked_by": {},
             "limits": [_LIMIT],
             "halts": [],
             "blocked_today": {"wide_spread": 2},

@@ -102,6 +102,7 @@ def risk_view(conn: Connection, settings: Settings, now_ms: int) -> RiskView:
     recent = [fill for fill in load_fills(conn, since_ms=now_ms - ACTIVITY_MS + 1) if fill.ts_ms <= now_ms]
     return RiskView(
         entries_allowed=not halts,
+        blocked_by={},
         limits=saved_limits(conn, settings, now_ms),
         halts=halt_views(halts),
         blocked_today=blocked_entries(conn, today, today + DAY_MS),

@@ -198,9 +198,15 @@ class LimitView:
 
 @attrs.frozen(slots=True, kw_only=True)
 class RiskView:
-    """Limits, halts, and what the rules stopped today (UTC), by reason."""
+    """Limits, halts, and what the rules stopped today (UTC), by reason.
+
+    Attributes:
+        entries_allowed: whether the next entry of at least one symbol would be let in.
+        blocked_by: what the next entry of a symbol would meet, by symbol; those it would pass are left out.
+    """
 
     entries_allowed: bool
+    blocked_by: Mapping[str, str]
     limits: Sequence[LimitView]
     halts: Sequence[HaltView]
     blocked_today: Mapping[str, int]
@@ -268,6 +274,7 @@ class Status:
         now_ms: the bot's clock; on a recorded market the recording's.
         running: False if no bot runs and this is what its database says.
         unfinished_orders: intents that have not ended.
+        silent_pid: the process of a bot that runs without an API, so that this is what its database says.
     """
 
     mode: str
@@ -283,6 +290,7 @@ class Status:
     limits: Sequence[LimitView]
     regime: RegimeView
     unfinished_orders: int
+    silent_pid: int | None = None
 
 
 @attrs.frozen(slots=True, kw_only=True)
