@@ -14,6 +14,7 @@ import httpx
 from cab_core.api.bot_view import service_of_run
 from cab_core.api.serve import listen, published, serve, url_of
 from cab_core.api.service import Service
+from cab_core.app.bus import OpenBus
 from cab_core.app.desk.commands import Role
 from cab_core.app.desk.live import live_desk
 from cab_core.app.market_choice import load_market, parse_market
@@ -132,7 +133,13 @@ class ServedBot:
                     on_cycle=tally.on_cycle,
                 )
                 session = await setup.open()
-                running = Running(settings=settings, market=choice.label, session=session, tally=tally)
+                running = Running(
+                    settings=settings,
+                    market=choice.label,
+                    session=session,
+                    tally=tally,
+                    opened=OpenBus(bus),
+                )
                 running.desk = live_desk(running, store, plugins)
                 self._running = running
                 service = service_of_run(

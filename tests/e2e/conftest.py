@@ -11,8 +11,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "live"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "cab_core" / "tests"))
 from live_bench import install_strategy
 from live_desk import LiveDesk, exchange_of_now
+from own_redis import RedisServer, running_redis
 
 from cab_exchange_sim.testing import running_exchange
 
@@ -36,3 +38,10 @@ def desk(tmp_path: Path) -> Iterator[Callable[..., LiveDesk]]:
         yield make
         for each in made:
             each.clean_up()
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A running Redis server of the test's own."""
+    with running_redis(tmp_path) as server:
+        yield server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -18,11 +19,13 @@ from typing import Any
 import attrs
 from live_bench import FLAT, PAIR, RULES, SYMBOL, WARMUP_BARS, D, market
 
+from cab_core.app.desk.endpoint import local_endpoint
+from cab_core.app.desk.remote import RemoteDesk
 from cab_core.app.verify import check_evidence, check_ledger, gather, violated
 from cab_core.domain.money import floor_step
 from cab_core.domain.orders import Side
 from cab_core.domain.timeframes import TF_MS, floor_ms
-from cab_core.settings import SETTINGS
+from cab_core.settings import SETTINGS, load_settings
 from cab_core.storage import visit
 from cab_core.storage.location import SqliteFile, parse
 from cab_exchange_sim.engine import Exchange
@@ -30,6 +33,8 @@ from cab_exchange_sim.engine.values import Book
 from cab_exchange_sim.faults import Rule
 from cab_exchange_sim.testing import RunningExchange
 
+#: Long enough that a candle never comes.
+FOR_EVER_MS = 10**9
 PROGRAM = "from cab_core.cli import main; main()"
 
 
@@ -151,6 +156,16 @@ class LiveDesk:
         told: dict[str, Any] = json.loads(out)
         return told
 
+    def bot(self) -> RemoteDesk:
+        """Return the desk of the bot that runs, over its API."""
+        endpoint = local_endpoint(load_settings(self.environment(), self.folder).settings)
+        assert endpoint is not None
+        return RemoteDesk(endpoint.url, endpoint.token)
+
+    def blocked_by(self) -> str | None:
+        """Return what the next entry would meet."""
+        return asyncio.run(self.bot().status()).symbols[0].blocked_by
+
     def log(self, last: int | None = 6_000) -> str:
         text = (self.folder / "log").read_text()
         return text if last is None else text[-last:]
@@ -197,6 +212,11 @@ class LiveDesk:
         step, at = D("0.01"), D(price)
         book = Book(((at - step, D(1_000)),), ((at + step, D(1_000)),), now_ms())
         self.venue.call(lambda: setattr(self.venue.exchange.pair_conditions(PAIR), "book", book))
+
+    def hold_candles(self, late_ms: int = FOR_EVER_MS) -> None:
+        """Keep closed candles back that long."""
+        candles = self.venue.call(lambda: self.venue.exchange.pair_conditions(PAIR).candles)
+        self.venue.call(lambda: setattr(candles, "late_ms", late_ms))
 
     def injected(self) -> int:
         """Return how many faults have happened."""

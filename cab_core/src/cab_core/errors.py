@@ -84,6 +84,13 @@ class LockedError(CabError):
     exit_code = ExitCode.LOCKED
 
 
+class AwayError(CabError):
+    """Something that a start needs is away, and did not come back in time; a later start may find it."""
+
+    code = "CAB-E205"
+    exit_code = ExitCode.TIMEOUT
+
+
 class ConfigError(CabError):
     """One or more settings are wrong. All of them are reported together.
 

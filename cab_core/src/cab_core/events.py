@@ -192,6 +192,11 @@ _ALL = (
         },
     ),
     Topic(
+        "gate.changed",
+        "The gate in front of all entries was shut or opened; exits pass it as ever.",
+        {"old": "reason it was shut for, or null", "new": "reason it is shut for, or null: it is open"},
+    ),
+    Topic(
         "clock.changed",
         "The wall clock left the exchange's clock, or came back to it. Entries wait while it is off.",
         {

@@ -98,6 +98,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
             settings=settings,
             clock=clock,
             opened=OpenBus(MemoryBus()),
+            circuits=(),
             storage=Records(store, "paper"),
             holder=holder,
             epoch=1,

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from cab_core.bus.reader import RedisReader
-from cab_core.bus.redis import STREAM, RedisBus
+from cab_core.bus.redis import RedisBus, stream_of
 from cab_core.errors import UsageError
 from cab_core.secret import Secret
 
 pytestmark = pytest.mark.redis
+
+STREAM = stream_of("paper:gateio")
 
 RELEASED = "risk.released"
 ROUTINE = "market.data.invalid"
@@ -45,7 +47,7 @@ async def until(true: Callable[[], object]) -> None:
 
 @asynccontextmanager
 async def opened(server: Any, source: str = "one", **how: Any):
-    bus = RedisBus(server.url, source, **how)
+    bus = RedisBus(server.url, source, STREAM, **how)
     try:
         yield bus
     finally:
@@ -55,7 +57,7 @@ async def opened(server: Any, source: str = "one", **how: Any):
 @asynccontextmanager
 async def reading(server: Any, **how: Any):
     """A reader that stands at the end of the stream, or at its begin with ``history``."""
-    reader, listener = RedisReader(server.url, **how), Listener()
+    reader, listener = RedisReader(server.url, STREAM, **how), Listener()
     reader.subscribe("*", listener)
     reader.start()
     await until(lambda: reader.connected)
@@ -88,7 +90,7 @@ async def test_money_arrives_as_exact_text_with_topic_and_trace(redis_server):
     async with opened(redis_server) as bus:
         bus.publish("position.closed", payload, "00000000000000ab")
         await until(lambda: bus.status().sent == 1)
-        late = RedisReader(redis_server.url, history=True)
+        late = RedisReader(redis_server.url, STREAM, history=True)
         late.subscribe("position.closed", take)
         late.start()
         await until(lambda: got)
@@ -234,7 +236,7 @@ async def test_the_stream_is_bounded(redis_server):
 
 
 async def test_close_sends_what_waits_and_takes_no_more(redis_server):
-    bus = RedisBus(redis_server.url, "one")
+    bus = RedisBus(redis_server.url, "one", STREAM)
     release(bus, *range(150))
     await bus.close()
     release(bus, "late")
@@ -245,7 +247,7 @@ async def test_close_sends_what_waits_and_takes_no_more(redis_server):
 @pytest.mark.catalogue(153)
 async def test_close_without_redis_ends_in_time_and_says_what_is_lost(redis_server, caplog):
     redis_server.kill()
-    bus = RedisBus(redis_server.url, "one")
+    bus = RedisBus(redis_server.url, "one", STREAM)
     release(bus, "a", "b")
     with caplog.at_level(logging.WARNING):
         async with asyncio.timeout(10):
@@ -255,7 +257,7 @@ async def test_close_without_redis_ends_in_time_and_says_what_is_lost(redis_serv
 
 
 def test_an_event_published_before_the_loop_runs_is_sent_later(redis_server):
-    bus = RedisBus(redis_server.url, "one")
+    bus = RedisBus(redis_server.url, "one", STREAM)
     release(bus, "a")
 
     async def main() -> None:
@@ -277,7 +279,7 @@ async def test_what_is_not_registered_is_refused_and_not_sent(redis_server):
 @pytest.mark.parametrize("url", ["redis://:pass/word@localhost:1/0", "redis://user:pass/word@localhost/0"])
 def test_an_unreadable_address_is_refused_without_its_password(url):
     with pytest.raises(UsageError) as caught:
-        RedisBus(Secret(url), "one")
+        RedisBus(Secret(url), "one", STREAM)
     assert caught.value.__cause__ is None
     assert "pass" not in str(caught.value)
 

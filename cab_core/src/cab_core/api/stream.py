@@ -30,6 +30,7 @@ KIND_OF: Mapping[str, str] = {
     "clock.changed": "health",
     "cycle.completed": "decision",
     "emergency.stop": "risk",
+    "gate.changed": "risk",
     "market.data.invalid": "health",
     "orchestrator.state": "state",
     "order.changed": "order",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import attrs
 
+from cab_core.app.bus import OpenBus
 from cab_core.app.demo import SYMBOLS, demo_settings, prepare_demo
 from cab_core.app.desk.live import live_desk
 from cab_core.app.paper import PaperSetup
@@ -70,7 +71,9 @@ async def play_demo(seed: int, days: int, out: Path, speed: float, stage: Stage)
                 on_cycle=tally.on_cycle,
             )
             session = await setup.open()
-            running = Running(settings=settings, market=market, session=session, tally=tally)
+            running = Running(
+                settings=settings, market=market, session=session, tally=tally, opened=OpenBus(bus)
+            )
             running.desk = live_desk(running, store, plugins)
             try:
                 await _staged(running, stage)

@@ -15,10 +15,12 @@ import attrs
 
 from cab_core.app.bus import OpenBus
 from cab_core.app.dead_man import database_file, wanted, watch_command
+from cab_core.app.instance import Circuit
 from cab_core.app.session import Session
 from cab_core.clock import Clock
 from cab_core.cycle import clock_watch, watchdog
 from cab_core.cycle.clock_watch import ClockWatch
+from cab_core.cycle.gate import GateTeller
 from cab_core.cycle.probes import (
     ApiLatency,
     BrokerAnswers,
@@ -70,6 +72,7 @@ class Guards:
     """The watchers of one run.
 
     Attributes:
+        circuits: what else says that entries must wait: the instance key is not surely ours.
         epoch: of the hold on the database, for the heartbeat.
         start: what the record of starts allows.
         on_call: told the broker's verb and the seconds of each call of the exchange.
@@ -80,6 +83,7 @@ class Guards:
     settings: Settings
     clock: Clock
     opened: OpenBus
+    circuits: Sequence[Circuit]
     storage: Storage
     holder: Holder
     epoch: int
@@ -95,13 +99,13 @@ class Guards:
     ballast: Ballast = attrs.field(init=False)
     dog: Watchdog | None = attrs.field(default=None, init=False)
     _session: Session | None = attrs.field(default=None, init=False)
-    _watches: list[Callable[[], str | None]] = attrs.field(factory=list, init=False)
+    _watches: list[Circuit] = attrs.field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.evaluations = Evaluations(self.clock)
         self.ballast = Ballast.beside(database_file(self.settings))
         self.ballast.hold()
-        self._watches = [*self.opened.circuits, self.ballast.entries_allowed]
+        self._watches = [*self.circuits, self.ballast.entries_allowed]
 
     @property
     def provident(self) -> Storage:
@@ -145,7 +149,7 @@ class Guards:
         if self.watchman is not None:
             self.watchman.close()
 
-    def no_entry(self, _: str) -> str | None:
+    def no_entry(self, _: str = "") -> str | None:
         """Say why no symbol may be entered now, None if nothing is wrong."""
         if self.start.safe_mode:
             return "safe_mode"
@@ -187,7 +191,7 @@ class Guards:
             LockedError: it did.
         """
         if self.losses:
-            raise LockedError(self.losses[0], where="EVENT_BUS_URL", fix="stop the other instance first")
+            raise LockedError(self.losses[0], where="INSTANCE_KEY_URL", fix="stop the other instance first")
 
     def watch(self, session: Session, broker: Broker) -> tuple[Loop, ...]:
         """Return the loops that watch a session."""
@@ -203,7 +207,6 @@ class Guards:
                 "reconcile": self.reconciled,
                 "loop": lag,
                 "disk": DiskFree(self.ballast.path.parent),
-                **self.opened.probes,
             },
             watchdog.announce(self.opened.bus, self.clock),
             self.settings.watchdog_interval_sec,
@@ -217,7 +220,14 @@ class Guards:
         )
         self.opened.bus.subscribe("reconciliation.completed", self._compared)
         self._watches += [dog.entries_allowed, clocks.entries_allowed]
-        loops = {"watchdog": dog.run, "lag": lag.run, "clock": clocks.run, "files": self._rounds}
+        gate = GateTeller(self.no_entry, self.opened.bus, self.clock, self.settings.watchdog_interval_sec)
+        loops = {
+            "watchdog": dog.run,
+            "lag": lag.run,
+            "clock": clocks.run,
+            "files": self._rounds,
+            "gate": gate.run,
+        }
         return tuple(Loop("account", name, make, background=True) for name, make in loops.items())
 
     async def _compared(self, topic: str, payload: Mapping[str, Any], trace_id: str) -> None:

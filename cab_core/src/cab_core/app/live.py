@@ -83,8 +83,7 @@ class QuotedSetup(Parts):
                     "the venue cannot be reached, positions are open: again in %s s: %s", pause_s, error
                 )
                 await self.clock.sleep_until(self.clock.now_ms() + 1000 * pause_s)
-                if self.care is not None:
-                    self.care.beat()
+                self.beat()
             else:
                 return {symbol: found[symbol] for symbol in self.config.symbols}
         raise CabError("the venue cannot be reached")

@@ -16,7 +16,6 @@ from cab_core.observability.metrics import Metrics
 _CHECKS = {
     "db": {"db", "disk"},
     "broker": {"broker", "api_latency"},
-    "eventbus": {"bus"},
     "market_data": {"evaluations"},
 }
 

@@ -163,6 +163,8 @@ class Meter:
         failing = {*self._events.failing, *(("dms",) if latched else ())}
         if running.session.regime_at(running.session.venue.clock.now_ms()) is None:
             failing.add("regime")
+        if not running.opened.check().ok:
+            failing.add("eventbus")
         known = self.health()
         for name in COMPONENTS:
             self.metrics.set("crypto_health_status", name, to=known.get(name, name not in failing))

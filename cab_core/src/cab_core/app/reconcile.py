@@ -11,6 +11,7 @@ import attrs
 
 from cab_core.app.bus import event_bus
 from cab_core.app.config import cycle_config, plugins_for
+from cab_core.app.instance import instance_key, only_instance
 from cab_core.app.live import open_venue, venue_plugin
 from cab_core.app.run_quoted import account_of
 from cab_core.app.session import SystemIds, open_broker
@@ -32,7 +33,7 @@ from cab_core.domain.reconcile import Finding
 from cab_core.errors import CabError, LockedError, NotRunningError, RefusedError
 from cab_core.plugins.kinds import Kind
 from cab_core.ports import EventBus, Remembered, Storage
-from cab_core.safety.instance_lock import instance_lock
+from cab_core.safety.instance_lock import Holder
 from cab_core.sdk import Broker, BrokerState
 from cab_core.settings import Settings
 from cab_core.storage import (
@@ -207,10 +208,10 @@ async def _opened(settings: Settings, wish: Wish) -> AsyncIterator[tuple[Reconci
         store: Store | None = None
         where = settings.database_url.reveal() or settings.db_path
         if wish.writes:
-            _lock(stack, settings)
-            opened = event_bus(settings.event_bus_url, SystemIds().trace_id(), log.critical)
-            bus = (await stack.enter_async_context(opened)).bus
-            store = writer = await Store.open(where)
+            holder, nonce = _lock(stack, settings), SystemIds().trace_id()
+            await stack.enter_async_context(instance_key(settings, holder, nonce, log.critical))
+            bus = (await stack.enter_async_context(event_bus(settings, nonce))).bus
+            store = writer = await Store.open(where, alone=True)
             stack.push_async_callback(writer.close)
             storage: Storage = Records(writer, settings.exchange if settings.mode == "live" else "paper")
             state: BrokerState = PaperState(writer)
@@ -230,9 +231,9 @@ async def _opened(settings: Settings, wish: Wish) -> AsyncIterator[tuple[Reconci
         yield _reconciler(settings, config, past, storage, broker, clock, bus), store
 
 
-def _lock(stack: AsyncExitStack, settings: Settings) -> None:
+def _lock(stack: AsyncExitStack, settings: Settings) -> Holder:
     try:
-        stack.enter_context(instance_lock(settings.instance_lock_path, SystemClock().now_ms()))
+        return stack.enter_context(only_instance(settings, SystemClock().now_ms()))
     except LockedError as error:
         fix = "a running bot corrects by itself; stop it first to correct by hand, or leave out the options"
         raise LockedError(error.what, where=error.where, fix=fix) from error

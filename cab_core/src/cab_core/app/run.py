@@ -7,18 +7,20 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from cab_core.app.alerting.telling import told
 from cab_core.app.attending import attended
+from cab_core.app.bus import event_bus
 from cab_core.app.config import cycle_config, plugins_for
 from cab_core.app.desk.live import live_desk
 from cab_core.app.desk.logs import kept_log
+from cab_core.app.instance import only_instance
 from cab_core.app.market_choice import MarketChoice, load_market
 from cab_core.app.paper import PaperSetup
 from cab_core.app.regime import regime_watch, source_urls
 from cab_core.app.running import Running, Tally
-from cab_core.bus.memory import MemoryBus
+from cab_core.app.session import SystemIds
 from cab_core.clock import SystemClock
 from cab_core.cycle.config import CycleConfig
 from cab_core.errors import CabError, ConfigError, ExitCode, StorageError
@@ -27,7 +29,6 @@ from cab_core.plugins.kinds import Kind
 from cab_core.plugins.lifecycle import start_all, stop_all
 from cab_core.plugins.policy import POLICIES, OnLoadFailure
 from cab_core.plugins.registry import Plugins
-from cab_core.safety.instance_lock import instance_lock
 from cab_core.safety.patience import Patience, patient
 from cab_core.settings.schema import Settings
 from cab_core.storage import PaperState, Store, bind_account, damage
@@ -84,35 +85,36 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
     config, plugins = load_run(settings, settings.symbols)
     for warning in plugins.report.warnings:
         log.warning("%s", warning)
-    with instance_lock(settings.instance_lock_path, SystemClock().now_ms()), kept_log(settings):
-        async with opened_store(settings, f"paper:{choice.label}") as store, started_plugins(plugins):
-            bus, tally = MemoryBus(), Tally()
-            setup = PaperSetup(
-                config=config,
-                plugins=plugins,
-                series=market.series,
-                storage=patient(Records(store, "paper")),
-                bus=bus,
-                state=patient(PaperState(store)),
-                watch=regime_watch(settings, plugins),
-                idle=settings.autostart is False,
-                trade_from_ms=market.trade_from_ms,
-                speed=speed,
-                on_order=tally.on_order,
-                on_cycle=tally.on_cycle,
-            )
-            session = await setup.open()
-            running = Running(settings=settings, market=choice.label, session=session, tally=tally)
-            running.desk = live_desk(running, store, plugins)
-            try:
-                async with told(
-                    bus, session.venue.clock, plugins, settings, store, quiet=speed != 1
-                ) as running.pump:
-                    await until_over(running, view)
-            finally:
-                await bus.close()
-                await session.broker.close()
-            return running
+    started_ms = SystemClock().now_ms()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(only_instance(settings, started_ms))
+        stack.enter_context(kept_log(settings))
+        store = await stack.enter_async_context(opened_store(settings, f"paper:{choice.label}"))
+        await stack.enter_async_context(started_plugins(plugins))
+        opened, tally = await stack.enter_async_context(event_bus(settings, SystemIds().trace_id())), Tally()
+        setup = PaperSetup(
+            config=config,
+            plugins=plugins,
+            series=market.series,
+            storage=patient(Records(store, "paper")),
+            bus=opened.bus,
+            state=patient(PaperState(store)),
+            watch=regime_watch(settings, plugins),
+            idle=settings.autostart is False,
+            trade_from_ms=market.trade_from_ms,
+            speed=speed,
+            on_order=tally.on_order,
+            on_cycle=tally.on_cycle,
+        )
+        session = await setup.open()
+        stack.push_async_callback(session.broker.close)
+        running = Running(settings=settings, market=choice.label, session=session, tally=tally, opened=opened)
+        running.desk = live_desk(running, store, plugins)
+        running.pump = await stack.enter_async_context(
+            told(opened.bus, session.venue.clock, plugins, settings, store, quiet=speed != 1)
+        )
+        await until_over(running, view)
+        return running
 
 
 async def until_over(running: Running, view: View, stopping: Callable[[], None] = _nothing) -> None:
@@ -171,10 +173,11 @@ async def opened_store(settings: Settings, account: str) -> AsyncIterator[Store]
     One that is busy or away is waited for, so that a service manager does not use up its starts meanwhile.
 
     Raises:
+        LockedError: another instance writes it.
         StorageError: it cannot be opened, or it is damaged.
     """
     where = settings.database_url.reveal() or settings.db_path
-    store = await START_PATIENCE.outlast(lambda: Store.open(where))
+    store = await START_PATIENCE.outlast(lambda: Store.open(where, alone=True))
     try:
         if found := await store.transact(damage):
             raise StorageError(

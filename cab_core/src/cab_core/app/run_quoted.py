@@ -16,6 +16,7 @@ from cab_core.app.desk.live import live_desk
 from cab_core.app.desk.logs import kept_log
 from cab_core.app.fitness import Fit, fit_to_run
 from cab_core.app.guards import Guards, Invocation, spawn_watchman
+from cab_core.app.instance import instance_key, only_instance
 from cab_core.app.live import QuotedSetup, care_of, check_venue, open_venue
 from cab_core.app.regime import regime_watch
 from cab_core.app.run import View, opened_store, started_plugins, until_over
@@ -23,7 +24,6 @@ from cab_core.app.running import Running, Tally, also
 from cab_core.app.session import SystemIds
 from cab_core.clock import Clock, SystemClock, turn
 from cab_core.cycle.probes import timed
-from cab_core.safety.instance_lock import instance_lock
 from cab_core.safety.latch import refuse_if_latched
 from cab_core.safety.patience import patient
 from cab_core.safety.starts import StartVerdict, record_clean_stop, record_start
@@ -61,14 +61,15 @@ async def run_quoted(
         log.warning("%s", warning)
     started_ms, database = SystemClock().now_ms(), database_file(settings)
     async with AsyncExitStack() as stack:
-        holder = stack.enter_context(instance_lock(settings.instance_lock_path, started_ms))
+        holder = stack.enter_context(only_instance(settings, started_ms))
         stack.enter_context(kept_log(settings))
         refuse_if_latched(database)
         store = await stack.enter_async_context(opened_store(settings, account_of(settings)))
         await stack.enter_async_context(started_plugins(plugins))
         lost = Lost()
         nonce = SystemIds().trace_id()
-        opened = await stack.enter_async_context(event_bus(settings.event_bus_url, nonce, lost))
+        circuits = await stack.enter_async_context(instance_key(settings, holder, nonce, lost))
+        opened = await stack.enter_async_context(event_bus(settings, nonce))
         clock = clock or SystemClock()
         pump = await stack.enter_async_context(
             told(opened.bus, clock, plugins, settings, store, quiet=played)
@@ -77,6 +78,7 @@ async def run_quoted(
             settings=settings,
             clock=clock,
             opened=opened,
+            circuits=circuits,
             storage=Records(store, settings.exchange if live else "paper"),
             holder=holder,
             epoch=store.epoch,
@@ -95,7 +97,9 @@ async def run_quoted(
                 if not played:
                     session.orchestrator.background += guards.watch(session, setup.venue)
                 await session.take_up()
-        running = Running(settings=settings, market="exchange", session=session, tally=setup.tally)
+        running = Running(
+            settings=settings, market="exchange", session=session, tally=setup.tally, opened=opened
+        )
         running.desk, running.pump = live_desk(running, store, plugins, guards), pump
         guards.ready(f"{settings.mode} {', '.join(settings.symbols)}")
         await until_over(running, view, guards.stopping)
@@ -108,7 +112,6 @@ async def run_quoted(
 def _setup(settings: Settings, fit: Fit, guards: Guards, state: PaperState, *, played: bool) -> _Counted:
     live, clock, tally = settings.mode == "live", guards.clock, Tally()
     source = open_venue(fit.venue, settings, fit.config, clock)
-    care = attrs.evolve(care_of(settings), no_entry=(guards.no_entry,), beat=guards.beat)
     return _Counted(
         config=fit.config,
         plugins=fit.plugins,
@@ -117,6 +120,8 @@ def _setup(settings: Settings, fit: Fit, guards: Guards, state: PaperState, *, p
         state=state,
         watch=regime_watch(settings, fit.plugins),
         idle=settings.autostart is False,
+        no_entry=(guards.no_entry,),
+        beat=guards.beat,
         on_order=tally.on_order,
         on_cycle=also(tally.on_cycle, guards.evaluations.note),
         max_lag_ms=1000 * settings.market_data_max_lag_sec,
@@ -124,7 +129,7 @@ def _setup(settings: Settings, fit: Fit, guards: Guards, state: PaperState, *, p
         settings=settings,
         clock=clock,
         venue=timed(source, clock, guards.observe),
-        care=care if live else None,
+        care=care_of(settings) if live else None,
         tally=tally,
         source=source,
     )

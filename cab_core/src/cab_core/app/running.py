@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from cab_core.app.bus import OpenBus
 from cab_core.app.session import Session
 from cab_core.cycle.records import OrderRecord
 from cab_core.ports import Cycle
@@ -57,6 +58,7 @@ class Running:
     """A run as a view sees it.
 
     Attributes:
+        opened: the bus of its events.
         ended: why it ended: ``end`` of the recording, ``SIGINT``, ``SIGTERM`` or ``command`` of an operator;
             empty while it goes on.
         stopping: told that a clean stop begins.
@@ -68,6 +70,7 @@ class Running:
     market: str
     session: Session
     tally: Tally
+    opened: OpenBus
     ended: str = ""
     stopping: Callable[[], None] = lambda: None
     desk: Desk | None = None

@@ -72,6 +72,8 @@ class Parts:
         max_lag_ms: how late the newest candle may be before entries are blocked.
         budget_s: seconds a strategy or rule may take.
         idle: entries wait until an operator starts the symbols.
+        no_entry: further reasons that forbid entries, each asked with the symbol.
+        beat: called after each completed look at a symbol's exits.
     """
 
     config: CycleConfig
@@ -86,6 +88,8 @@ class Parts:
     max_lag_ms: int = 120_000
     budget_s: float = RECORDED_BUDGET_S
     idle: bool = False
+    no_entry: Sequence[Callable[[str], str | None]] = ()
+    beat: Callable[[], None] = lambda: None
 
 
 @attrs.frozen(eq=False)
@@ -105,23 +109,19 @@ class Venue:
 
 @attrs.frozen(eq=False, kw_only=True)
 class Care:
-    """What a session on a real account needs beside the decisions.
+    """What a session on a real account needs, and a simulated one has no use for.
 
     Attributes:
         stop_offset: how far the limit of a stop at the exchange lies below its trigger, as a fraction; None
             lets no stop rest there.
         resting_ms: time between looks at a resting stop.
         reconcile_ms: time between reconciliations.
-        no_entry: further reasons that forbid entries, each asked with the symbol.
-        beat: called after each completed look at a symbol's exits.
         jitter: a number between -1 and 1 that varies pauses.
     """
 
     stop_offset: Decimal | None
     resting_ms: int = 5_000
     reconcile_ms: int = 60_000
-    no_entry: Sequence[Callable[[str], str | None]] = ()
-    beat: Callable[[], None] = lambda: None
     jitter: Callable[[], float] = lambda: 0.0
 
 
@@ -197,7 +197,7 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         execution,
         records,
         protector=None if care is None else _protector(execution, announcer, care),
-        beat=_nothing if care is None else care.beat,
+        beat=parts.beat,
     )
     supervisor = Supervisor(clock, announcer.state)
     prices = _prices(venue, trader.book, records, seen)
@@ -211,7 +211,7 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         supervisor,
         regime_at,
         max_lag_ms=parts.max_lag_ms,
-        no_entry=_takes_entries if care is None else no_entry_of(trader, reconciler, care.no_entry),
+        no_entry=no_entry_of(trader, reconciler, parts.no_entry),
     )
     orchestrator = Orchestrator(
         decider=decider,
@@ -301,14 +301,6 @@ def _reconciler(
         stop_offset=care.stop_offset,
         turn=lock,
     )
-
-
-def _takes_entries(_: str) -> None:
-    return None
-
-
-def _nothing() -> None:
-    return None
 
 
 async def _regime(

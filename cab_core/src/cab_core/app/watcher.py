@@ -168,10 +168,12 @@ class Watcher:
             self._tell(f"nobody watches over the open positions: {self.machine.reason}")
             self.machine.flattened()
             return
-        from cab_core.safety.instance_lock import DEAD_MAN, instance_lock
+        from cab_core.safety.exclusive import exclusive
+        from cab_core.safety.instance_lock import DEAD_MAN
 
+        database = self.duty.database if self.duty.database.is_file() else None  # a server has none
         try:
-            with instance_lock(self.duty.lock, _now_ms(), DEAD_MAN):
+            with exclusive(self.duty.lock, database, _now_ms(), DEAD_MAN):
                 self._close_positions()
                 self.machine.flattened()
         except LockedError as error:

@@ -19,8 +19,12 @@ CONNECT_S = 2.0
 ANSWER_S = 5.0
 
 
-def connect(url: Secret) -> Redis:
+def connect(url: Secret, setting: str = "EVENT_BUS_URL") -> Redis:
     """Return a client; it connects with its first command and tries each command once.
+
+    Args:
+        url: the address.
+        setting: where it comes from, for the error.
 
     Raises:
         UsageError: the address cannot be read; its text is not repeated, it may hold a password.
@@ -37,7 +41,7 @@ def connect(url: Secret) -> Redis:
     except ValueError:
         raise UsageError(
             "the address of Redis cannot be read",
-            where="EVENT_BUS_URL",
+            where=setting,
             fix="write redis://:PASSWORD@HOST:6379/0; in the password write %40 for @ and %2F for /",
         ) from None
     return client

@@ -13,7 +13,6 @@ from redis.exceptions import ResponseError
 
 from cab_core.bus.connection import FAILURES, connect, place_of
 from cab_core.bus.memory import MemoryBus
-from cab_core.bus.redis import STREAM
 from cab_core.ports import EventHandler
 from cab_core.secret import Secret
 
@@ -35,7 +34,7 @@ class RedisReader:
 
     Args:
         url: address of Redis.
-        stream: key of the stream.
+        stream: key of the stream, as `cab_core.bus.redis.stream_of` gives it.
         history: begin with what the stream keeps; otherwise with the next event.
         limit: most events waiting for one subscriber.
 
@@ -46,9 +45,7 @@ class RedisReader:
         rejected: entries that are no event of this version.
     """
 
-    def __init__(
-        self, url: Secret, *, stream: str = STREAM, history: bool = False, limit: int = 1000
-    ) -> None:
+    def __init__(self, url: Secret, stream: str, *, history: bool = False, limit: int = 1000) -> None:
         self.place = place_of(url)
         self.connected = False
         self.duplicates = self.missed = self.rejected = 0

@@ -25,8 +25,7 @@ from cab_core.domain.watchdog import Check
 from cab_core.ports import EventHandler
 from cab_core.secret import Secret
 
-#: The stream, and about how many events it keeps.
-STREAM = "crypto-bot:events"
+#: About how many events the stream keeps.
 KEPT = 10_000
 
 #: Events of one round trip.
@@ -37,6 +36,11 @@ _PING_S = 2.0
 _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 _log = logging.getLogger(__name__)
+
+
+def stream_of(account: str) -> str:
+    """Return the key of the stream with the events of an account."""
+    return f"crypto-bot:{account}:events"
 
 
 @attrs.frozen(slots=True)
@@ -67,7 +71,7 @@ class RedisBus:
     Args:
         url: address of Redis.
         source: name of this process in the events' ids; it must be new with each start.
-        stream: key of the stream.
+        stream: key of the stream, as `stream_of` gives it.
         limit: most events waiting for Redis, and for one subscriber.
         kept: about how many events the stream keeps.
         monotonic: the clock ages are measured with.
@@ -80,8 +84,8 @@ class RedisBus:
         self,
         url: Secret,
         source: str,
+        stream: str,
         *,
-        stream: str = STREAM,
         limit: int = 1000,
         kept: int = KEPT,
         monotonic: Callable[[], float] = time.monotonic,

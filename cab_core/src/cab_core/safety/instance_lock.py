@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ BOT = "bot"
 DEAD_MAN = "dead_man"
 
 _SHARED = 0o644
-_FIX = "stop it first, or give this one INSTANCE_LOCK_PATH and DB_PATH of its own"
+_FIX = "stop it first, or give this one a lock (INSTANCE_LOCK_PATH) and a database (DB_PATH) of its own"
 
 #: States of a process that has ended but is still listed.
 _DEAD = frozenset("ZXx")
@@ -44,6 +45,8 @@ class Holder:
         inode: of the lock file it holds.
         role: `BOT`, or `DEAD_MAN` while the dead man's switch closes positions.
         path: the lock file.
+        lineage: what this holder of the lock and those before it share, unless one of them stopped cleanly.
+            Whoever holds the lock knows by it that a former holder is dead.
     """
 
     pid: int = attrs.field(validator=attrs.validators.instance_of(int))
@@ -53,6 +56,7 @@ class Holder:
     inode: int
     role: str = BOT
     path: str = ""
+    lineage: str = ""
 
     def alive(self) -> bool:
         """Say whether this very process still runs on this host; one that is to be reaped does not."""
@@ -130,7 +134,9 @@ def instance_lock(path: Path, now_ms: int, role: str = BOT) -> Iterator[Holder]:
         if other is not None and other.inode != inode and other.pid != os.getpid() and other.alive():
             raise _running(other, path)
         born = _process(os.getpid())[1]
-        me = Holder(os.getpid(), socket.gethostname(), now_ms, born, inode, role, str(path.absolute()))
+        line = (other.lineage if other is not None else "") or secrets.token_hex(8)
+        host = socket.gethostname()
+        me = Holder(os.getpid(), host, now_ms, born, inode, role, str(path.absolute()), line)
         with _refused_as_error(sidecar):
             _write(sidecar, attrs.asdict(me))
         try:

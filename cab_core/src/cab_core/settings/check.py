@@ -158,28 +158,30 @@ def live(subject: Subject) -> Iterator[SettingError]:
         )
 
 
-def event_bus(subject: Subject) -> Iterator[SettingError]:
-    """A Redis bus needs the package of that name and a readable address."""
-    address = subject.settings.event_bus_url.reveal()
-    if not address or not subject.trading:
-        return
-    if find_spec("redis") is None:
-        yield subject.problem(
-            "EVENT_BUS_URL",
-            "needs the package redis, which is not installed",
-            "pip install 'cab-core[redis]'",
-        )
-    try:
-        known = urlsplit(address)
-        readable = bool(known.hostname) and known.port != 0
-    except ValueError:
-        readable = False
-    if not readable:
-        yield subject.problem(
-            "EVENT_BUS_URL",
-            "has no readable host and port",
-            "write redis://:PASSWORD@HOST:6379/0; in the password write %40 for @ and %2F for /",
-        )
+def redis_address(name: str) -> Rule:
+    """Return the rule that a setting with an address of Redis needs its package and a readable address."""
+
+    def rule(subject: Subject) -> Iterator[SettingError]:
+        address = getattr(subject.settings, name.lower()).reveal()
+        if not address or not subject.trading:
+            return
+        if find_spec("redis") is None:
+            yield subject.problem(
+                name, "needs the package redis, which is not installed", "pip install 'cab-core[redis]'"
+            )
+        try:
+            known = urlsplit(address)
+            readable = bool(known.hostname) and known.port != 0
+        except ValueError:
+            readable = False
+        if not readable:
+            yield subject.problem(
+                name,
+                "has no readable host and port",
+                "write redis://:PASSWORD@HOST:6379/0; in the password write %40 for @ and %2F for /",
+            )
+
+    return rule
 
 
 #: Each rule with the settings it looks at; it is skipped when one of them could not be parsed.
@@ -193,7 +195,8 @@ RULES: tuple[tuple[frozenset[str], Rule], ...] = (
         telegram,
     ),
     (frozenset({"WEBHOOK_URL", "WEBHOOK_SECRET"}), webhook),
-    (frozenset({"EVENT_BUS_URL"}), event_bus),
+    (frozenset({"EVENT_BUS_URL"}), redis_address("EVENT_BUS_URL")),
+    (frozenset({"INSTANCE_KEY_URL"}), redis_address("INSTANCE_KEY_URL")),
     (frozenset({"MODE", "RISK_ALLOW_DISABLED", "RISK_DISABLED_RULES", "STRATEGY_SET"}), live),
 )
 

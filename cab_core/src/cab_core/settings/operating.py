@@ -69,7 +69,17 @@ class OperationSettings:
         "Another database, such as postgresql+asyncpg://user:password@host/name, in place of a file.",
     )
     event_bus_url: Secret = setting(
-        "", parse.secret_url("redis", "rediss"), "redis://... for the event bus; empty: in memory."
+        "",
+        parse.secret_url("redis", "rediss"),
+        "redis://... where other programs may read the events along; nothing waits for it. Empty: in memory.",
+    )
+    instance_key_url: Secret = setting(
+        "",
+        parse.secret_url("redis", "rediss"),
+        "redis://... of the key that keeps a second host from trading this account; empty: one host only.",
+    )
+    account: str = setting(
+        "", parse.account(), "Name of the account, in keys of Redis and in messages; empty: MODE:EXCHANGE."
     )
     instance_lock_path: Path = setting(
         "/tmp/crypto-bot.lock",  # noqa: S108 - the file is only locked; the lock checks whose it is

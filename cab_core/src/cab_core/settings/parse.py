@@ -174,6 +174,18 @@ def text(rule: str) -> Kind[str]:
     return Kind(lambda value: value, rule, empty=True)
 
 
+def account() -> Kind[str]:
+    """Return the kind of account names: what may stand in a key of Redis and in a message."""
+    rule = "empty or up to 64 letters, digits and . : _ -"
+
+    def parse(value: str) -> str:
+        if re.fullmatch(r"[A-Za-z0-9._:-]{0,64}", value) is None:
+            raise TextError("has other characters, or is too long", "write it like live:gateio:main")
+        return value
+
+    return Kind(parse, rule, empty=True)
+
+
 def secret() -> Kind[Secret]:
     """Return the kind of credentials; never shown, also read from ``<NAME>_FILE``."""
     return Kind(Secret, "a secret", empty=True)

@@ -86,6 +86,11 @@ class Settings(
         return self.mode == "paper" if self.autostart is None else self.autostart
 
     @property
+    def account_name(self) -> str:
+        """The name of the account: ACCOUNT, or else ``MODE:EXCHANGE``."""
+        return self.account or f"{self.mode}:{self.exchange}"
+
+    @property
     def notifiers(self) -> tuple[str, ...]:
         """The notifiers of a run: the named ones, Telegram once it has a token, the webhook once a URL."""
         switched = {"telegram": self.telegram_bot_token, "webhook": self.webhook_url}

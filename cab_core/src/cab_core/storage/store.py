@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from cab_core.clock import SystemClock
 from cab_core.errors import StorageError
+from cab_core.storage.alone import hold_alone
 from cab_core.storage.backup import write_backup
 from cab_core.storage.location import Place, PostgresServer, SqliteFile, claim, parse
 from cab_core.storage.meta import check_epoch, start_epoch
@@ -48,7 +49,7 @@ class Store:
         self.refused = 0
 
     @classmethod
-    async def open(cls, where: str | Path) -> Store:
+    async def open(cls, where: str | Path, *, alone: bool = False) -> Store:
         """Open a database for writing: create it if missing, migrate it if due, start a new epoch.
 
         Before a migration a SQLite file is backed up (`cab_core.storage.backup`); without a backup there is
@@ -56,8 +57,10 @@ class Store:
 
         Args:
             where: path of a SQLite file, or ``sqlite+aiosqlite:///PATH`` or ``postgresql+asyncpg://…``.
+            alone: refuse where another instance writes to a server's database, and keep others away.
 
         Raises:
+            LockedError: another instance holds the database.
             StorageError: it cannot be created, opened or written, belongs to another program or to a newer
                 version, or is no database. Nothing has been changed then, and no new file stays.
         """
@@ -65,7 +68,7 @@ class Store:
         created = isinstance(place, SqliteFile) and _claim(place.path)
         store = cls(place)
         try:
-            await store._start()
+            await store._start(alone=alone)
         except BaseException:
             await store.close()
             if created and isinstance(place, SqliteFile):
@@ -73,7 +76,7 @@ class Store:
             raise
         return store
 
-    async def _start(self) -> None:
+    async def _start(self, *, alone: bool) -> None:
         def prepared(conn: sa.Connection) -> None:
             prepare(conn, self.label)
 
@@ -82,6 +85,8 @@ class Store:
             return start_epoch(conn)
 
         with translated(self.label):
+            if alone:
+                await self._writer.run(lambda conn: hold_alone(conn, self.label))
             if isinstance(self._place, PostgresServer):
                 from cab_core.storage.readers import once
 

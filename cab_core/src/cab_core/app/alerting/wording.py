@@ -56,6 +56,7 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "trade.settlement.timeout": _settlement_timeout,
     "regime.changed": lambda p: f"regime {p['old']} -> {p['new']} (score {p['score']:+.2f})",
     "orchestrator.state": lambda p: f"{p['symbol']} {p['old']} -> {p['new']}: {p['reason']}",
+    "gate.changed": lambda p: f"entries: {p['old'] or 'open'} -> {p['new'] or 'open'}",
     "protection.changed": lambda p: f"{p['symbol']} stop {p['kind']} at {p['stop']:f}",
     "plugin.quarantined": lambda p: f"{p['plugin']} is no longer called: {p['reason']}",
     "risk.warning": lambda p: f"{p['rule']}: {p['reason']}{_measured(p)}",

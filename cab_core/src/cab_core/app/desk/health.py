@@ -9,8 +9,9 @@ import attrs
 from cab_core.app.desk.views import Component
 from cab_core.app.guards import Guards
 from cab_core.app.running import Running
+from cab_core.cycle.gate import meaning
 from cab_core.domain.timeframes import TF_MS
-from cab_core.domain.watchdog import Check, Level
+from cab_core.domain.watchdog import Check
 from cab_core.plugins.registry import Plugins
 
 #: Parts without which a bot does not work at all.
@@ -42,7 +43,7 @@ def components(look: Look) -> dict[str, Component]:
     """Return the parts by name, all but the database."""
     told = {
         "broker": _broker(look),
-        "eventbus": _checked(look.check("bus"), "in memory"),
+        "eventbus": _eventbus(look),
         "market_data": _market_data(look),
         "regime": _regime(look),
         "risk": _risk(look),
@@ -56,7 +57,7 @@ def components(look: Look) -> dict[str, Component]:
 
 
 def status_of(parts: Mapping[str, Component], *, ended: bool) -> str:
-    """Return ``healthy``, ``degraded`` where entries wait for a part, or ``unhealthy``."""
+    """Return ``healthy``, ``degraded`` where a part does not work, or ``unhealthy``."""
     if ended or any(not parts[name].ok for name in _VITAL):
         return "unhealthy"
     return "healthy" if all(part.ok for part in parts.values()) else "degraded"
@@ -64,12 +65,19 @@ def status_of(parts: Mapping[str, Component], *, ended: bool) -> str:
 
 def waiting_for(look: Look) -> list[str]:
     """Return what a start still waits for, of what is observed."""
-    missing = [name for name in ("broker", "bus") if (check := look.check(name)) is not None and not check.ok]
+    broker = look.check("broker")
+    missing = ["broker"] if broker is not None and not broker.ok else []
     if not look.running.session.orchestrator.supervisor.states:
         missing.append("loops")
     if look.running.ended:
         missing.append("the run has ended")
     return missing
+
+
+def _eventbus(look: Look) -> Component:
+    """Tell whether other programs get the events: nothing of the bot waits for that."""
+    told = look.running.opened.check()
+    return Component(ok=told.ok, detail=told.detail)
 
 
 def _checked(check: Check | None, otherwise: str) -> Component:
@@ -113,11 +121,11 @@ def _regime(look: Look) -> Component:
 
 def _risk(look: Look) -> Component:
     halted = look.running.halted_by()
-    dog = None if look.guards is None else look.guards.dog
+    shut = None if look.guards is None else look.guards.no_entry()
     if halted:
         return Component(ok=False, detail=f"entries are halted by {', '.join(halted)}")
-    if dog is not None and dog.watch.level is Level.DEGRADED:
-        return Component(ok=False, detail="entries wait for the watchdog")
+    if shut is not None:
+        return Component(ok=False, detail=f"entries wait: {meaning(shut)}")
     return Component(ok=True)
 
 

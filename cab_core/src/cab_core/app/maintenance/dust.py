@@ -10,11 +10,11 @@ import attrs
 
 from cab_core.app.desk.holdings import saved_book
 from cab_core.app.history import WRITTEN_OFF, account_now
+from cab_core.app.instance import only_instance
 from cab_core.app.maintenance.work import Order, write_row
 from cab_core.domain.book import Book
 from cab_core.domain.book_state import account_state
 from cab_core.errors import NotFoundError, NotRunningError
-from cab_core.safety.instance_lock import instance_lock
 from cab_core.settings import Settings
 from cab_core.storage import Connection, NoDatabaseError, load_account, save_account, visit
 from cab_core.storage import journal as append
@@ -68,7 +68,7 @@ def dust_of(settings: Settings, order: Order, symbol: str | None = None, *, give
         return Dusted(dust=found, written_off=changes)
 
     try:
-        with instance_lock(settings.instance_lock_path, order.now_ms) if changes else nullcontext():
+        with only_instance(settings, order.now_ms) if changes else nullcontext():
             return visit(where, work, read_only=not changes)
     except NoDatabaseError as error:
         raise _not_yet(error.where or str(where)) from error

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import attrs
 
+from cab_core.app.instance import only_instance
 from cab_core.app.maintenance.work import Order, database_file, write_row
 from cab_core.atomic import replacing
 from cab_core.errors import NotFoundError, RefusedError, StorageError
-from cab_core.safety.instance_lock import instance_lock
 from cab_core.settings import Settings
 from cab_core.storage.backup import (
     backup_folder,
@@ -61,7 +61,7 @@ def restore(settings: Settings, file: Path, order: Order) -> Restored:
     """
     database = database_file(settings, "restore")
     backup = _found(database, file)
-    with instance_lock(settings.instance_lock_path, order.now_ms):
+    with only_instance(settings, order.now_ms):
         check_backup(backup)
         before, after = _state(database), glance(backup, state_of)
         _require_same_account(before, after, backup)

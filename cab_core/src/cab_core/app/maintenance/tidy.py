@@ -7,9 +7,9 @@ from pathlib import Path
 
 import attrs
 
+from cab_core.app.instance import only_instance
 from cab_core.app.maintenance.work import Order, audit, existing_file
 from cab_core.errors import NotFoundError
-from cab_core.safety.instance_lock import instance_lock
 from cab_core.settings import Settings
 from cab_core.storage import visit
 from cab_core.storage.location import PostgresServer, parse
@@ -47,7 +47,7 @@ def vacuum(settings: Settings, order: Order) -> Vacuumed:
         return Vacuumed(
             file=str(database), before=before.size, after=before.size - before.empty, dry_run=True
         )
-    with instance_lock(settings.instance_lock_path, order.now_ms):
+    with only_instance(settings, order.now_ms):
         shrink(database)
         after = room(database)
         audit(database, order, "vacuum", database.name, {"size": before.size}, {"size": after.size})

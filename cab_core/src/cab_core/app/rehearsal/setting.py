@@ -52,6 +52,7 @@ def overrides(
         "DB_PATH": str(folder / DATABASE),
         "DATABASE_URL": "",
         "EVENT_BUS_URL": "",
+        "INSTANCE_KEY_URL": "",
         "INSTANCE_LOCK_PATH": str(folder / LOCK),
         "DMS_ENABLED": "false",
         "NOTIFIER_SET": "log",
