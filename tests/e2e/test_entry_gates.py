@@ -120,7 +120,6 @@ def desk_in(desk: Desk, mode: str) -> LiveDesk:
     return desk(MODE=mode, EVAL_INTERVAL_SEC="1", DMS_ENABLED="false", CANDLE_GRACE_SEC="0")
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("mode", ["paper", "live"])
 def test_with_the_gate_open_the_entry_is_made(desk: Desk, mode: str) -> None:
     live = desk_in(desk, mode)
@@ -134,7 +133,6 @@ def test_with_the_gate_open_the_entry_is_made(desk: Desk, mode: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("mode", ["paper", "live"])
 @pytest.mark.catalogue(28, 70, 77, 164, 169, 192)
 @pytest.mark.parametrize("reason", GATES)

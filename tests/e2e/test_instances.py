@@ -15,7 +15,6 @@ Desk = Callable[..., LiveDesk]
 
 
 @pytest.mark.catalogue(190)
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("mode", ["paper", "live"])
 def test_a_second_one_on_the_same_database_is_refused_with_another_lock(desk: Desk, mode: str) -> None:
     live = desk(MODE=mode, DMS_ENABLED="false")
@@ -33,7 +32,6 @@ def test_a_second_one_on_the_same_database_is_refused_with_another_lock(desk: De
 
 
 @pytest.mark.catalogue(190)
-@pytest.mark.timeout(120)
 def test_a_second_one_on_the_same_account_is_refused_with_another_database(desk: Desk) -> None:
     live = desk(DMS_ENABLED="false")
     bot = live.start(buys=False)
@@ -49,7 +47,6 @@ def test_a_second_one_on_the_same_account_is_refused_with_another_database(desk:
     live.finish(third)
 
 
-@pytest.mark.timeout(120)
 def test_a_bot_without_an_api_is_told_to_run(desk: Desk) -> None:
     live = desk(MODE="paper", API_ENABLED="false")
     bot = live.start(buys=False)
@@ -64,7 +61,6 @@ def test_a_bot_without_an_api_is_told_to_run(desk: Desk) -> None:
 @pytest.mark.catalogue(190)
 @pytest.mark.postgres
 @needs_postgres
-@pytest.mark.timeout(120)
 def test_a_second_one_on_a_server_is_refused_and_a_kill_frees_the_place(tmp_path: Path) -> None:
     with fresh_database() as url:
         one, another = (desk_of(tmp_path / name, days=2, url=url) for name in ("one", "another"))

@@ -32,10 +32,14 @@ def word(name: str) -> str:
 SECRETS = [row.name for row in SETTINGS if row.secret]
 WORDS = {name: word(name) for name in SECRETS}
 
-#: Secrets that are parts of addresses; a run in this test has no such servers.
+#: Addresses of servers, which a run in this test does not have.
+SERVERS = ("DATABASE_URL", "EVENT_BUS_URL", "INSTANCE_KEY_URL")
+
+#: Secrets that are parts of addresses.
 ADDRESSES = {
     "DATABASE_URL": f"postgresql+asyncpg://cab:{word('DATABASE_URL')}@127.0.0.1:1/cab",
     "EVENT_BUS_URL": f"redis://:{word('EVENT_BUS_URL')}@127.0.0.1:1/0",
+    "INSTANCE_KEY_URL": f"redis://:{word('INSTANCE_KEY_URL')}@127.0.0.1:1/0",
     "WEBHOOK_URL": f"https://hooks.example.com/{word('WEBHOOK_URL')}",
 }
 TELEGRAM = f"123456789:{word('TELEGRAM_BOT_TOKEN')}"
@@ -100,7 +104,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     run = {"MODE": "paper", "EXCHANGE": "gateio", "SYMBOLS": "BTC/USDT", "STRATEGY_SET": "ema_cross"}
     places = {"PORT": port, "INSTANCE_LOCK_PATH": str(folder / "lock"), "DB_PATH": str(folder / "t.sqlite3")}
     loud = {"LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json"}
-    return Desk(folder, {**clean, **planted("DATABASE_URL", "EVENT_BUS_URL"), **run, **places, **loud})
+    return Desk(folder, {**clean, **planted(*SERVERS), **run, **places, **loud})
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +209,7 @@ def test_no_command_prints_a_secret(desk: Desk, command: list[str]) -> None:
     assert leaks(done.stdout + done.stderr) == []
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "EVENT_BUS_URL"])
+@pytest.mark.parametrize("name", SERVERS)
 def test_an_address_that_fails_is_named_without_its_password(desk: Desk, name: str) -> None:
     given = {name: ADDRESSES[name]}
     for command in (["config", "show"], ["verify"]):

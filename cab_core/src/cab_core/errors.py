@@ -85,7 +85,7 @@ class LockedError(CabError):
 
 
 class AwayError(CabError):
-    """Something that a start needs is away, and did not come back in time; a later start may find it."""
+    """Something that is needed is away or off for now: it passes by itself, and is waited for."""
 
     code = "CAB-E205"
     exit_code = ExitCode.TIMEOUT

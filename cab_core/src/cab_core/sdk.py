@@ -67,7 +67,7 @@ from cab_core.domain.signals import (
     confidence_of,
     decide,
 )
-from cab_core.errors import CabError, ConfigError
+from cab_core.errors import AwayError, CabError, ConfigError
 from cab_core.hookspecs import hookimpl
 from cab_core.options import option
 from cab_core.secret import Secret
@@ -81,6 +81,7 @@ __all__ = [
     "Action",
     "Alert",
     "AlertHttp",
+    "AwayError",
     "Balance",
     "Bars",
     "BookView",

@@ -146,12 +146,11 @@ def test_telegram(tmp_path):
     assert load_settings({**users, "TELEGRAM_ADMINS": "2"}, tmp_path).warnings == ()
 
 
-def test_a_redis_bus_needs_its_package_and_a_readable_address(tmp_path, monkeypatch):
-    address = {"EVENT_BUS_URL": "redis://:pass-word@localhost:6379/0"}
+@pytest.mark.parametrize("name", ["EVENT_BUS_URL", "INSTANCE_KEY_URL"])
+def test_redis_needs_its_package_and_a_readable_address(name, tmp_path, monkeypatch):
+    address = {name: "redis://:pass-word@localhost:6379/0"}
     assert load_settings({**RUN, **address}, tmp_path).warnings == ()
-    assert names({**RUN, "EVENT_BUS_URL": "redis://:pa/ss-word@localhost:6379/0"}, tmp_path) == {
-        "EVENT_BUS_URL"
-    }
+    assert names({**RUN, name: "redis://:pa/ss-word@localhost:6379/0"}, tmp_path) == {name}
 
     monkeypatch.setattr("cab_core.settings.check.find_spec", lambda name: None)
     with pytest.raises(ConfigError) as caught:
@@ -180,3 +179,9 @@ def test_a_weight_for_a_strategy_that_is_not_asked_is_warned_of(tmp_path):
 def test_stops_that_cannot_be_looked_at_in_time_are_refused(given, refused, tmp_path):
     symbols = ",".join(f"C{number}/USDT" for number in range(50))
     assert names({**RUN, "SYMBOLS": symbols, **given}, tmp_path) == refused
+
+
+def test_an_account_has_a_name_that_may_stand_in_a_key(tmp_path):
+    assert load_settings(RUN, tmp_path).settings.account_name == "paper:gateio"
+    assert load_settings({**RUN, "ACCOUNT": "gateio:sub-1"}, tmp_path).settings.account_name == "gateio:sub-1"
+    assert names({**RUN, "ACCOUNT": "two words"}, tmp_path) == {"ACCOUNT"}

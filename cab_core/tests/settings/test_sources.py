@@ -136,7 +136,7 @@ def test_only_secrets_are_read_from_files(tmp_path):
     assert load_settings({**RUN, "PORT_FILE": str(tmp_path / "port")}, tmp_path).settings.port == 8000
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "EVENT_BUS_URL"])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "EVENT_BUS_URL", "INSTANCE_KEY_URL"])
 def test_an_address_of_another_kind_is_refused_without_showing_it(name, tmp_path):
     with pytest.raises(ConfigError, match=f"{name} = '\\*\\*\\*': must be empty or start with") as caught:
         load_settings({**RUN, name: "mysql://u:hunter22@host/db"}, tmp_path)

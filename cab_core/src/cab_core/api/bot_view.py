@@ -23,8 +23,10 @@ from cab_core.app.metering import Meter
 from cab_core.app.run import View
 from cab_core.app.running import Running
 from cab_core.app.session import SystemIds
+from cab_core.app.starting import Lobby, StartingDesk
 from cab_core.clock import SystemClock
 from cab_core.errors import CabError
+from cab_core.ports import EventBus
 from cab_core.secret import Secret
 from cab_core.settings import Settings
 
@@ -40,9 +42,17 @@ def service_of_run(running: Running, port: int, metrics: Scrape, on_answer: Call
         metrics: the run's metrics.
         on_answer: told the status of every answer.
     """
-    desk, settings = _desk(running), running.settings
-    bus, clock = running.session.orchestrator.announcer.bus, SystemClock()
-    ids = SystemIds()
+    return _service(_desk(running), running.opened.bus, port, metrics, on_answer)
+
+
+def _service(
+    desk: LiveDesk | StartingDesk,
+    bus: EventBus,
+    port: int,
+    metrics: Scrape,
+    on_answer: Callable[[int], None],
+) -> Service:
+    settings, clock, ids = desk.settings, SystemClock(), SystemIds()
     hub = Hub(ids.trace_id(), clock.now_ms, most=settings.api_streams)
     bus.subscribe("*", hub.on_event)
     return Service(
@@ -116,6 +126,23 @@ def api_view(taken: socket.socket, say: Callable[[str, str], None]) -> View:
             await serve(service, taken, [web_router()])
 
     return view
+
+
+def api_lobby(taken: socket.socket) -> Lobby:
+    """Return what serves the API while a start waits, on the port that the run will have.
+
+    Args:
+        taken: what `cab_core.api.serve.listen` gave.
+    """
+
+    async def lobby(desk: StartingDesk) -> None:
+        bus, url = desk.guards.opened.bus, url_of(taken)
+        meter = Meter.of(desk.settings, desk.plugins_loaded, __version__, SystemClock())
+        service = _service(desk, bus, taken.getsockname()[1], meter.scrape, meter.observe_request)
+        async with published(service, url):
+            await serve(service, taken.dup(), [web_router()])
+
+    return lobby
 
 
 def hosted_view(settings: Settings, serve: Callable[[Gate, Running], None]) -> View:

@@ -48,6 +48,9 @@ log = logging.getLogger("cab.guards")
 #: Time between looks at the files, the watching process and the ballast, milliseconds.
 ROUND_MS = 10_000
 
+#: Seconds a service manager is asked to allow a start that waits, from each word of it on.
+START_S = 120
+
 #: A call of the exchange that takes longer than this many seconds is slow.
 SLOW_S = 1.0
 
@@ -116,6 +119,11 @@ class Guards:
     def patience(self) -> Patience:
         """How long the database is waited for; who waits for it is no frozen kernel."""
         return Patience(on_wait=self.beat)
+
+    def starting(self, status: str) -> None:
+        """Say that the start goes on waiting: that is no freeze."""
+        self.manager.extend(START_S, status)
+        self.beat()
 
     def ready(self, status: str) -> None:
         """Say that what was left open is settled, compared and protected."""

@@ -16,18 +16,13 @@ from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.feed import QuotedFeed
 from cab_core.domain.market import Instrument
 from cab_core.domain.money import ZERO, fraction
-from cab_core.errors import CabError
 from cab_core.plugins.bound import Bound
 from cab_core.plugins.kinds import Kind
 from cab_core.plugins.registry import Plugins
-from cab_core.ports import Remembered
 from cab_core.sdk import Broker, Checked
 from cab_core.settings.schema import Settings
 
 log = logging.getLogger("cab.live")
-
-#: Pauses while the venue cannot be reached at the start, seconds; the last one repeats.
-START_PAUSES_S = (1, 2, 5, 10)
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -49,7 +44,8 @@ class QuotedSetup(Parts):
     async def open(self) -> Session:
         """Put the session together over what is remembered; `Session.take_up` comes next."""
         past = await self.storage.remember()
-        instruments = await self._instruments(past)
+        found = await self.venue.instruments()
+        instruments = {symbol: found[symbol] for symbol in self.config.symbols}
         config = attrs.evolve(self.config, instruments=instruments)
         if self.care is not None and past.account is None:
             config = attrs.evolve(config, baseline=await self._baseline(instruments))
@@ -69,24 +65,6 @@ class QuotedSetup(Parts):
 
     def _paper(self, config: CycleConfig) -> Broker:
         return open_broker(self.plugins.broker, config, self.clock, market=self.venue, state=self.state)
-
-    async def _instruments(self, past: Remembered) -> dict[str, Instrument]:
-        """Return the rules of the symbols. With something open, wait until the venue can be reached."""
-        for failures in range(1_000_000):
-            try:
-                found = await self.venue.instruments()
-            except CabError as error:
-                if not past.positions and not past.open_intents:
-                    raise
-                pause_s = START_PAUSES_S[min(failures, len(START_PAUSES_S) - 1)]
-                log.error(
-                    "the venue cannot be reached, positions are open: again in %s s: %s", pause_s, error
-                )
-                await self.clock.sleep_until(self.clock.now_ms() + 1000 * pause_s)
-                self.beat()
-            else:
-                return {symbol: found[symbol] for symbol in self.config.symbols}
-        raise CabError("the venue cannot be reached")
 
     async def _baseline(self, instruments: dict[str, Instrument]) -> Decimal:
         """Return the equity a new account starts with: all quote currency, unless the settings say."""

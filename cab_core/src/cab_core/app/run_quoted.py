@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 import attrs
 
@@ -22,6 +23,7 @@ from cab_core.app.regime import regime_watch
 from cab_core.app.run import View, opened_store, started_plugins, until_over
 from cab_core.app.running import Running, Tally, also
 from cab_core.app.session import SystemIds
+from cab_core.app.starting import Lobby, Start, StartingDesk, is_exposed, nobody
 from cab_core.clock import Clock, SystemClock, turn
 from cab_core.cycle.probes import timed
 from cab_core.safety.latch import refuse_if_latched
@@ -41,7 +43,12 @@ _CALLED = Invocation()
 
 
 async def run_quoted(
-    settings: Settings, view: View, *, clock: Clock | None = None, called: Invocation = _CALLED
+    settings: Settings,
+    view: View,
+    *,
+    clock: Clock | None = None,
+    called: Invocation = _CALLED,
+    lobby: Lobby = nobody,
 ) -> Running:
     """Trade on the venue that EXCHANGE names until stopped.
 
@@ -50,6 +57,7 @@ async def run_quoted(
         view: shows the run while it goes on; cancelled at its end.
         clock: the time of a local exchange that is played step by step; then nothing watches the time.
         called: how this run was called, for the dead man's switch.
+        lobby: serves those who ask while the start waits.
 
     Raises:
         CabError: it cannot start, or the database failed.
@@ -90,10 +98,12 @@ async def run_quoted(
         setup = _setup(settings, fit, guards, state, played=played)
         stack.push_async_callback(setup.venue.close)
         with guards.opening():
+            desk = StartingDesk(settings, store=store, guards=guards, plugins_loaded=plugins)
+            start = Start(desk, lobby, exposed=await is_exposed(guards))
             async with turn(clock):
-                session = await setup.open()
                 if live:
-                    await check_venue(setup.source)
+                    await start.to(partial(check_venue, setup.source))
+                session = await start.to(setup.open)
                 if not played:
                     session.orchestrator.background += guards.watch(session, setup.venue)
                 await session.take_up()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cab_core.app.market_choice import MarketChoice
     from cab_core.app.run import View
     from cab_core.app.running import Running
+    from cab_core.app.starting import Lobby
     from cab_core.settings import Loaded
     from cab_core.settings.schema import Settings
 
@@ -79,6 +80,7 @@ def command(
     SIGTERM, as a service manager sends it, and the end of the recording are ordinary ends (exit code 0).
     """
     from cab_core.app.market_choice import parse_market
+    from cab_core.app.starting import nobody
     from cab_core.settings.schema import hide_secrets
 
     choice = parse_market(markets)
@@ -90,14 +92,14 @@ def command(
     watched = sys.stderr.isatty() and not as_json
     view = _view(loaded, watched=watched)
     wanted = settings.api_enabled and (speed > 0 or choice.kind == "exchange") if api is None else api
-    with _with_api(settings, view) if wanted else nullcontext(view) as view:
+    with _with_api(settings, view) if wanted else nullcontext((view, nobody)) as (view, lobby):
         if choice.kind == "exchange":
             from cab_core.app.guards import Invocation
             from cab_core.app.run_quoted import run_quoted
 
             again = [sys.executable, *sys.argv, *([] if yes_live else ["--yes-live"])]
             called = Invocation(restart=again, config=config, overrides=overrides, secrets=secrets)
-            running = asyncio.run(run_quoted(settings, view, called=called))
+            running = asyncio.run(run_quoted(settings, view, called=called, lobby=lobby))
         else:
             from cab_core.app.run import run_paper
 
@@ -141,15 +143,15 @@ def _view(loaded: Loaded, *, watched: bool) -> View:
 
 
 @contextmanager
-def _with_api(settings: Settings, shown: View) -> Iterator[View]:
-    """Take the port, before anything is traded, and serve the API beside what is shown."""
-    from cab_core.api.bot_view import api_view, both
+def _with_api(settings: Settings, shown: View) -> Iterator[tuple[View, Lobby]]:
+    """Take the port, before anything is traded, and serve the API beside what is shown, and before."""
+    from cab_core.api.bot_view import api_lobby, api_view, both
     from cab_core.api.serve import listen
     from cab_core.safety.instance_lock import refuse_if_held
 
     refuse_if_held(settings.instance_lock_path)  # it has the port, too: say who it is
     with listen(settings) as taken:
-        yield both(api_view(taken, _say), shown)
+        yield both(api_view(taken, _say), shown), api_lobby(taken)
 
 
 def _say(url: str, link: str) -> None:

@@ -33,6 +33,10 @@ class ServiceManager:
         """Say that recovery and the first reconciliation are done."""
         return self._say("READY=1", status)
 
+    def extend(self, seconds: float, status: str = "") -> bool:
+        """Ask for more time for the start: this many seconds from now on."""
+        return self._say(f"EXTEND_TIMEOUT_USEC={round(1e6 * seconds)}", status)
+
     def alive(self) -> bool:
         """Say that a supervision cycle was completed; systemd restarts a service that is late with it."""
         return self._say("WATCHDOG=1")

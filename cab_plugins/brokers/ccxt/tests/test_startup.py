@@ -12,7 +12,8 @@ from ccxt_world import SYMBOL, World
 from cab_broker_ccxt import offline_checks, startup
 from cab_broker_ccxt.config import ccxt_id
 from cab_broker_ccxt.gate import GateBroker
-from cab_core.sdk import CabError, Checked, ConfigError, Rejected, Secret
+from cab_core.sdk import AwayError, CabError, Checked, ConfigError, Rejected, Secret
+from cab_exchange_sim.faults import Rule
 
 D = Decimal
 
@@ -111,13 +112,13 @@ async def test_the_host_guard_stops_what_would_leave(world: World) -> None:
     ("skew_ms", "fatal", "said"),
     [(2_000, False, False), (6_000, False, True), (-20_000, False, True), (31_000, True, True)],
 )
-async def test_a_clock_that_is_off_is_warned_of_and_then_refused(
+async def test_a_clock_that_is_off_is_warned_of_and_then_waited_for(
     world: World, skew_ms: int, fatal: bool, said: bool
 ) -> None:
     world.clock.skew_ms = skew_ms
     async with world.opened() as broker:
         if fatal:
-            with pytest.raises(ConfigError, match="the clock is"):
+            with pytest.raises(AwayError, match="the clock is"):
                 await broker.check()
         else:
             assert any("the clock is" in warning for warning in await broker.check()) is said
@@ -184,13 +185,34 @@ async def test_all_problems_are_told_together(world: World) -> None:
     assert len(caught.value.problems) >= 5
 
 
-async def test_a_silent_exchange_is_a_problem_of_each_check(world: World) -> None:
+PASSING = ("page_403", "page_502", "silent_504", "too_busy", "too_many_requests", "request_expired", "cut")
+
+
+@pytest.mark.parametrize("kind", PASSING)
+async def test_what_passes_is_no_problem_of_the_settings(world: World, kind: str) -> None:
+    rule = Rule(stage="before_accept", kind=kind, path="/spot/accounts")
+    world.change(lambda: world.venue.faults.add(rule))
+    async with world.opened() as broker:
+        with pytest.raises(AwayError, match="privateSpotGetAccounts"):
+            await broker.check()
+
+
+@pytest.mark.parametrize("kind", ["invalid_key", "ip_forbidden", "read_only"])
+async def test_what_people_must_mend_is_one(world: World, kind: str) -> None:
+    rule = Rule(stage="before_accept", kind=kind, path="/spot/accounts")
+    world.change(lambda: world.venue.faults.add(rule))
+    async with world.opened() as broker:
+        with pytest.raises(ConfigError, match="the key is refused"):
+            await broker.check()
+
+
+async def test_an_exchange_in_maintenance_is_away(world: World) -> None:
     def maintain() -> None:
         world.venue.exchange.conditions.maintenance = True
 
     world.change(maintain)
     async with world.opened() as broker:
-        with pytest.raises(ConfigError, match="check_clock"):
+        with pytest.raises(AwayError):
             await broker.check()
 
 

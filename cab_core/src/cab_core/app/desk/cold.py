@@ -36,10 +36,25 @@ class ColdDesk(DatabaseDesk):
         return None if holder is None else holder.pid
 
     @property
+    def state(self) -> str:
+        """The state of every symbol, as far as it is known."""
+        return "stopped" if self.silent_pid is None else "unknown"
+
+    @property
+    def alive(self) -> bool:
+        """Whether a bot runs."""
+        return self.silent_pid is not None
+
+    @property
     def reason(self) -> str:
         """Why there is no bot to ask."""
         pid = self.silent_pid
         return _REASON if pid is None else f"a bot runs (pid {pid}), but without an API"
+
+    @property
+    def fix(self) -> str:
+        """What to do to have one."""
+        return "run: cab run" if self.silent_pid is None else "start it with API_ENABLED=true"
 
     async def health(self) -> views.Health:
         """Return that nothing runs, and whether the database can be read."""
@@ -55,7 +70,7 @@ class ColdDesk(DatabaseDesk):
             version=__version__,
             uptime_s=0.0,
             components={"db": database, "orchestrator": views.Component(ok=False, detail=self.reason)},
-            orchestrators=dict.fromkeys(self.settings.symbols, "stopped"),
+            orchestrators=dict.fromkeys(self.settings.symbols, self.state),
         )
 
     async def ready(self) -> views.Ready:
@@ -97,7 +112,9 @@ class ColdDesk(DatabaseDesk):
         Raises:
             NotRunningError: always.
         """
-        fix = "run: cab run" if self.silent_pid is None else "start it with API_ENABLED=true"
+        fix = (
+            "start it with API_ENABLED=true" if self.silent_pid else "wait" if self.alive else "run: cab run"
+        )
         raise NotRunningError(f"{command.action}: {self.reason}", where=str(self.where), fix=fix)
 
     def warmups(self) -> Mapping[str, int]:
@@ -116,8 +133,7 @@ class ColdDesk(DatabaseDesk):
         known = settings.symbols or tuple(sorted(last_candles(conn)))
         shown = known if symbol is None else (symbol,)
         held = self._positions(conn)
-        silent_pid = self.silent_pid
-        state = "stopped" if silent_pid is None else "unknown"
+        state = self.state
         newest = {trace.symbol: decision_of(trace) for trace in newest_traces(conn, shown)}
         return views.Status(
             mode=mode,
@@ -126,8 +142,8 @@ class ColdDesk(DatabaseDesk):
             version=__version__,
             started_ms=None,
             now_ms=now_ms,
-            running=silent_pid is not None,
-            silent_pid=silent_pid,
+            running=self.alive,
+            silent_pid=self.silent_pid,
             symbols=[
                 views.SymbolStatus(
                     symbol=each,

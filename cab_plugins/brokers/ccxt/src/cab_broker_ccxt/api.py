@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 import attrs
 
 from cab_broker_ccxt.amounts import number
-from cab_broker_ccxt.errors import VenueError, no_keys
+from cab_broker_ccxt.errors import VenueAwayError, VenueError, no_keys
 from cab_broker_ccxt.labels import RATE_LIMITED
 from cab_broker_ccxt.limiter import Limiter
 from cab_broker_ccxt.reply import REQUEST_EXPIRED, Reply
@@ -167,7 +167,13 @@ class Api:
         if reply.status is None:
             fix = "look at the network and at the broker's base_url; without an exchange: --market sample"
         what = f"{endpoint}: {reply.text() or 'an odd answer'}"
-        return VenueError(what, label=reply.label, where=self.where, fix=fix)
+        kind = VenueAwayError if _away(reply) else VenueError
+        return kind(what, label=reply.label, where=self.where, fix=fix)
+
+
+def _away(reply: Reply) -> bool:
+    """Say whether it is no answer of the venue proper: silence, a gateway's page, trouble on its side."""
+    return not reply.label or reply.status is None or reply.status >= 500 or _passing(reply)
 
 
 def _passing(reply: Reply) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cab_core.sdk import CabError
+from cab_core.sdk import AwayError, CabError
 
 
 class VenueError(CabError):
@@ -18,6 +18,10 @@ class VenueError(CabError):
     def __init__(self, what: str, *, label: str = "", where: str = "", fix: str = "") -> None:
         super().__init__(what, where=where, fix=fix)
         self.label = label
+
+
+class VenueAwayError(VenueError, AwayError):
+    """The venue cannot be reached, is in trouble or in maintenance, or wants fewer requests: that passes."""
 
 
 def no_keys(where: str) -> CabError:

@@ -15,7 +15,7 @@ from cab_broker_ccxt.errors import VenueError, no_keys
 from cab_broker_ccxt.labels import refusal_of
 from cab_broker_ccxt.offline_checks import OFFLINE, Finding, problem, warning
 from cab_broker_ccxt.rules import Rules
-from cab_core.sdk import Account, CabError, ConfigError, Instrument
+from cab_core.sdk import Account, AwayError, CabError, ConfigError, Instrument
 
 SKEW_WARN_MS, SKEW_LIMIT_MS = 5_000, 30_000
 DELISTING_NEAR_MS = 7 * 86_400_000
@@ -38,9 +38,8 @@ async def check_clock(bench: Bench) -> list[Finding]:
     await bench.api.measure()
     offset_ms = bench.api.server.offset_ms
     if abs(offset_ms) > SKEW_LIMIT_MS:
-        return [
-            problem(f"the clock is {offset_ms / 1000:+.1f} s off the exchange's", "set the machine's clock")
-        ]
+        what, fix = f"the clock is {offset_ms / 1000:+.1f} s off the exchange's", "set the machine's clock"
+        raise AwayError(what, where=bench.config.where, fix=fix)
     if abs(offset_ms) >= SKEW_WARN_MS:
         return [warning(f"the clock is {offset_ms / 1000:+.1f} s off the exchange's")]
     return []
@@ -145,14 +144,21 @@ async def checked(bench: Bench) -> Sequence[str]:
     """Go through the whole list and return the warnings.
 
     Raises:
-        ConfigError: all problems together, those of silent endpoints included.
+        ConfigError: all problems together.
+        AwayError: there is none, but something could not be looked at, or is off, for now.
     """
     found = [finding for check in OFFLINE for finding in check(bench.api.client, bench.config)]
+    away: list[AwayError] = []
     for check in ONLINE:
         try:
             found += await check(bench)
+        except AwayError as error:
+            away.append(error)
         except CabError as error:
             found.append(problem(f"{check.__name__}: {error.what}", "is the exchange reachable?"))
+    if away and not any(finding.fatal for finding in found):
+        raise away[0]
+    found += [problem(error.what, error.fix) for error in away]
     return reported(found, bench.config.where)
 
 

@@ -45,6 +45,7 @@ class Row:
 
 
 BEFORE = [
+    Row("before_accept", "page_403", status=403, has="<html>"),
     Row("before_accept", "page_500", status=500, has="<html>"),
     Row("before_accept", "page_502", status=502, has="<html>"),
     Row("before_accept", "page_503", status=503, has="<html>"),
@@ -68,6 +69,7 @@ BEFORE = [
     Row("before_accept", "cut", error=CUT),
 ]
 AFTER = [
+    Row("after_accept", "page_403", status=403, has="<html>"),
     Row("after_accept", "page_500", status=500, has="<html>"),
     Row("after_accept", "page_502", status=502, has="<html>"),
     Row("after_accept", "page_503", status=503, has="<html>"),

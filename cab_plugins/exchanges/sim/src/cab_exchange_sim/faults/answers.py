@@ -51,6 +51,7 @@ def _too_many(now_ms: int) -> Answer:
 
 #: Complete answers that replace the exchange's, by kind; each is told the exchange's time.
 ANSWERS: Mapping[str, Callable[[int], Answer]] = {
+    "page_403": lambda _: page(403, "403 Forbidden"),
     "page_500": lambda _: page(500, "500 Internal Server Error"),
     "page_502": lambda _: page(502, "502 Bad Gateway"),
     "page_503": lambda _: page(503, "503 Service Temporarily Unavailable"),
