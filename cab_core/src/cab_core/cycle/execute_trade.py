@@ -11,10 +11,11 @@ import attrs
 from cab_core.clock import Clock
 from cab_core.contracts import Broker
 from cab_core.cycle import context as contexts
+from cab_core.cycle.attempts import Attempts, following
 from cab_core.cycle.dust import refused_as_small
 from cab_core.cycle.fills import EXIT_ATTEMPTS
-from cab_core.cycle.pauses import Pauses
 from cab_core.cycle.records import Executed, OrderRecord
+from cab_core.cycle.refusals import Refusals
 from cab_core.cycle.settlement import Settlement, plain, rest_of
 from cab_core.cycle.standing import Standing, Standings
 from cab_core.cycle.trader import Planned, Trader
@@ -22,7 +23,6 @@ from cab_core.domain.booking import AppliedTo
 from cab_core.domain.money import floor_step
 from cab_core.domain.orders import (
     RETRIED,
-    TERMINAL,
     Ack,
     Fill,
     Intent,
@@ -41,12 +41,6 @@ from cab_core.ports import Changes, Note, OpenIntent, Storage
 #: Pauses before a transiently refused order is sent again, seconds, each varied by up to 20 %.
 RETRY_PAUSES_S = (1, 2, 4)
 
-#: Refusals that say that the venue's rules are no longer what they were.
-_RULES = frozenset({"bad_precision", "below_min_notional", "not_tradable"})
-
-#: After this long an account that was refused is tried again with the next entry.
-REFUSED_PAUSE_MS = 20 * 60_000
-
 #: A market order that has not ended after this long is canceled.
 MARKET_TIMEOUT_MS = 120_000
 
@@ -64,13 +58,11 @@ class Execution:
         broker: the opened account.
         storage: durable memory; an intent is on disk before its send.
         clock: the injected clock.
-        settlement: books trades, resolves unknown outcomes.
+        settlement: books trades and resolves unknown outcomes.
         gate: asked once more about each buy right before the send; a text refuses it.
         stand_at: lets a recorded market stand at the level an exit was decided at.
         jitter: returns a number between -1 and 1 that varies pauses.
-        stale_rules: the venue refused an order's precision or size: its rules have to be read again.
-        misfits: exits refused for their precision; they are sent again by the new rules.
-        refused_account: why the venue takes no orders of this account at all, None if it does.
+        refusals: what the venue refused so far, and what follows from it.
     """
 
     trader: Trader
@@ -81,11 +73,11 @@ class Execution:
     gate: Callable[[Intent], str | None] = _allow
     stand_at: Callable[[str, Decimal], None] = lambda _, __: None
     jitter: Callable[[], float] = lambda: 0.0
-    stale_rules: bool = attrs.field(default=False, init=False)
-    misfits: list[Planned] = attrs.field(factory=list, init=False)
-    refused_account: str | None = attrs.field(default=None, init=False)
-    _refused_ms: int = attrs.field(default=0, init=False)
-    _pauses: Pauses = attrs.field(factory=Pauses, init=False)
+    refusals: Refusals = attrs.field(factory=Refusals, init=False)
+
+    @property
+    def _attempts(self) -> Attempts:
+        return Attempts(self.storage, self.refusals.pauses, self.clock)
 
     @property
     def standings(self) -> Standings:
@@ -116,8 +108,8 @@ class Execution:
             return refused
         done = await self._send(planned)
         fills = done.fills
-        while (following := await self._following(planned, done)) is not None:
-            planned = following
+        while (again := await self._again(planned, done)) is not None:
+            planned = again
             done = await self._send(planned)
             fills = (*fills, *done.fills)
         await self._keep(planned, done.refused)
@@ -131,7 +123,7 @@ class Execution:
         if self.standings.selling(sales[0].intent.symbol):
             return []
         if not await self.plan(sales, **changes):
-            sales = await self._again(sales)
+            sales = await self._attempts.again(sales)
             if not sales or not await self.plan(sales, **changes):
                 return []
         return [await self.execute_trade(sale) for sale in sales]
@@ -142,7 +134,7 @@ class Execution:
         for standing in self.standings.each(symbol):
             if standing.state is OrderState.PLANNED:
                 exits = standing.intent.side is Side.SELL and not standing.is_stop
-                if exits and self._pauses.over(standing.intent.key, now_ms):
+                if exits and self.refusals.pauses.over(standing.intent.key, now_ms):
                     await self.execute_trade(standing.planned)
             elif standing.due_ms <= now_ms:
                 await self._look(standing)
@@ -180,7 +172,7 @@ class Execution:
         """Let a stop rest at the venue; nothing happens while it waits for a former attempt."""
         wanted = [planned]
         if not await self.plan(wanted):
-            wanted = await self._again(wanted)
+            wanted = await self._attempts.again(wanted)
             if not wanted or not await self.plan(wanted):
                 return Executed("duplicate")
         return await self._send(wanted[0])
@@ -245,9 +237,7 @@ class Execution:
     def no_entry(self, symbol: str) -> str | None:
         """Say why orders of the past forbid an entry of the symbol now, None if they do not."""
         now_ms = self.clock.now_ms()
-        if now_ms - self._refused_ms >= REFUSED_PAUSE_MS:
-            self.refused_account = None
-        if self.refused_account is not None or self.standings.unknown(symbol):
+        if self.refusals.account(now_ms) is not None or self.standings.unknown(symbol):
             return "broker_error"
         stuck = any(standing.reported for standing in self.standings)
         settling = any(not s.is_stop for s in self.standings.of(symbol))
@@ -294,8 +284,7 @@ class Execution:
             self.trader.book.mark(intent.symbol, intent.reference)
         outcome = await self.broker.submit(intent)
         if isinstance(outcome, Ack):
-            self.refused_account = None
-            self._pauses.forget(intent.key)
+            self.refusals.accepted(intent)
             return Executed(None, await self.settlement.settle(standing, outcome))
         if isinstance(outcome, Rejected):
             return await self._rejected(standing, outcome)
@@ -307,37 +296,28 @@ class Execution:
         text = f"{outcome.reason}: {outcome.message}"
         await self.settlement.end(standing, OrderState.REJECTED, text)
         self.settlement.record(OrderRecord(plain(intent), ()))
-        if outcome.reason in _RULES:
-            self.stale_rules = True
-            if outcome.reason == "bad_precision" and intent.side is Side.SELL and not standing.is_stop:
-                self.misfits.append(standing.planned)
-        if outcome.reason == "credentials" and self.refused_account is None:
-            self.refused_account, self._refused_ms = text, self.clock.now_ms()
-            what = f"the venue takes no orders of this account, exits are impossible: {text}"
-            self.settlement.events.stuck(intent, what)
-        if intent.side is Side.SELL:
-            self._pauses.begin(intent.key, self.clock.now_ms())
-            if outcome.reason == "below_min_notional" and not standing.is_stop:
-                await refused_as_small(self.settlement, intent, outcome.message)
+        if (told := self.refusals.note(standing, outcome, self.clock.now_ms())) is not None:
+            self.settlement.events.stuck(intent, told)
+        if outcome.reason == "below_min_notional" and intent.side is Side.SELL and not standing.is_stop:
+            await refused_as_small(self.settlement, intent, outcome.message)
         return Executed(outcome.reason, transient=outcome.transient)
 
-    async def _following(self, planned: Planned, done: Executed) -> Planned | None:
+    async def _again(self, planned: Planned, done: Executed) -> Planned | None:
         """Plan the attempt that follows at once: the rest of a partial exit, or a transient refusal again."""
         intent = planned.intent
         if left := rest_of(intent, done.fills):
             if intent.attempt >= EXIT_ATTEMPTS or self.standings.find(intent.client_id) is not None:
                 return None
-            again = attrs.evolve(intent, attempt=intent.attempt + 1, quantity=left)
+            again = following(planned, left)
         elif done.refused in RETRIED and done.transient and intent.attempt <= len(RETRY_PAUSES_S):
             pause_s = RETRY_PAUSES_S[intent.attempt - 1] * (1 + 0.2 * self.jitter())
             await self.clock.sleep_until(self.clock.now_ms() + round(1000 * pause_s))
             if intent.side is Side.BUY and self.gate(intent) is not None:
                 return None
-            again = attrs.evolve(intent, attempt=intent.attempt + 1)
+            again = following(planned)
         else:
             return None
-        following = attrs.evolve(planned, intent=plain(again))
-        return following if await self.plan([following]) else None
+        return again if await self.plan([again]) else None
 
     async def _keep(self, planned: Planned, refused: str | None) -> None:
         """Plan the next attempt of a refused signal exit, to be sent once its pause is over.
@@ -347,22 +327,7 @@ class Execution:
         """
         intent, held = planned.intent, planned.intent.symbol in self.trader.book.positions
         if intent.purpose is Purpose.SIGNAL_SELL and held and refused not in (None, "bad_precision"):
-            again = attrs.evolve(intent, attempt=intent.attempt + 1)
-            await self.plan([attrs.evolve(planned, intent=plain(again))])
-
-    async def _again(self, wanted: Sequence[Planned]) -> list[Planned]:
-        """Return what may be tried once more, as the next attempt, and what was not tried yet."""
-        ready = []
-        for each in wanted:
-            intent = each.intent
-            last = await self.storage.last_attempt(intent.key)
-            if last is None:
-                ready.append(each)
-                continue
-            attempt, state = last
-            if state in TERMINAL and self._pauses.over(intent.key, self.clock.now_ms()):
-                ready.append(attrs.evolve(each, intent=attrs.evolve(intent, attempt=attempt + 1)))
-        return ready
+            await self.plan([following(planned)])
 
     # After the send.
 
@@ -370,10 +335,9 @@ class Execution:
         intent = standing.intent
         absent = await self.settlement.look(standing)
         if absent and intent.side is Side.SELL and not standing.is_stop:
-            again = attrs.evolve(intent, attempt=intent.attempt + 1)
-            following = attrs.evolve(standing.planned, intent=plain(again))
-            if await self.plan([following]):
-                await self.execute_trade(following)
+            again = following(standing.planned)
+            if await self.plan([again]):
+                await self.execute_trade(again)
             return
         still_open = self.standings.find(intent.client_id) is not None and standing.state is OrderState.ACKED
         final = standing.ack is not None and standing.ack.final

@@ -48,7 +48,7 @@ class RulesWatch:
     async def look(self) -> None:
         """Read the rules if that is due, and leave what is about to be delisted."""
         now_ms = self.clock.now_ms()
-        if self.execution.stale_rules or now_ms - self._read_ms >= HOUR_MS:
+        if self.execution.refusals.stale_rules or now_ms - self._read_ms >= HOUR_MS:
             await self._read(now_ms)
             await self._sell_again()
         trader = self.execution.trader
@@ -66,15 +66,15 @@ class RulesWatch:
             return
         known = self.execution.trader.config.instruments
         self.execution.trader.use({symbol: found[symbol] for symbol in known if symbol in found})
-        self.execution.stale_rules, self._read_ms = False, now_ms
+        self.execution.refusals.stale_rules, self._read_ms = False, now_ms
 
     async def _sell_again(self) -> None:
         """Send exits that the old rules spoiled once more, as their next attempt."""
-        if self.execution.stale_rules:
+        if self.execution.refusals.stale_rules:
             return
         trader = self.execution.trader
-        while self.execution.misfits:
-            refused = self.execution.misfits.pop()
+        while self.execution.refusals.misfits:
+            refused = self.execution.refusals.misfits.pop()
             async with self.lock:
                 position = trader.book.positions.get(refused.intent.symbol)
                 if position is None or refused.intent.quantity is None:
