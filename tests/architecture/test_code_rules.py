@@ -22,6 +22,9 @@ VENUES = ("cab_core/domain/", "cab_broker_", "cab_exchange_sim/")
 SUPERVISORS = {
     "cab_core/plugins/isolation.py",
     "cab_core/cycle/supervise.py",
+    "cab_core/cycle/asking.py",
+    "cab_core/cycle/exit_watch.py",
+    "cab_core/cycle/execute_trade.py",
     "cab_core/cycle/fuse.py",
     "cab_core/bus/memory.py",
     "cab_core/app/rehearsal/zygote.py",

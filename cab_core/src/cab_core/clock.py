@@ -8,7 +8,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Clock(Protocol):
@@ -38,8 +38,13 @@ class TurnLock:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._waiting = 0
+        self._holder: asyncio.Task[Any] | None = None
 
     async def __aenter__(self) -> None:
+        await self._take()
+        self._holder = asyncio.current_task()
+
+    async def _take(self) -> None:
         # A lock that was just released belongs to its first waiter already, though it is not locked yet.
         if not self._waiting and not self._lock.locked():
             await self._lock.acquire()
@@ -61,7 +66,21 @@ class TurnLock:
             self._waiting -= 1
 
     async def __aexit__(self, *_: object) -> None:
-        self._lock.release()
+        if self._holder is asyncio.current_task():  # not if it was cancelled while it had given it away
+            self._holder = None
+            self._lock.release()
+
+    @asynccontextmanager
+    async def given_away(self) -> AsyncIterator[None]:
+        """Let others have the lock for the length of the block, if this task holds it."""
+        if self._holder is not asyncio.current_task():
+            yield
+            return
+        await self.__aexit__()
+        try:
+            yield
+        finally:
+            await self.__aenter__()
 
     def from_outside(self) -> asyncio.Lock:
         """Return the lock for a task that takes no turns, such as one that a signal started."""

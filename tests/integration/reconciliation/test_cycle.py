@@ -177,7 +177,8 @@ async def test_a_trade_that_shows_up_late_shrinks_nothing(desk: Any) -> None:
         held = bot.held()
 
         for _ in range(3):
-            result = await bot.cycle(force=True)
+            await bot.settled(35)
+            result = await bot.reconciler.run_once(SYMBOL, fix=True, force=True)
             assert kinds(result) == [Kind.ORDER_NOT_OPEN]
             assert bot.held() == held
 
@@ -185,6 +186,25 @@ async def test_a_trade_that_shows_up_late_shrinks_nothing(desk: Any) -> None:
         assert (await bot.cycle()).clean
         assert bot.held() == desk.venue.base()
         assert all(not fill.trade_id.startswith("estimated") for fill in await bot.fills())
+
+
+@pytest.mark.catalogue(41)
+async def test_a_trade_that_does_not_show_up_in_time_is_estimated_once(desk: Any) -> None:
+    """Also where it shows up after all: what the venue said was sold is sold, and not twice."""
+    async with desk.bot() as bot:
+        await bot.buy()
+        await bot.settled()
+        desk.venue.hidden = True
+        await bot.sell(Decimal("0.5"))
+        for _ in range(4):
+            await bot.cycle()
+        assert bot.held() == desk.venue.base()
+        desk.venue.hidden = False
+        assert (await bot.cycle()).clean
+        assert bot.held() == desk.venue.base()
+        assert [fill.quantity for fill in await bot.fills() if fill.trade_id.startswith("estimated")] == [
+            Decimal("0.5")
+        ]
 
 
 @pytest.mark.catalogue(41)

@@ -17,6 +17,7 @@ from cab_core.app.regime import saved, still_fresh
 from cab_core.app.seen_candles import SeenCandles
 from cab_core.clock import Clock, TurnLock
 from cab_core.cycle.announce import Announcer
+from cab_core.cycle.beats import Beats
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.cycle_records import CycleRecords
 from cab_core.cycle.decide import Decider
@@ -184,7 +185,7 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
     watch = None if parts.watch is None else parts.watch(clock)
     regime_at, background = await _regime(parts, watch, announcer, past)
     lock = TurnLock(clock)
-    execution = _execution(parts, venue, trader, announcer, regime_at, care)
+    execution = _execution(parts, venue, trader, announcer, regime_at, care, lock)
     reconciler = None if care is None else _reconciler(execution, announcer, care, past, lock)
     if reconciler is not None:
         rules = RulesWatch(execution, clock, lock, SystemIds().trace_id)
@@ -197,9 +198,9 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         execution,
         records,
         protector=None if care is None else _protector(execution, announcer, care),
-        beat=parts.beat,
+        looked=Beats(lambda: trader.book.positions, parts.beat).looked,
     )
-    supervisor = Supervisor(clock, announcer.state)
+    supervisor = Supervisor(clock, announcer.state, announcer.failing)
     prices = _prices(venue, trader.book, records, seen)
     if venue.exits_ms is not None:
         background += (Loop("account", "looks", LookWatch(exits, venue.exits_ms).run, background=True),)
@@ -253,7 +254,13 @@ def _begin(parts: Parts, past: Remembered) -> dict[str, State]:
 
 
 def _execution(
-    parts: Parts, venue: Venue, trader: Trader, announcer: Announcer, regime_at: RegimeAt, care: Care | None
+    parts: Parts,
+    venue: Venue,
+    trader: Trader,
+    announcer: Announcer,
+    regime_at: RegimeAt,
+    care: Care | None,
+    lock: TurnLock,
 ) -> Execution:
     clock, broker, storage = venue.clock, venue.broker, parts.storage
     settlement = Settlement(trader, broker, storage, clock, events=announcer, record=parts.on_order)
@@ -265,6 +272,7 @@ def _execution(
         settlement,
         gate=gate_of(regime_at, trader, clock),
         stand_at=venue.feed.stand_at,
+        lock=lock,
     )
     if care is not None:
         settlement.resting_ms, execution.jitter = care.resting_ms, care.jitter

@@ -10,7 +10,7 @@ import attrs
 
 from cab_core.cycle.trader import Planned, Ruling
 from cab_core.domain.book import Book
-from cab_core.domain.booking import LeftDust
+from cab_core.domain.booking import Applied, LeftDust
 from cab_core.domain.equity import Equity
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Fill, Intent, OrderState, Side
@@ -20,6 +20,9 @@ from cab_core.domain.risk import Assessment, RuleFailed, Verdict, VerdictKind
 from cab_core.domain.slippage import average_price, realized_slippage_pct
 from cab_core.domain.timeframes import utc_day
 from cab_core.ports import Cycle, EventBus
+
+#: A loop that failed so often in a row is told of.
+FAILING = 3
 
 
 @attrs.define(eq=False)
@@ -138,6 +141,29 @@ class Announcer:
         text = f"{left.symbol}: {what}; it stays as dust, {worth}"
         severity = "critical" if refused or not left.sold else "important"
         self.alert(severity, "position_dust", text, symbol=left.symbol, ts_ms=left.ts_ms)
+
+    def booked(self, fill: Fill, applied: Applied) -> None:
+        """A trade entered the book; say so where it does not fit there."""
+        if applied.unmatched:
+            text = (
+                f"trade {fill.trade_id} sold {fill.quantity:f} of {fill.symbol}, {applied.unmatched:f} more"
+                " than the book held: coins that are not the bot's may have been sold"
+            )
+            self.alert("critical", "oversold", text, symbol=fill.symbol, ts_ms=fill.ts_ms)
+        if applied.fee_unpriced:
+            text = (
+                f"the fee of trade {fill.trade_id}, {fill.fee:f} {fill.fee_currency}, has no price and counts"
+                " as nothing: profits are shown too high by it"
+            )
+            self.alert("important", "fee_unpriced", text, symbol=fill.symbol, ts_ms=fill.ts_ms)
+
+    def failing(self, symbol: str, loop: str, error: BaseException, in_a_row: int) -> None:
+        """A loop failed, so often in a row by now: worth a word if that goes on."""
+        if in_a_row < FAILING:
+            return
+        text = f"loop {loop} of {symbol} has failed {in_a_row} times in a row: {error}"
+        severity = "critical" if loop == "exits" else "important"
+        self.alert(severity, "loop_failing", text, symbol=symbol)
 
     def _slipped(self, intent: Intent, fills: Sequence[Fill]) -> None:
         """Warn where the price of a fill is beyond the cap (spec 8.5); the books stay as they are."""

@@ -1,18 +1,32 @@
-"""Which attempt of an order follows the one before."""
+"""Plans the attempts of orders: the first, and those that follow a refusal or a part that was filled."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Any
 
 import attrs
 
-from cab_core.clock import Clock
-from cab_core.cycle.pauses import Pauses
-from cab_core.cycle.settlement import plain
+from cab_core.clock import Clock, TurnLock
+from cab_core.cycle import context as contexts
+from cab_core.cycle.fills import EXIT_ATTEMPTS
+from cab_core.cycle.records import Executed
+from cab_core.cycle.refusals import Refusals
+from cab_core.cycle.settlement import Settlement, plain, rest_of
+from cab_core.cycle.standing import Standing
 from cab_core.cycle.trader import Planned
-from cab_core.domain.orders import TERMINAL
-from cab_core.ports import Storage
+from cab_core.domain.orders import RETRIED, TERMINAL, Intent, OrderState, Purpose, Side
+from cab_core.ports import Changes, Storage
+
+#: Pauses before a transiently refused order is sent again, seconds, each varied by up to 20 %: three sends.
+RETRY_PAUSES_S = (1, 2)
+
+#: An exit that is not done after all its sends is told of, and what a signal asked for tried again, so often.
+AGAIN_MS = 60_000
+
+#: What is decided once: nothing asks for these exits again, so they are kept until they are made.
+KEPT = frozenset({Purpose.SIGNAL_SELL, Purpose.MANUAL})
 
 
 def following(planned: Planned, quantity: Decimal | None = None) -> Planned:
@@ -24,11 +38,32 @@ def following(planned: Planned, quantity: Decimal | None = None) -> Planned:
 
 @attrs.frozen(eq=False)
 class Attempts:
-    """Finds the attempts of orders that were tried before, and whose turn has come."""
+    """Writes down what is to be sent, and when.
+
+    Attributes:
+        jitter: returns a number between -1 and 1 that varies pauses.
+        lock: of the account; given away while a refused order waits, if its caller holds it.
+    """
 
     storage: Storage
-    pauses: Pauses
     clock: Clock
+    settlement: Settlement
+    refusals: Refusals
+    lock: TurnLock
+    jitter: Callable[[], float]
+
+    async def plan(self, planned: Sequence[Planned], **changes: Any) -> bool:
+        """Write intents durably, with further `Changes`; False, writing nothing, if one is a duplicate."""
+        intents = tuple((p.intent, contexts.to_json(p.context)) for p in planned)
+        now_ms = self.clock.now_ms()
+        trace_id = planned[0].intent.trace_id
+        if not await self.storage.commit(
+            Changes(ts_ms=now_ms, trace_id=trace_id, planned=intents, **changes)
+        ):
+            return False
+        for each in planned:
+            self.settlement.standings.add(Standing(each, OrderState.PLANNED, now_ms))
+        return True
 
     async def again(self, wanted: Sequence[Planned]) -> list[Planned]:
         """Return what may be tried once more, as the next attempt, and what was not tried yet."""
@@ -39,6 +74,66 @@ class Attempts:
                 ready.append(each)
                 continue
             attempt, state = last
-            if state in TERMINAL and self.pauses.over(each.intent.key, self.clock.now_ms()):
+            if state in TERMINAL and self.refusals.pauses.over(each.intent.key, self.clock.now_ms()):
                 ready.append(attrs.evolve(each, intent=attrs.evolve(each.intent, attempt=attempt + 1)))
         return ready
+
+    async def renewed(self, wanted: Planned) -> Planned | None:
+        """Return the attempt of an exit that is asked for again; None while the last one has not ended."""
+        last = await self.storage.last_attempt(wanted.intent.key)
+        if last is None:
+            return wanted
+        attempt, state = last
+        again = attrs.evolve(wanted, intent=attrs.evolve(wanted.intent, attempt=attempt + 1))
+        return again if state in TERMINAL else None
+
+    async def after(self, planned: Planned, done: Executed, parts: int, refusals: int) -> Planned | None:
+        """Plan the attempt that follows: the rest of a partial exit, or a refused order once more.
+
+        Returns:
+            What is to be sent now; None if nothing is, or not yet.
+        """
+        intent = planned.intent
+        if left := rest_of(intent, done.fills):
+            if self.settlement.standings.find(intent.client_id) is not None:
+                return None
+            if parts < EXIT_ATTEMPTS:
+                return await self.later(following(planned, left))
+            self._tell(intent, f"{left:f} of it is not sold after {parts} orders that filled in part")
+            if intent.purpose in KEPT:
+                await self.later(following(planned, left), AGAIN_MS)
+            return None
+        if done.refused is None:
+            return None
+        if done.refused in RETRIED and done.transient and refusals <= len(RETRY_PAUSES_S):
+            pause_s = RETRY_PAUSES_S[refusals - 1] * (1 + 0.2 * self.jitter())
+            return await self._pause(following(planned), round(1000 * pause_s))
+        # What fits no step of the venue waits for its new rules; what was too small is dust, or told of.
+        held = intent.symbol in self.settlement.trader.book.positions
+        if intent.side is Side.SELL and held and done.refused != "bad_precision":
+            if done.refused != "below_min_notional":
+                self._tell(intent, f"it is refused ({done.refused}); it is tried again")
+            if intent.purpose in KEPT:
+                await self.later(following(planned))
+        return None
+
+    async def later(self, again: Planned, pause_ms: int = 0) -> Planned | None:
+        """Plan an attempt, to be made after a pause: what was decided once is on disk until it is made."""
+        if not await self.plan([again]):
+            return None
+        standing = self.settlement.standings.find(again.intent.client_id)
+        if standing is not None:
+            standing.due_ms = self.clock.now_ms() + pause_ms
+        return again
+
+    async def _pause(self, again: Planned, pause_ms: int) -> Planned | None:
+        """Plan an attempt and wait until it may be made; the account is free for others meanwhile."""
+        planned = await self.later(again, pause_ms)
+        async with self.lock.given_away():
+            await self.clock.sleep_until(self.clock.now_ms() + pause_ms)
+        return planned
+
+    def _tell(self, intent: Intent, text: str) -> None:
+        """Tell a person of an exit that is not made, once a minute and symbol."""
+        if self.refusals.untold(intent.symbol, self.clock.now_ms()):
+            self.settlement.events.stuck(intent, text)

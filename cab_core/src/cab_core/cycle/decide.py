@@ -173,10 +173,14 @@ class Decider:
 
     async def _signal_sell(self, symbol: str, moment: Moment, quote: Quote, trace_id: str) -> Cycle:
         reason = "" if moment.votes is None else moment.votes.aggregate.reason(0)
-        planned = self.trader.signal_sell(symbol, quote, reason, trace_id, self.execution.clock.now_ms())
+        sale = self.trader.signal_sell(symbol, quote, reason, trace_id, self.execution.clock.now_ms())
+        planned = None if sale is None else await self.execution.attempts.renewed(sale)
         if planned is None:
-            await self.execution.settlement.write_dust(trace_id)
-            cycle = self.records.cycle(symbol, moment, None, ("hold", "dust"), None, trace_id)
+            why = "already_exiting"
+            if sale is None:
+                why = "dust"
+                await self.execution.settlement.write_dust(trace_id)
+            cycle = self.records.cycle(symbol, moment, None, ("hold", why), None, trace_id)
             await self._observe(symbol)
             await self.records.record(cycle)
             return cycle

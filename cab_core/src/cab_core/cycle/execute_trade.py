@@ -8,21 +8,18 @@ from typing import Any
 
 import attrs
 
-from cab_core.clock import Clock
+from cab_core.clock import Clock, TurnLock
 from cab_core.contracts import Broker
-from cab_core.cycle import context as contexts
-from cab_core.cycle.attempts import Attempts, following
+from cab_core.cycle.attempts import KEPT, Attempts, following
 from cab_core.cycle.dust import refused_as_small
-from cab_core.cycle.fills import EXIT_ATTEMPTS
 from cab_core.cycle.records import Executed, OrderRecord
 from cab_core.cycle.refusals import Refusals
-from cab_core.cycle.settlement import Settlement, plain, rest_of
+from cab_core.cycle.settlement import Settlement, plain
 from cab_core.cycle.standing import Standing, Standings
 from cab_core.cycle.trader import Planned, Trader
 from cab_core.domain.booking import AppliedTo
 from cab_core.domain.money import floor_step
 from cab_core.domain.orders import (
-    RETRIED,
     Ack,
     Fill,
     Intent,
@@ -35,11 +32,7 @@ from cab_core.domain.orders import (
     Unknown,
     VenueOrder,
 )
-from cab_core.errors import CabError
 from cab_core.ports import Changes, Note, OpenIntent, Storage
-
-#: Pauses before a transiently refused order is sent again, seconds, each varied by up to 20 %.
-RETRY_PAUSES_S = (1, 2, 4)
 
 #: A market order that has not ended after this long is canceled.
 MARKET_TIMEOUT_MS = 120_000
@@ -62,6 +55,7 @@ class Execution:
         gate: asked once more about each buy right before the send; a text refuses it.
         stand_at: lets a recorded market stand at the level an exit was decided at.
         jitter: returns a number between -1 and 1 that varies pauses.
+        lock: of the account; given away while a refused order waits, if its caller holds it.
         refusals: what the venue refused so far, and what follows from it.
     """
 
@@ -73,11 +67,13 @@ class Execution:
     gate: Callable[[Intent], str | None] = _allow
     stand_at: Callable[[str, Decimal], None] = lambda _, __: None
     jitter: Callable[[], float] = lambda: 0.0
+    lock: TurnLock = attrs.field(default=attrs.Factory(lambda self: TurnLock(self.clock), takes_self=True))
     refusals: Refusals = attrs.field(factory=Refusals, init=False)
 
     @property
-    def _attempts(self) -> Attempts:
-        return Attempts(self.storage, self.refusals.pauses, self.clock)
+    def attempts(self) -> Attempts:
+        """Plans attempts, and those that follow them."""
+        return Attempts(self.storage, self.clock, self.settlement, self.refusals, self.lock, self.jitter)
 
     @property
     def standings(self) -> Standings:
@@ -86,16 +82,7 @@ class Execution:
 
     async def plan(self, planned: Sequence[Planned], **changes: Any) -> bool:
         """Write intents durably, with further `Changes`; False, writing nothing, if one is a duplicate."""
-        intents = tuple((p.intent, contexts.to_json(p.context)) for p in planned)
-        now_ms = self.clock.now_ms()
-        trace_id = planned[0].intent.trace_id
-        if not await self.storage.commit(
-            Changes(ts_ms=now_ms, trace_id=trace_id, planned=intents, **changes)
-        ):
-            return False
-        for each in planned:
-            self.standings.add(Standing(each, OrderState.PLANNED, now_ms))
-        return True
+        return await self.attempts.plan(planned, **changes)
 
     async def execute_trade(self, planned: Planned) -> Executed:
         """Send a planned order once and book what was filled.
@@ -103,17 +90,19 @@ class Execution:
         The rest of a partially filled exit is sent again at once, as the next attempt; so is an order that
         was refused for a passing reason before anything can have been accepted.
         """
-        refused = await self._unfit(planned.intent)
-        if refused is not None:
-            return refused
-        done = await self._send(planned)
-        fills = done.fills
-        while (again := await self._again(planned, done)) is not None:
-            planned = again
-            done = await self._send(planned)
+        fills: tuple[Fill, ...] = ()
+        parts = refusals = 0
+        while True:
+            fit = await self._fit(planned)
+            if isinstance(fit, Executed):
+                return attrs.evolve(fit, fills=fills)
+            done = await self._send(fit)
             fills = (*fills, *done.fills)
-        await self._keep(planned, done.refused)
-        return attrs.evolve(done, fills=fills)
+            parts, refusals = (parts + 1, 0) if done.fills else (parts, refusals + 1)
+            again = await self.attempts.after(fit, done, parts, refusals)
+            if again is None:
+                return attrs.evolve(done, fills=fills)
+            planned = again
 
     async def sell(self, sales: Sequence[Planned], **changes: Any) -> list[Executed]:
         """Plan and make exits that supervision asks for, until they are done: a refused one is tried again.
@@ -123,7 +112,7 @@ class Execution:
         if self.standings.selling(sales[0].intent.symbol):
             return []
         if not await self.plan(sales, **changes):
-            sales = await self._attempts.again(sales)
+            sales = await self.attempts.again(sales)
             if not sales or not await self.plan(sales, **changes):
                 return []
         return [await self.execute_trade(sale) for sale in sales]
@@ -134,7 +123,10 @@ class Execution:
         for standing in self.standings.each(symbol):
             if standing.state is OrderState.PLANNED:
                 exits = standing.intent.side is Side.SELL and not standing.is_stop
-                if exits and self.refusals.pauses.over(standing.intent.key, now_ms):
+                paused = standing.due_ms > now_ms or not self.refusals.pauses.over(
+                    standing.intent.key, now_ms
+                )
+                if exits and not paused:
                     await self.execute_trade(standing.planned)
             elif standing.due_ms <= now_ms:
                 await self._look(standing)
@@ -172,7 +164,7 @@ class Execution:
         """Let a stop rest at the venue; nothing happens while it waits for a former attempt."""
         wanted = [planned]
         if not await self.plan(wanted):
-            wanted = await self._attempts.again(wanted)
+            wanted = await self.attempts.again(wanted)
             if not wanted or not await self.plan(wanted):
                 return Executed("duplicate")
         return await self._send(wanted[0])
@@ -203,17 +195,13 @@ class Execution:
             type=OrderType.STOP_LIMIT if order.stop else OrderType.MARKET,
             order_id=order.order_id,
         )
-        try:
-            return await self.broker.cancel(intent)
-        except CabError as error:
-            return Unknown(str(error))
+        return await self._cancelled(intent)
 
     async def book(self, symbol: str, fills: Sequence[Fill], context: AppliedTo, reason: str) -> None:
         """Book trades that no order of ours made here, in one transaction with why."""
         fresh = []
         for number, fill in enumerate(fills, 1):
-            applied = self.trader.settle(fill, context, final=number == len(fills))
-            if not applied.duplicate:
+            if self.settlement.enter(fill, context, final=number == len(fills)):
                 fresh.append(fill)
         note = Note("position.adjusted", symbol, {"reason": reason, "trades": [f.trade_id for f in fresh]})
         changes = Changes(
@@ -245,26 +233,31 @@ class Execution:
 
     # Before the send.
 
-    async def _unfit(self, intent: Intent) -> Executed | None:
-        """Return why a planned order is not sent now, None to go ahead. An exit waits or is pointless."""
+    async def _fit(self, planned: Planned) -> Planned | Executed:
+        """Return what of a planned order is sent now, or why nothing is: an exit waits, or is pointless."""
+        intent, symbol = planned.intent, planned.intent.symbol
         standing = self.standings.find(intent.client_id)
-        if standing is None:
+        if standing is None or standing.state is not OrderState.PLANNED:
             return Executed("abandoned")
-        symbol = intent.symbol
         if intent.side is Side.BUY:
             refused = self.gate(intent)
             if refused is not None:
                 await self.settlement.end(standing, OrderState.ABANDONED, refused)
-            return None if refused is None else Executed(refused)
+            return planned if refused is None else Executed(refused)
         if self.standings.selling(symbol):
             return Executed("waiting", transient=True)
         if not await self.lift_stop(symbol):
             self.settlement.held_up(standing)
             return Executed("waiting", transient=True)
-        if intent.quantity is not None and self._held(symbol) < intent.quantity:
-            await self.settlement.end(standing, OrderState.ABANDONED, "less is held by now")
+        held = self._held(symbol)
+        if intent.quantity is None or held >= intent.quantity:
+            return planned
+        await self.settlement.end(standing, OrderState.ABANDONED, f"only {held:f} is held by now")
+        # A part of the position, such as a first target, is sold by a level that asks again.
+        if not held or intent.purpose is Purpose.TAKE_PROFIT_1:
             return Executed("already_sold")
-        return None
+        rest = following(planned, held)
+        return rest if await self.plan([rest]) else Executed("already_sold")
 
     def _held(self, symbol: str) -> Decimal:
         position = self.trader.book.positions.get(symbol)
@@ -282,7 +275,7 @@ class Execution:
         if intent.side is Side.SELL and intent.reference is not None and not standing.is_stop:
             self.stand_at(intent.symbol, intent.reference)
             self.trader.book.mark(intent.symbol, intent.reference)
-        outcome = await self.broker.submit(intent)
+        outcome = await self._submit(intent)
         if isinstance(outcome, Ack):
             self.refusals.accepted(intent)
             return Executed(None, await self.settlement.settle(standing, outcome))
@@ -290,6 +283,18 @@ class Execution:
             return await self._rejected(standing, outcome)
         await self.settlement.move(standing, OrderState.UNKNOWN, outcome.message)
         return Executed(None, unknown=True)
+
+    async def _submit(self, intent: Intent) -> Outcome:
+        try:
+            return await self.broker.submit(intent)
+        except Exception as error:  # noqa: BLE001 - isolation: a broker that fails may have sent the order
+            return Unknown(f"the broker failed: {type(error).__name__}: {error}")
+
+    async def _cancelled(self, intent: Intent) -> Outcome:
+        try:
+            return await self.broker.cancel(intent)
+        except Exception as error:  # noqa: BLE001 - isolation: likewise
+            return Unknown(f"the broker failed: {type(error).__name__}: {error}")
 
     async def _rejected(self, standing: Standing, outcome: Rejected) -> Executed:
         intent = standing.intent
@@ -302,56 +307,34 @@ class Execution:
             await refused_as_small(self.settlement, intent, outcome.message)
         return Executed(outcome.reason, transient=outcome.transient)
 
-    async def _again(self, planned: Planned, done: Executed) -> Planned | None:
-        """Plan the attempt that follows at once: the rest of a partial exit, or a transient refusal again."""
-        intent = planned.intent
-        if left := rest_of(intent, done.fills):
-            if intent.attempt >= EXIT_ATTEMPTS or self.standings.find(intent.client_id) is not None:
-                return None
-            again = following(planned, left)
-        elif done.refused in RETRIED and done.transient and intent.attempt <= len(RETRY_PAUSES_S):
-            pause_s = RETRY_PAUSES_S[intent.attempt - 1] * (1 + 0.2 * self.jitter())
-            await self.clock.sleep_until(self.clock.now_ms() + round(1000 * pause_s))
-            if intent.side is Side.BUY and self.gate(intent) is not None:
-                return None
-            again = following(planned)
-        else:
-            return None
-        return again if await self.plan([again]) else None
-
-    async def _keep(self, planned: Planned, refused: str | None) -> None:
-        """Plan the next attempt of a refused signal exit, to be sent once its pause is over.
-
-        Protective exits need none: their level asks again at each look. A signal comes once, so the attempt
-        is on disk and a restart makes it. What fits no step of the venue waits for new rules; dust is left.
-        """
-        intent, held = planned.intent, planned.intent.symbol in self.trader.book.positions
-        if intent.purpose is Purpose.SIGNAL_SELL and held and refused not in (None, "bad_precision"):
-            await self.plan([following(planned)])
-
     # After the send.
 
     async def _look(self, standing: Standing) -> None:
-        intent = standing.intent
         absent = await self.settlement.look(standing)
-        if absent and intent.side is Side.SELL and not standing.is_stop:
-            again = following(standing.planned)
-            if await self.plan([again]):
-                await self.execute_trade(again)
+        if not absent:
+            await self._cancel_overdue(standing)
+        intent = standing.intent
+        if intent.quantity is None or standing.is_stop or self.standings.find(intent.client_id) is not None:
             return
-        still_open = self.standings.find(intent.client_id) is not None and standing.state is OrderState.ACKED
+        left = intent.quantity - standing.filled
+        again = following(standing.planned, left)
+        if left > 0 and (absent or intent.purpose in KEPT) and await self.plan([again]):
+            await self.execute_trade(again)
+
+    async def _cancel_overdue(self, standing: Standing) -> None:
+        """Cancel a market order that the venue has accepted but does not end."""
+        intent = standing.intent
+        if self.standings.find(intent.client_id) is None or standing.state is not OrderState.ACKED:
+            return
         final = standing.ack is not None and standing.ack.final
         age_ms = self.clock.now_ms() - (intent.sent_ms or intent.created_ms)
-        if still_open and not final and not standing.is_stop and age_ms > MARKET_TIMEOUT_MS:
+        if not final and not standing.is_stop and age_ms > MARKET_TIMEOUT_MS:
             self.settlement.events.stuck(intent, f"it has not ended after {age_ms // 1000} s and is canceled")
             await self._cancel(standing)
 
     async def _cancel(self, standing: Standing) -> None:
         """Cancel a resting order; what became of it is settled now or at the next look."""
-        try:
-            outcome = await self.broker.cancel(standing.intent)
-        except CabError as error:
-            outcome = Unknown(str(error))
+        outcome = await self._cancelled(standing.intent)
         if isinstance(outcome, Ack):
             await self.settlement.settle(standing, outcome)
         elif isinstance(outcome, Rejected):  # it had ended: read how

@@ -13,6 +13,7 @@ from cab_core.cycle.protect import Protector
 from cab_core.domain.belief import Price
 from cab_core.domain.market import Candle
 from cab_core.domain.timeframes import TF_MS
+from cab_core.errors import LockedError, StorageError
 from cab_core.ports import Changes
 
 
@@ -22,7 +23,7 @@ class ExitWatch:
 
     Attributes:
         protector: keeps stops at the exchange; None where it cannot hold any.
-        beat: called after each completed look.
+        looked: called with the symbol after each completed look.
         looked_ms: when each symbol was last looked at to the end.
     """
 
@@ -30,7 +31,7 @@ class ExitWatch:
     execution: Execution
     records: CycleRecords
     protector: Protector | None = None
-    beat: Callable[[], None] = lambda: None
+    looked: Callable[[str], None] = lambda _: None
     looked_ms: dict[str, int] = attrs.field(factory=dict, init=False)
 
     def age_ms(self, symbol: str) -> int:
@@ -41,15 +42,27 @@ class ExitWatch:
     async def look(self, symbol: str, move: Move) -> None:
         """Look after open orders, judge exits along one move of the price, protect what is left.
 
-        Nothing that stops entries stops this.
+        Nothing that stops entries stops this, and an order that cannot be looked after does not keep the
+        price from being judged: its error is raised when all else is done.
         """
-        await self.execution.tend(symbol)
+        failed = await self._tended(symbol)
         if move is not None:
             await self._walk(symbol, move)
         if self.protector is not None:
             await self.protector.tend(symbol)
+        if failed is not None:
+            raise failed
         self.looked_ms[symbol] = self.execution.clock.now_ms()
-        self.beat()
+        self.looked(symbol)
+
+    async def _tended(self, symbol: str) -> Exception | None:
+        try:
+            await self.execution.tend(symbol)
+        except (StorageError, LockedError):
+            raise
+        except Exception as error:  # noqa: BLE001 - isolation: one order must not hold up a whole symbol
+            return error
+        return None
 
     async def _walk(self, symbol: str, move: Candle | Price) -> None:
         book, now_ms = self.execution.trader.book, self.execution.clock.now_ms()

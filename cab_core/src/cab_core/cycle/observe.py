@@ -9,9 +9,12 @@ from typing import Any
 import attrs
 
 from cab_core.contracts import Broker
+from cab_core.cycle.asking import asked
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.trader import Trader
+from cab_core.domain.booking import malformed
 from cab_core.domain.comparison import CLIENT_PREFIX, LocalView, VenueView
+from cab_core.domain.corrections import estimate_id
 from cab_core.domain.market import Instrument
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Intent, Side
@@ -42,17 +45,17 @@ class Observer:
         """
         instrument = self._instrument(symbol)
         # The balance first: what trades after it was read shows in the listings, and then proves nothing.
-        balances = await self.broker.balances()
-        orders = await self.broker.orders(symbol, since_ms)
+        balances = await asked(self.broker.balances(), "balances")
+        orders = await asked(self.broker.orders(symbol, since_ms), "orders")
         ours = [order.created_ms for order in orders if order.client_id.startswith(CLIENT_PREFIX)]
-        trades = await self.broker.fills_since(symbol, min([since_ms, *ours]))
-        bid = (await self.broker.quote(symbol)).bid
+        told = await asked(self.broker.fills_since(symbol, min([since_ms, *ours])), "fills_since")
+        bid = (await asked(self.broker.quote(symbol), "quote")).bid
         base, quote = balances.get(instrument.base), balances.get(instrument.quote)
         return VenueView(
             base_total=ZERO if base is None else base.total,
             quote_free=ZERO if quote is None else quote.free,
             orders=orders,
-            trades=trades,
+            trades=[trade for trade in told if malformed(trade) is None],
             bid=bid,
         )
 
@@ -75,7 +78,11 @@ class Observer:
             flat=position is None,
             intents=intents,
             known=known,
-            booked=frozenset(t.trade_id for t in venue.trades if seen.knows(t.trade_id, t.ts_ms)),
+            booked=frozenset(
+                trade.trade_id
+                for trade in venue.trades
+                if seen.knows(trade.trade_id, trade.ts_ms) or estimate_id(trade.client_id) in seen.ids
+            ),
             stop=None if position is None or _selling(intents) else self._stop(position),
             quote_needed=self._quote_needed(),
         )

@@ -22,7 +22,7 @@ from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.observe import Observer
 from cab_core.cycle.trader import Trader
 from cab_core.domain.comparison import LocalView, VenueView, undecided
-from cab_core.domain.corrections import Allowed, Streak, corrections, follow
+from cab_core.domain.corrections import TOLERATED_CYCLES, Allowed, Streak, corrections, follow
 from cab_core.domain.reconcile import Finding, Kind, findings
 from cab_core.domain.timeframes import MINUTE_MS
 from cab_core.errors import CabError, StorageError
@@ -99,6 +99,7 @@ class Reconciler:
     _covered_ms: dict[str, int] = attrs.field(factory=dict, init=False)
     _agreed: dict[str, bool] = attrs.field(factory=dict, init=False)
     _short: dict[str, tuple[Finding, int]] = attrs.field(factory=dict, init=False)
+    _failures: dict[str, int] = attrs.field(factory=dict, init=False)
     _streaks: dict[str, dict[Kind, Streak]] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -113,8 +114,17 @@ class Reconciler:
                 except StorageError:
                     raise
                 except CabError as error:
-                    log.warning("%s could not be reconciled: %s", symbol, error)
+                    self._failed(symbol, error)
             await self.clock.sleep_until(self.clock.now_ms() + self.interval_ms)
+
+    def _failed(self, symbol: str, error: CabError) -> None:
+        """Tell of a symbol that cannot be compared again and again: what differs there is not seen."""
+        log.warning("%s could not be reconciled: %s", symbol, error)
+        self._failures[symbol] = self._failures.get(symbol, 0) + 1
+        if self._failures[symbol] > TOLERATED_CYCLES:
+            text = f"{symbol} could not be compared with the venue {self._failures[symbol]} times: {error}"
+            now_ms = self.clock.now_ms()
+            self.announcer.alert("important", "reconciliation.completed", text, symbol=symbol, ts_ms=now_ms)
 
     def blocks(self, symbol: str) -> str | None:
         """Say why the symbol takes no entry: it has not been found in agreement with the venue last."""
@@ -188,6 +198,7 @@ class Reconciler:
         symbol = result.symbol
         self.latest[symbol] = result
         self._agreed[symbol] = result.clean
+        self._failures.pop(symbol, None)
         if not open_question:
             self._covered_ms[symbol] = result.ts_ms
         short = _shortfall(result.findings)

@@ -15,6 +15,9 @@ _RULES = frozenset({"bad_precision", "below_min_notional", "not_tradable"})
 #: After this long an account that was refused is tried again with the next entry.
 REFUSED_PAUSE_MS = 20 * 60_000
 
+#: A person is told of an exit that is not made so often.
+TOLD_MS = 60_000
+
 
 @attrs.define(eq=False)
 class Refusals:
@@ -29,6 +32,7 @@ class Refusals:
     stale_rules: bool = attrs.field(default=False, init=False)
     misfits: list[Planned] = attrs.field(factory=list, init=False)
     pauses: Pauses = attrs.field(factory=Pauses, init=False)
+    _told_ms: dict[str, int] = attrs.field(factory=dict, init=False)
     _account: str | None = attrs.field(default=None, init=False)
     _account_ms: int = attrs.field(default=0, init=False)
 
@@ -42,6 +46,13 @@ class Refusals:
         """Take note that the venue took an order."""
         self._account = None
         self.pauses.forget(intent.key)
+
+    def untold(self, symbol: str, now_ms: int) -> bool:
+        """Say whether a person is to be told that an exit is not made: once a minute and symbol."""
+        if now_ms - self._told_ms.get(symbol, now_ms - TOLD_MS) < TOLD_MS:
+            return False
+        self._told_ms[symbol] = now_ms
+        return True
 
     def note(self, standing: Standing, outcome: Rejected, now_ms: int) -> str | None:
         """Take note of a refusal; return what a person must be told of it, if anything."""

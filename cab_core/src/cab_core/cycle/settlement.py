@@ -11,12 +11,14 @@ import attrs
 
 from cab_core.clock import Clock
 from cab_core.contracts import Broker
+from cab_core.cycle.asking import asked
 from cab_core.cycle.fills import is_last
+from cab_core.cycle.proof import Proof, odd
 from cab_core.cycle.records import OrderRecord
 from cab_core.cycle.standing import STUCK_MS, Standing, Standings
 from cab_core.cycle.trader import Planned, Trader
 from cab_core.domain.book_state import account_state, position_state
-from cab_core.domain.booking import LeftDust
+from cab_core.domain.booking import Applied, AppliedTo, LeftDust
 from cab_core.domain.limits import limit_use
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Absent, Ack, Fill, Found, Intent, OrderState, Side, Undetermined
@@ -48,6 +50,9 @@ class OrderEvents(Protocol):
     def dust(self, left: LeftDust, trace_id: str, *, refused: bool) -> None:
         """What is left of a position cannot be sold; ``refused``: an order to sell it was refused."""
 
+    def booked(self, fill: Fill, applied: Applied) -> None:
+        """A trade entered the book, and what it did there."""
+
 
 class NoEvents:
     """Nobody listens."""
@@ -62,6 +67,9 @@ class NoEvents:
         """Do nothing."""
 
     def dust(self, left: LeftDust, trace_id: str, *, refused: bool) -> None:
+        """Do nothing."""
+
+    def booked(self, fill: Fill, applied: Applied) -> None:
         """Do nothing."""
 
 
@@ -84,44 +92,41 @@ class Settlement:
     record: Callable[[OrderRecord], None] = lambda _: None
     resting_ms: int = 30_000
 
+    @property
+    def _proof(self) -> Proof:
+        return Proof(self.trader, self.broker, self.clock)
+
     async def settle(self, standing: Standing, ack: Ack) -> tuple[Fill, ...]:
         """Book the order's own trades that are not booked yet, in one transaction with its end.
 
         It ends once the venue calls it final and the trades add up to what the venue says was filled: trades
-        may show up late, and nothing is sized on an amount that is not confirmed.
+        may show up late, and nothing is sized on an amount that is not confirmed. Not for ever, though: an
+        order whose trades do not add up in time is closed with an estimate of what is missing.
 
         Returns:
             What is newly booked.
         """
-        _take(standing, ack)
+        standing.take(ack, self.clock.now_ms())
         trades = await self._trades(standing)
         true_id = _order_of(standing, trades or ())
         if true_id is not None:
             client_id = standing.intent.client_id
             log.warning("%s is order %s: the venue called it %s", client_id, true_id, ack.order_id)
             ack = attrs.evolve(ack, order_id=true_id)
-            _take(standing, ack)
+            standing.take(ack, self.clock.now_ms())
         intent = standing.intent
         recorded = standing.state is OrderState.ACKED and standing.recorded_id == ack.order_id
         moved = [] if recorded else [change(intent, OrderState.ACKED, ack.order_id)]
-        filled = sum((trade.quantity for trade in trades or ()), ZERO)
-        ended = trades is not None and ack.final and _complete(standing, ack, filled)
-        fresh = await self._book(standing.planned, trades or (), filled, ended=ended)
-        if ended:
-            moved.append(change(intent, OrderState.DONE, ack.order_id, ack.ended or None))
-        if moved or fresh:  # all trades: those of a write that failed are missing in the database
-            await self._commit(intent, moved, trades or (), booked=bool(fresh) or ended)
-        standing.enter(OrderState.ACKED, self.clock.now_ms())
-        standing.recorded_id = ack.order_id
-        for move in moved:
-            self.events.changed(intent, move.to, move.message or "")
-        if ended:
-            self.standings.end(standing)
-            self.record(OrderRecord(plain(intent), tuple(trades or ())))
-        if fresh or ended:
-            self.events.settled(standing.planned, fresh, ended=ended)
-        await self.write_dust(intent.trace_id)
-        return fresh
+        if trades is not None:
+            standing.filled = sum((trade.quantity for trade in trades), ZERO)
+        if not ack.final:
+            return await self._write(standing, moved, trades or ())
+        if trades is not None and self._proof.complete(standing, ack, trades):
+            return await self._write(standing, moved, trades, ended=ack.ended)
+        missing = await self._proof.missing(standing, ack, listed=trades is not None)
+        if missing is None:
+            return await self._write(standing, moved, trades or ())
+        return await self._close(standing, moved, trades or (), missing)
 
     async def look(self, standing: Standing) -> bool:
         """Ask the venue about an order; return True if it proved that it never took it."""
@@ -132,7 +137,7 @@ class Settlement:
             standing.looked(now_ms, self.resting_ms)
             return False
         try:
-            resolution = await self.broker.resolve(standing.intent)
+            resolution = await asked(self.broker.resolve(standing.intent), "resolve")
         except CabError as error:
             resolution = Undetermined(str(error))
         if isinstance(resolution, Found):
@@ -143,11 +148,13 @@ class Settlement:
             await self.end(standing, OrderState.ABANDONED, "the venue never took it")
             return True
         standing.looked(now_ms, self.resting_ms)
-        if standing.unknown and not standing.reported and now_ms - standing.since_ms > STUCK_MS:
+        if not standing.unknown or now_ms - standing.since_ms <= STUCK_MS:
+            return False
+        if not standing.reported:
             standing.reported = True
             reason = getattr(resolution, "message", "")
             self.events.stuck(standing.intent, f"its outcome is unknown for 10 minutes: {reason}")
-        return False
+        return standing.intent.side is Side.SELL and await self._proven_absent(standing)
 
     def held_up(self, standing: Standing) -> None:
         """Tell a person, once, of an exit that waits for its stop to be canceled."""
@@ -183,6 +190,13 @@ class Settlement:
         await self.move(standing, to, message)
         self.standings.end(standing)
 
+    def enter(self, trade: Fill, context: AppliedTo, *, final: bool) -> bool:
+        """Let a trade enter the book; False if it was there."""
+        applied = self.trader.settle(trade, context, final=final)
+        if not applied.duplicate:
+            self.events.booked(trade, applied)
+        return not applied.duplicate
+
     def booked(self, symbol: str) -> dict[str, Any]:
         """Return what a change of the book writes: the symbol's position and the account."""
         book = self.trader.book
@@ -213,32 +227,103 @@ class Settlement:
             return True
         instrument = self.trader.config.instruments[intent.symbol]
         try:
-            balances = await self.broker.balances()
+            balances = await asked(self.broker.balances(), "balances")
         except CabError:
             return False
         held = balances[instrument.base].total if instrument.base in balances else ZERO
         return held > position.quantity - instrument.amount_step
 
     async def _trades(self, standing: Standing) -> tuple[Fill, ...] | None:
-        """Return the order's own trades, None if they cannot be had now."""
+        """Return the order's own trades that can be booked, None if they cannot be had now."""
         if standing.is_stop and standing.ack is not None and _quiet(standing.ack):
             return ()
         try:
-            return tuple(await self.broker.fills_of(standing.intent))
+            told = tuple(await asked(self.broker.fills_of(standing.intent), "fills_of"))
         except CabError as error:
             log.warning("the trades of %s cannot be read yet: %s", standing.intent.client_id, error)
             return None
+        left_out = {t.trade_id: why for t in told if (why := odd(t, standing.intent)) is not None}
+        known = self.trader.book.seen[standing.intent.symbol].ids
+        for trade_id in left_out.keys() - standing.odd - known.keys():
+            standing.odd.add(trade_id)
+            self.events.stuck(standing.intent, f"a trade of it is left out: {left_out[trade_id]}")
+        return tuple(trade for trade in told if trade.trade_id not in left_out)
 
-    async def _book(
-        self, planned: Planned, trades: Sequence[Fill], filled: Decimal, *, ended: bool
+    async def _proven_absent(self, standing: Standing) -> bool:
+        """End a sell whose outcome nothing tells by what the account holds; True if it sold nothing.
+
+        Without this an open position would have no exit for as long as a venue says nothing of one order.
+        """
+        missing = await self._proof.unaccounted(standing)
+        if missing is None:
+            return False
+        if missing >= self.trader.config.instruments[standing.intent.symbol].amount_step:
+            await self._close(standing, [], (), missing)
+            return False
+        evidence = "the account still holds what it was to sell, and no such order is open"
+        await self.end(standing, OrderState.ABANDONED, evidence)
+        self.events.stuck(standing.intent, f"it is given up: {evidence}; the exit is planned anew")
+        return True
+
+    async def _close(
+        self, standing: Standing, moved: list[IntentChange], trades: tuple[Fill, ...], missing: Decimal
     ) -> tuple[Fill, ...]:
-        fresh = []
+        """End an order whose trades do not add up; what a sell sold without a trade is booked by estimate.
+
+        A purchase is not estimated: what is held without a trade of ours is not the bot's to sell.
+        """
+        intent = standing.intent
+        sold = (
+            intent.side is Side.SELL and missing >= self.trader.config.instruments[intent.symbol].amount_step
+        )
+        text = f"its trades do not add up: {missing:f} is missing"
+        if sold:
+            text += " and booked as sold, at an estimated price"
+            trades = (*trades, self._proof.estimate(intent, trades, missing))
+            standing.filled += missing
+        fresh = await self._write(standing, moved, trades, ended=text, adjusted=sold)
+        self.events.stuck(intent, f"{text}; its trades are looked for by reconciliation from now on")
+        return fresh
+
+    async def _write(
+        self,
+        standing: Standing,
+        moved: list[IntentChange],
+        trades: tuple[Fill, ...],
+        *,
+        ended: str | None = None,
+        adjusted: bool = False,
+    ) -> tuple[Fill, ...]:
+        """Book what is not booked yet and write it, with the order's end if ``ended`` says why."""
+        intent = standing.intent
+        over = ended is not None
+        fresh = await self._book(standing, trades, ended=over)
+        if over:
+            moved = [*moved, change(intent, OrderState.DONE, intent.order_id, ended or None)]
+        if moved or fresh:  # all trades: those of a write that failed are missing in the database
+            notes = (Note("position.adjusted", intent.symbol, _adjustment(trades)),) if adjusted else ()
+            await self._commit(intent, moved, trades, notes, booked=bool(fresh) or over)
+        if moved:
+            standing.enter(OrderState.ACKED, self.clock.now_ms())
+            standing.recorded_id = intent.order_id
+        for move in moved:
+            self.events.changed(intent, move.to, move.message or "")
+        if over:
+            self.standings.end(standing)
+            self.record(OrderRecord(plain(intent), trades))
+        if fresh or over:
+            self.events.settled(standing.planned, fresh, ended=over)
+        await self.write_dust(intent.trace_id)
+        return fresh
+
+    async def _book(self, standing: Standing, trades: Sequence[Fill], *, ended: bool) -> tuple[Fill, ...]:
+        fresh, planned = [], standing.planned
         for number, trade in enumerate(trades, 1):
-            final = ended and number == len(trades) and is_last(planned.intent, filled)
+            final = ended and number == len(trades) and is_last(planned.intent, standing.filled)
             context = planned.context
             if trade.fee_currency not in trade.symbol.split("/"):
                 context = attrs.evolve(context, fee_rate=await self._rate(trade))
-            if not self.trader.settle(trade, context, final=final).duplicate:
+            if self.enter(trade, context, final=final):
                 fresh.append(trade)
         if ended and len(fresh) < len(trades):  # the last trade was booked before it was known to be the last
             self.trader.leave_small(planned.intent.symbol, self.clock.now_ms())
@@ -248,12 +333,18 @@ class Settlement:
         """Return the price of a third fee currency in quote, None if the venue does not tell."""
         quote = trade.symbol.partition("/")[2]
         try:
-            return (await self.broker.quote(f"{trade.fee_currency}/{quote}")).mid
+            return (await asked(self.broker.quote(f"{trade.fee_currency}/{quote}"), "quote")).mid
         except CabError:
             return None
 
     async def _commit(
-        self, intent: Intent, moved: Sequence[IntentChange], trades: tuple[Fill, ...], *, booked: bool
+        self,
+        intent: Intent,
+        moved: Sequence[IntentChange],
+        trades: tuple[Fill, ...],
+        notes: Sequence[Note],
+        *,
+        booked: bool,
     ) -> None:
         changed = self.booked(intent.symbol) if booked else {}
         await self.storage.commit(
@@ -262,6 +353,7 @@ class Settlement:
                 trace_id=intent.trace_id,
                 moved=moved,
                 fills=trades,
+                notes=notes,
                 counters=self._limits() if booked and trades else {},
                 **changed,
             )
@@ -288,14 +380,7 @@ def rest_of(intent: Intent, fills: Sequence[Fill]) -> Decimal:
     """Return what is left to sell of a partially filled exit; 0 for a buy or where nothing was filled."""
     if intent.side is not Side.SELL or intent.quantity is None or not fills:
         return ZERO
-    return intent.quantity - sum((fill.quantity for fill in fills), ZERO)
-
-
-def _take(standing: Standing, ack: Ack) -> None:
-    """Take note of how an order stands, and of its id."""
-    intent = attrs.evolve(standing.intent, order_id=ack.order_id)
-    standing.planned = attrs.evolve(standing.planned, intent=intent)
-    standing.ack = ack
+    return max(ZERO, intent.quantity - sum((fill.quantity for fill in fills), ZERO))
 
 
 def _order_of(standing: Standing, trades: Sequence[Fill]) -> str | None:
@@ -304,9 +389,8 @@ def _order_of(standing: Standing, trades: Sequence[Fill]) -> str | None:
     return None if standing.is_stop or told == standing.intent.order_id else told
 
 
-def _complete(standing: Standing, ack: Ack, filled: Decimal) -> bool:
-    """Say whether all trades of a final order are seen. Where the venue names no sum, one must be there."""
-    return filled >= ack.filled if ack.filled is not None else bool(filled) or standing.is_stop
+def _adjustment(trades: Sequence[Fill]) -> dict[str, Any]:
+    return {"reason": "trades_missing", "trades": [trade.trade_id for trade in trades]}
 
 
 def _quiet(ack: Ack) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import attrs
 
 from cab_core.cycle import context as contexts
 from cab_core.cycle.trader import Planned
+from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Ack, Intent, OrderState, OrderType
 from cab_core.ports import OpenIntent
 
@@ -16,6 +18,8 @@ LOOK_PAUSES_MS = (500, 1_000, 2_000, 4_000, 8_000)
 
 #: An unknown outcome older than this calls for a person.
 STUCK_MS = 10 * 60_000
+
+_UNKNOWN = frozenset({OrderState.SENT, OrderState.UNKNOWN})
 
 
 @attrs.define(eq=False)
@@ -29,6 +33,10 @@ class Standing:
         due_ms: when it is looked at next. ``looks``: how often it was.
         since_ms: when it came into its state.
         reported: a person was told that it is stuck in its state.
+        filled: base that its own trades add up to, what had to be estimated included.
+        final_ms: when the venue first called it final.
+        proof: when the account was looked at for it, and the base that was missing then.
+        odd: own trades of it that cannot be booked, by id.
     """
 
     planned: Planned
@@ -39,12 +47,17 @@ class Standing:
     due_ms: int = 0
     looks: int = 0
     reported: bool = False
+    filled: Decimal = ZERO
+    final_ms: int | None = None
+    proof: tuple[int, Decimal] | None = None
+    odd: set[str] = attrs.field(factory=set)
 
     @classmethod
-    def left_open(cls, found: OpenIntent, since_ms: int) -> Standing:
-        """Return the order as a former run left it."""
+    def left_open(cls, found: OpenIntent, now_ms: int) -> Standing:
+        """Return the order as a former run left it; what is unknown has been so since it was sent."""
         planned = Planned(found.intent, contexts.from_json(found.context))
-        return cls(planned, found.state, since_ms, recorded_id=found.intent.order_id)
+        sent_ms = found.intent.sent_ms if found.state in _UNKNOWN else None
+        return cls(planned, found.state, sent_ms or now_ms, recorded_id=found.intent.order_id)
 
     @property
     def intent(self) -> Intent:
@@ -59,7 +72,14 @@ class Standing:
     @property
     def unknown(self) -> bool:
         """Whether the venue may or may not have it."""
-        return self.state in {OrderState.SENT, OrderState.UNKNOWN}
+        return self.state in _UNKNOWN
+
+    def take(self, ack: Ack, now_ms: int) -> None:
+        """Take note of how the venue says it stands, and of its id."""
+        self.planned = attrs.evolve(self.planned, intent=attrs.evolve(self.intent, order_id=ack.order_id))
+        self.ack = ack
+        if ack.final and self.final_ms is None:
+            self.final_ms = now_ms
 
     def enter(self, state: OrderState, now_ms: int) -> None:
         """Come into another state; it is due at once."""

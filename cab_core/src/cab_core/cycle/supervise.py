@@ -17,6 +17,9 @@ log = logging.getLogger("cab.cycle")
 #: Longest pause before a failed loop goes on, seconds; the pauses are 1, 2, 4 … s.
 LONGEST_PAUSE_S = 60
 
+#: Failures of a loop that lie closer together than this belong together: longer than a candle and a pause.
+IN_A_ROW_MS = 20 * 60_000
+
 
 class State(StrEnum):
     """State of a symbol. Idle and paused stop entries only; stopped ends its loops for good."""
@@ -56,14 +59,16 @@ class Supervisor:
     Attributes:
         clock: the injected clock.
         on_state: told symbol, old state, new state and reason.
+        on_failure: told symbol and name of a loop that raised, the error, and how often in a row it has.
         failures: how often each loop raised.
     """
 
     clock: Clock
     on_state: Callable[[str, str, str, str], None] = lambda *_: None
-    on_failure: Callable[[str, str, BaseException], None] = lambda *_: None
+    on_failure: Callable[[str, str, BaseException, int], None] = lambda *_: None
     failures: dict[tuple[str, str], int] = attrs.field(factory=dict, init=False)
     states: dict[str, State] = attrs.field(factory=dict, init=False)
+    _rows: dict[tuple[str, str], tuple[int, int]] = attrs.field(factory=dict, init=False)
     _tasks: dict[asyncio.Task[None], Loop] = attrs.field(factory=dict, init=False)
 
     def set_state(self, symbol: str, to: State, reason: str) -> bool:
@@ -140,24 +145,28 @@ class Supervisor:
     async def _supervised(self, loop: Loop, ready: asyncio.Event) -> None:
         async with turn(self.clock):
             await ready.wait()
-            pause_s = 1
             while True:
                 try:
                     await loop.make()
                 except (StorageError, LockedError):
                     raise
                 except Exception as error:  # noqa: BLE001 - a supervisor: a loop must not take the others down
-                    self._failed(loop, error)
+                    in_a_row = self._failed(loop, error)
                 else:
                     return
+                pause_s = min(2 ** min(in_a_row - 1, 16), LONGEST_PAUSE_S)
                 await self.clock.sleep_until(self.clock.now_ms() + 1000 * pause_s)
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def _failed(self, loop: Loop, error: BaseException) -> None:
-        key = (loop.symbol, loop.name)
+    def _failed(self, loop: Loop, error: BaseException) -> int:
+        """Tell of a failure; return the how many-eth in a row it is."""
+        key, now_ms = (loop.symbol, loop.name), self.clock.now_ms()
         self.failures[key] = self.failures.get(key, 0) + 1
+        count, last_ms = self._rows.get(key, (0, now_ms))
+        count = count + 1 if now_ms - last_ms < IN_A_ROW_MS else 1
+        self._rows[key] = count, now_ms
         log.error("loop %s of %s failed: %s", loop.name, loop.symbol, error, exc_info=error)
-        self.on_failure(loop.symbol, loop.name, error)
+        self.on_failure(loop.symbol, loop.name, error, count)
+        return count
 
     def _cancel(self, symbol: str | None) -> None:
         for task, loop in self._tasks.items():

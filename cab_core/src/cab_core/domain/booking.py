@@ -79,14 +79,21 @@ class Applied:
     fee_unpriced: bool = False
 
 
+def malformed(fill: Fill) -> str | None:
+    """Say why a fill cannot be booked, None if it can: only finite, positive Decimals enter the book."""
+    for name, number in (("quantity", fill.quantity), ("price", fill.price), ("fee", fill.fee)):
+        if not isinstance(number, Decimal) or not number.is_finite():
+            return f"{name} of trade {fill.trade_id} is not a finite Decimal: {number!r}"
+    if fill.quantity <= 0 or fill.price <= 0:
+        return f"trade {fill.trade_id} of {fill.quantity} at {fill.price} is not positive"
+    return None
+
+
 def check(fill: Fill) -> None:
-    """Let nothing but finite, positive Decimals into the book.
+    """Let nothing malformed into the book.
 
     Raises:
         ValueError: naming the trade and the number.
     """
-    for name, number in (("quantity", fill.quantity), ("price", fill.price), ("fee", fill.fee)):
-        if not isinstance(number, Decimal) or not number.is_finite():
-            raise ValueError(f"{name} of trade {fill.trade_id} is not a finite Decimal: {number!r}")
-    if fill.quantity <= 0 or fill.price <= 0:
-        raise ValueError(f"trade {fill.trade_id} of {fill.quantity} at {fill.price} is not positive")
+    if (why := malformed(fill)) is not None:
+        raise ValueError(why)

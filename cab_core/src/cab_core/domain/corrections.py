@@ -27,6 +27,11 @@ ESTIMATED, ADOPTED = "estimated:", "adopted:"
 EXTERNAL = "external"
 
 
+def estimate_id(client_id: str) -> str:
+    """Return the trade id of what an order of ours sold without a trade to show for it."""
+    return f"{ESTIMATED}{client_id}"
+
+
 @attrs.frozen(slots=True, kw_only=True)
 class Corrections:
     """What to do, in this order. Nothing here ever buys.

@@ -137,7 +137,7 @@ class Matcher:
         if client_id not in self._resting:
             return Rejected("not_open", f"no open order {client_id}")
         self._unrest(self._resting[client_id])
-        return Ack(client_id)
+        return self._ack(client_id)
 
     def find(self, client_id: str) -> Ack | None:
         """Return the answer of an accepted order, None if the venue never took it."""
@@ -295,7 +295,8 @@ class Matcher:
         self._touch(f"stop/{stop.client_id}")
 
     def _ack(self, client_id: str) -> Ack:
-        return Ack(client_id, final=client_id not in self._resting)
+        filled = sum((fill.quantity for fill in self.fills_of(client_id)), ZERO)
+        return Ack(client_id, final=client_id not in self._resting, filled=filled)
 
     def _touch(self, key: str) -> None:
         if self._tracked:

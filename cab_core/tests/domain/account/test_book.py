@@ -29,9 +29,9 @@ from cab_core.domain.equity import Equity, drawdown_pct, snapshot
 from cab_core.domain.exits import on_price
 from cab_core.domain.limits import limit_use
 from cab_core.domain.orders import Purpose
-from cab_core.domain.seen import REMEMBERED
+from cab_core.domain.seen import LATE_MS, REMEMBERED
 
-DAY_MS = 86_400_000
+DAY_MS, MINUTE_MS = 86_400_000, 60_000
 
 
 def test_a_trade_from_entry_to_the_last_exit() -> None:
@@ -321,14 +321,31 @@ def test_no_float_enters_the_book() -> None:
 
 def test_a_trade_older_than_the_memory_counts_as_known() -> None:
     book = new_book("1000000")
-    for number in range(REMEMBERED + 10):
-        book.apply(bought("1", "100", trade_id=str(number), ts_ms=START_MS + number), ENTRY)
+    for number in range(REMEMBERED + 50):
+        book.apply(bought("1", "100", trade_id=str(number), ts_ms=START_MS + number * MINUTE_MS), ENTRY)
     held = book.ledger.held(SYMBOL)
-    assert held.quantity == REMEMBERED + 10
-    for number in range(REMEMBERED + 10):
-        trade = bought("1", "100", trade_id=str(number), ts_ms=START_MS + number)
+    assert held.quantity == REMEMBERED + 50
+    assert len(book.seen[SYMBOL].ids) == REMEMBERED
+    for number in range(REMEMBERED + 50):
+        trade = bought("1", "100", trade_id=str(number), ts_ms=START_MS + number * MINUTE_MS)
         assert book.apply(trade, ENTRY).duplicate
     assert book.ledger.held(SYMBOL) == held
+
+
+@pytest.mark.parametrize("spread_ms", [0, 1, 100, LATE_MS])
+def test_every_trade_of_an_order_counts_once_however_many_there_are(spread_ms: int) -> None:
+    """Also those that show up after hundreds of newer ones, and after a restart."""
+    count = 3 * REMEMBERED
+    trades = [
+        bought("0.01", "100", trade_id=f"t{n}", ts_ms=START_MS + n * spread_ms // count) for n in range(count)
+    ]
+    listed = [*trades[1::2], *trades[::2], *trades]
+    book = new_book("1000000")
+    for number, trade in enumerate(listed):
+        book.apply(trade, attrs.evolve(ENTRY, final=False))
+        if number == count // 2:
+            book = from_state(json.loads(json.dumps(to_state(book))), {SYMBOL: BTC})
+    assert book.positions[SYMBOL].quantity == D("0.01") * count
 
 
 def test_the_parts_written_with_each_fill_rebuild_the_book() -> None:

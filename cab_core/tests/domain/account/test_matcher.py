@@ -46,6 +46,10 @@ def stop(quantity: str, trigger: str, limit: str, key: str = "stop") -> Intent:
     )
 
 
+def took(order: Intent, filled: str, *, final: bool = True) -> Ack:
+    return Ack(order.client_id, final=final, filled=D(filled))
+
+
 def refusal(answer: Ack | Rejected) -> str:
     assert isinstance(answer, Rejected)
     return answer.reason
@@ -55,7 +59,7 @@ def test_the_same_client_id_gets_the_first_answer_and_no_second_order() -> None:
     account = venue()
     first = account.submit(buy(), quote("100"), START_MS)
     balances = account.balances()
-    assert account.submit(buy(), quote("1"), START_MS + 9) == first == Ack(buy().client_id)
+    assert account.submit(buy(), quote("1"), START_MS + 9) == first == took(buy(), "0.49975")
     assert account.balances() == balances
     assert len(account.fills_since(SYMBOL, 0)) == 1
 
@@ -68,7 +72,7 @@ def test_a_refusal_is_remembered_unless_it_is_transient() -> None:
     assert account.find(buy().client_id) is None
     priceless = buy("other")
     assert refusal(account.submit(priceless, Quote(None, None, START_MS), START_MS)) == "no_quote"
-    assert account.submit(priceless, quote("100"), START_MS) == Ack(priceless.client_id)
+    assert account.submit(priceless, quote("100"), START_MS) == took(priceless, "0.49975")
 
 
 def test_nothing_is_sold_that_is_not_there() -> None:
@@ -77,7 +81,7 @@ def test_nothing_is_sold_that_is_not_there() -> None:
     account.submit(buy(), quote("100"), START_MS)
     bought = account.free["BTC"]  # less than was filled: the fee was taken from it
     assert refusal(account.submit(sell("0.49975", "t"), quote("100"), START_MS)) == "insufficient_funds"
-    assert account.submit(sell("0.49875", "u"), quote("100"), START_MS) == Ack(sell("0", "u").client_id)
+    assert account.submit(sell("0.49875", "u"), quote("100"), START_MS) == took(sell("0", "u"), "0.49875")
     assert account.free["BTC"] == bought - D("0.49875") > 0
 
 
@@ -90,7 +94,7 @@ def test_a_stop_fires_at_its_trigger_and_fills_at_the_bid() -> None:
     account = venue()
     account.submit(buy(), quote("100"), START_MS)
     order = stop("0.49", "95", "94.5")
-    assert account.submit(order, quote("100"), START_MS) == Ack(order.client_id, final=False)
+    assert account.submit(order, quote("100"), START_MS) == took(order, "0", final=False)
     assert account.open_orders(SYMBOL) == [order.client_id]
     assert account.locked["BTC"] == D("0.49")
     assert account.observe(SYMBOL, quote("95.01"), START_MS + 1) == []
@@ -99,7 +103,7 @@ def test_a_stop_fires_at_its_trigger_and_fills_at_the_bid() -> None:
     assert (trade.reference, trade.ts_ms) == (D("95"), START_MS + 2)
     assert account.open_orders(SYMBOL) == []
     assert account.locked["BTC"] == 0
-    assert account.find(order.client_id) == Ack(order.client_id, final=True)
+    assert account.find(order.client_id) == took(order, "0.49")
     assert account.observe(SYMBOL, quote("90"), START_MS + 3) == []
 
 
@@ -118,9 +122,9 @@ def test_locked_base_cannot_be_sold_until_the_stop_is_canceled() -> None:
     order = stop("0.49", "95", "94.5")
     account.submit(order, quote("100"), START_MS)
     assert refusal(account.submit(sell("0.49", "x"), quote("100"), START_MS)) == "insufficient_funds"
-    assert account.cancel(order.client_id) == Ack(order.client_id)
+    assert account.cancel(order.client_id) == took(order, "0")
     assert refusal(account.cancel(order.client_id)) == "not_open"
-    assert account.submit(sell("0.49", "y"), quote("100"), START_MS) == Ack(sell("0", "y").client_id)
+    assert account.submit(sell("0.49", "y"), quote("100"), START_MS) == took(sell("0", "y"), "0.49")
 
 
 def test_stops_may_leave_funds_free_and_then_fail_when_they_are_gone() -> None:
@@ -150,8 +154,9 @@ def test_malformed_or_late_stops_are_refused() -> None:
 
 def test_a_partial_fill_leaves_the_rest_canceled() -> None:
     account = venue(partial_fill_prob=1.0)
-    assert account.submit(buy(), quote("100"), START_MS) == Ack(buy().client_id, final=True)
+    answer = account.submit(buy(), quote("100"), START_MS)
     (trade,) = account.fills_since(SYMBOL, 0)
+    assert answer == took(buy(), str(trade.quantity))
     assert 0 < trade.quantity < D("0.49975")
     assert account.balances()["USDT"] == D(1000) - trade.value
 
@@ -184,7 +189,7 @@ def test_a_restart_continues_from_the_saved_changes() -> None:
     assert (again.free, again.locked) == (account.free, account.locked)
     assert again.open_orders(SYMBOL) == [order.client_id]
     assert again.fills_since(SYMBOL, 0) == account.fills_since(SYMBOL, 0)
-    assert again.submit(buy(), quote("1"), START_MS + 3) == Ack(buy().client_id)
+    assert again.submit(buy(), quote("1"), START_MS + 3) == took(buy(), "0.49975")
     assert refusal(again.submit(buy("poor", "5000.00"), quote("1"), START_MS)) == "insufficient_funds"
     assert again.observe(SYMBOL, quote("95"), START_MS + 4) == account.observe(
         SYMBOL, quote("95"), START_MS + 4

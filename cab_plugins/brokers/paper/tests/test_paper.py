@@ -40,6 +40,8 @@ STOP = attrs.evolve(
     SELL, key="stop", purpose=Purpose.STOP_LOSS, type=OrderType.STOP_LIMIT, trigger=D(95), limit=D(94)
 )
 
+BOUGHT = Ack(BUY.client_id, filled=D("0.49950"))
+
 
 class Prices:
     """A market at a price the test sets; it can be silent, or know no bid and ask."""
@@ -106,8 +108,8 @@ def world() -> World:
 async def test_a_buy_fills_and_is_found_again(world: World) -> None:
     broker = world.broker()
     assert await broker.resolve(BUY) == Absent()
-    assert await broker.submit(BUY) == Ack(BUY.client_id)
-    assert await broker.resolve(BUY) == Found(Ack(BUY.client_id))
+    assert await broker.submit(BUY) == BOUGHT
+    assert await broker.resolve(BUY) == Found(BOUGHT)
     (fill,) = await broker.fills_since(SYMBOL, 0)
     assert fill.price == D(100) * D("1.001")
     assert fill.quantity == D("0.49950")
@@ -121,7 +123,7 @@ async def test_a_buy_fills_and_is_found_again(world: World) -> None:
 async def test_the_same_order_twice_fills_once(world: World) -> None:
     broker = world.broker()
     answers = await asyncio.gather(*(broker.submit(BUY) for _ in range(5)))
-    assert set(answers) == {Ack(BUY.client_id)}
+    assert set(answers) == {BOUGHT}
     assert len(await broker.fills_since(SYMBOL, 0)) == 1
 
 
@@ -134,7 +136,7 @@ async def test_a_restart_continues_where_it_was(world: World) -> None:
     assert await again.balances() == await broker.balances()
     assert await again.fills_since(SYMBOL, 0) == await broker.fills_since(SYMBOL, 0)
     assert [o.client_id for o in await again.orders(SYMBOL, 0)] == [STOP.client_id]
-    assert await again.submit(BUY) == Ack(BUY.client_id)
+    assert await again.submit(BUY) == BOUGHT
     assert len(await again.fills_since(SYMBOL, 0)) == 1
 
 
@@ -152,8 +154,8 @@ async def test_an_order_whose_answer_cannot_be_saved_is_unknown(world: World) ->
     assert isinstance(await broker.submit(BUY), Unknown)
     assert await world.broker().resolve(BUY) == Absent()  # a crash now: it never happened
     world.disk.full = False
-    assert await broker.submit(BUY) == Ack(BUY.client_id)  # no crash: the same order, saved by now
-    assert await world.broker().resolve(BUY) == Found(Ack(BUY.client_id))
+    assert await broker.submit(BUY) == BOUGHT  # no crash: the same order, saved by now
+    assert await world.broker().resolve(BUY) == Found(BOUGHT)
     assert await world.broker().balances() == await broker.balances()
 
 
@@ -164,7 +166,7 @@ async def test_without_a_price_the_order_is_refused_for_now(world: World) -> Non
     assert isinstance(refused, Rejected)
     assert (refused.reason, refused.transient) == ("no_quote", True)
     world.prices.silent = False
-    assert await broker.submit(BUY) == Ack(BUY.client_id)
+    assert await broker.submit(BUY) == BOUGHT
 
 
 async def test_without_bid_and_ask_the_last_close_counts(world: World) -> None:
@@ -178,20 +180,20 @@ async def test_without_bid_and_ask_the_last_close_counts(world: World) -> None:
 async def test_a_stop_fills_when_the_price_is_looked_at(world: World) -> None:
     broker = world.broker()
     await broker.submit(BUY)
-    assert await broker.submit(STOP) == Ack(STOP.client_id, final=False)
+    assert await broker.submit(STOP) == Ack(STOP.client_id, final=False, filled=D(0))
     world.prices.price = D("94.5")
     fills = await broker.fills_since(SYMBOL, 0)
     assert fills[-1].price == D("94.5")
     assert fills[-1].client_id == STOP.client_id
     assert await world.broker().fills_since(SYMBOL, 0) == fills
-    assert await broker.resolve(STOP) == Found(Ack(STOP.client_id, final=True))
+    assert await broker.resolve(STOP) == Found(Ack(STOP.client_id, filled=D("0.2")))
 
 
 async def test_a_resting_stop_can_be_canceled_once(world: World) -> None:
     broker = world.broker()
     await broker.submit(BUY)
     await broker.submit(STOP)
-    assert await broker.cancel(STOP) == Ack(STOP.client_id)
+    assert await broker.cancel(STOP) == Ack(STOP.client_id, filled=D(0))
     assert isinstance(await broker.cancel(STOP), Rejected)
     assert await world.broker().orders(SYMBOL, 0) == []
 
@@ -205,7 +207,7 @@ async def test_an_order_under_way_is_undetermined_until_it_arrives(world: World)
     world.prices.price = D(110)
     await asyncio.sleep(0)
     world.clock.advance(ms=200)
-    assert await sending == Ack(BUY.client_id)
+    assert await sending == attrs.evolve(BOUGHT, filled=D("0.45409"))
     (fill,) = await broker.fills_since(SYMBOL, 0)
     assert (fill.ts_ms, fill.price) == (started + 200, D(110) * D("1.001"))
 

@@ -14,6 +14,8 @@ Row = dict[str, Any]
 #: Fees in coins of the venue, by the field that carries them. They replace the ordinary fee.
 _OTHER_FEES = (("gt_fee", "GT"), ("point_fee", "POINT"))
 
+SIDES = frozenset(str(side) for side in Side)
+
 
 def id_of(row: Mapping[str, Any]) -> str:
     """Return the venue's id of a row, empty if it has none."""
@@ -108,18 +110,23 @@ def venue_stop(
 
 
 def fill_of(row: Mapping[str, Any], symbol: str, client_id: str, offset_ms: int) -> Fill:
-    """Read one own trade. A fee paid in GT or points is in that coin and not taken from the base."""
+    """Read one own trade. A fee paid in GT or points is in that coin and not taken from the base.
+
+    What cannot be read is zero, so that the kernel leaves this trade out and still sees all others; a trade
+    of no known side has no quantity.
+    """
     fee, currency = number(row.get("fee")), str(row.get("fee_currency") or "")
     for field, coin in _OTHER_FEES:
         other = number(row.get(field))
         if fee == 0 and other > 0:
             fee, currency = other, coin
+    side = str(row.get("side"))
     return Fill(
         trade_id=id_of(row),
         client_id=client_id,
         symbol=symbol,
-        side=Side(str(row["side"])),
-        quantity=number(row.get("amount")),
+        side=Side.BUY if side == Side.BUY else Side.SELL,
+        quantity=number(row.get("amount")) if side in SIDES else ZERO,
         price=number(row.get("price")),
         fee=fee,
         fee_currency=currency,
