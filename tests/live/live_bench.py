@@ -27,7 +27,7 @@ from cab_core.domain.money import floor_step
 from cab_core.domain.orders import Purpose, Side
 from cab_core.domain.timeframes import TF_MS
 from cab_core.settings import Settings, load_settings
-from cab_core.storage import open_sync
+from cab_core.storage import TraceRow, load_traces, open_sync
 from cab_exchange_sim.engine.values import OrderRequest
 from cab_exchange_sim.faults import Rule
 from cab_exchange_sim.testing import RunningExchange
@@ -280,6 +280,17 @@ class LiveBench:
     def evidence(self) -> Evidence:
         with open_sync(self.database) as conn:
             return gather(conn)
+
+    @property
+    def reasons(self) -> dict[int, str]:
+        """The reason that ended each candle, by its open time."""
+        return {trace.candle_ts_ms: trace.reason for trace in self.traces}
+
+    @property
+    def traces(self) -> list[TraceRow]:
+        """The evaluated candles, oldest first."""
+        with open_sync(self.database) as conn:
+            return load_traces(conn)
 
     def orders(self, *purposes: Purpose, state: str = "") -> list[Mapping[str, Any]]:
         """Return the attempts on record, oldest first."""

@@ -23,7 +23,7 @@ async def test_a_symbol_is_not_entered_while_the_outcome_of_its_order_is_unknown
     await live.run(60, buys=[0, 1])
     (entry,) = live.orders(Purpose.ENTRY)
     assert entry["state"] == "abandoned"
-    rows = {row["candle_ts_ms"]: row["reason"] for row in live.evidence.tables["decision_trace"]}
+    rows = live.reasons
     assert rows[START_MS + TF_MS] == "broker_error"
     assert any(alert["severity"] == "critical" for alert in live.alerts)
     live.assert_sound()
@@ -35,7 +35,7 @@ async def test_an_account_whose_orders_are_refused_is_not_tried_for_entries(benc
     live.at(14, lambda: setattr(live.venue.exchange.conditions, "read_only", True))
     await live.run(35, buys=[0, 1])
     assert [order["state"] for order in live.orders(Purpose.ENTRY)] == ["rejected"]
-    rows = {row["candle_ts_ms"]: row["reason"] for row in live.evidence.tables["decision_trace"]}
+    rows = live.reasons
     assert rows[START_MS] == "credentials"
     assert rows[START_MS + TF_MS] == "broker_error"
     assert [alert["severity"] for alert in live.alerts].count("critical") == 1
@@ -97,6 +97,6 @@ async def test_a_pair_that_can_only_be_sold_is_not_tried_for_entries(bench: Benc
     live = bench(EXITS_INTERVAL_SEC="60")
     live.at(5, lambda: setattr(live.pair, "trade_status", "sellable"))
     await live.run(80, buys=[4])  # the rules are read every hour
-    rows = {row["candle_ts_ms"]: row["reason"] for row in live.evidence.tables["decision_trace"]}
+    rows = live.reasons
     assert rows[START_MS + 4 * TF_MS] == "not_tradable"
     assert live.orders(Purpose.ENTRY) == []

@@ -106,5 +106,4 @@ async def test_exits_are_made_while_entries_are_blocked(bench: Bench, block: Blo
 
 
 def reason_at(live: LiveBench, candle: int) -> str:
-    rows = live.evidence.tables["decision_trace"]
-    return next(str(row["reason"]) for row in rows if row["candle_ts_ms"] == START_MS + candle * TF_MS)
+    return live.reasons[START_MS + candle * TF_MS]

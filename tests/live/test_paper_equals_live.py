@@ -40,8 +40,7 @@ def wild_market() -> Bars:
 
 
 def decisions(live: LiveBench) -> list[Any]:
-    rows = live.evidence.tables["decision_trace"]
-    return sorted((row["candle_ts_ms"], row["action"], row["reason"], row["close"]) for row in rows)
+    return [(trace.candle_ts_ms, trace.action, trace.reason, trace.close) for trace in live.traces]
 
 
 def orders(live: LiveBench) -> list[Any]:

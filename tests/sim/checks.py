@@ -11,9 +11,10 @@ from tests.sim.memory import InlineWriter
 from tests.sim.world import ACCOUNT, World
 
 from cab_core.app.verify import Evidence, check_evidence, check_ledger, gather, holdings, violated
-from cab_core.app.verify.evidence import PREFIX, Trade, amount
+from cab_core.app.verify.evidence import PREFIX, Trade
 from cab_core.app.verify.ledger import Truth, truth_of
 from cab_core.app.verify.oracle import Oracle
+from cab_core.app.verify.values import amount
 from cab_core.domain.money import ZERO, floor_step
 from cab_core.domain.orders import OrderState, Side
 from cab_exchange_sim.engine import pair_of

@@ -178,8 +178,8 @@ class BrokerState(Protocol):
     async def load(self) -> Mapping[str, str]:
         """Return everything saved so far."""
 
-    async def save(self, values: Mapping[str, str]) -> None:
-        """Save or replace the given keys atomically."""
+    async def save(self, values: Mapping[str, str | None]) -> None:
+        """Save or replace the given keys atomically; None forgets a key."""
 
 
 class OperatorDesk(Protocol):

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from cab_core.errors import StorageError
-from cab_core.storage import Store, load_positions, migrate, save_position, schema, visit
+from cab_core.storage import Store, load_positions, load_traces, migrate, save_position, schema, visit
 from cab_core.storage.engine import sqlite_engine
 from cab_core.storage.migrate import look
 
 FIRST = "0001"
 STATE = {"id": "BTC/USDT@1", "quantity": "0.1"}
+
+#: More traces than are packed at a time.
+PAYLOADS = [f'{{"number":{number},"trend":{{"state":"up"}}}}' for number in range(1203)]
 
 _MIGRATE = """
 import asyncio, os, signal, sys
@@ -46,6 +51,13 @@ def of_the_first_release(path: Path) -> None:
     with sqlite_engine(path).connect() as conn, conn.begin():
         migrate.upgrade(conn, FIRST)
         save_position(conn, "BTC/USDT", STATE, 1_704_067_200_000)
+        for number, payload in enumerate((*PAYLOADS, "{}")):
+            close = "NULL" if payload == "{}" else "'42.5'"
+            conn.exec_driver_sql(
+                "INSERT INTO decision_trace VALUES"
+                f" ('{number:016}', 'BTC/USDT', {900 * number}, {close}, 'hold', 'all_hold', NULL, ?)",
+                (payload,),
+            )
 
 
 def everything(path: Path) -> list[tuple[object, ...]]:
@@ -73,6 +85,9 @@ async def test_a_killed_migration_leaves_the_old_database_and_the_next_start_mig
     assert look(path) == schema.HEAD
     store = await Store.open(path)
     assert await store.read(load_positions) == {"BTC/USDT": STATE}
+    traces = await store.read(load_traces)
+    assert [trace.payload for trace in traces] == [*map(json.loads, PAYLOADS), {}]
+    assert {trace.close for trace in traces[:-1]} == {Decimal("42.5")}
     await store.close()
 
 

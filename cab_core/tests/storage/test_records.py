@@ -8,7 +8,6 @@ import attrs
 import pytest
 
 from cab_core.domain.orders import Fill, Intent
-from cab_core.domain.regime import Reading, ReadingKind
 from cab_core.ports import Changes, Cycle
 from cab_core.storage import (
     AccountRow,
@@ -31,18 +30,14 @@ from cab_core.storage import (
     load_equity,
     load_fills,
     load_positions,
-    load_readings,
     load_regime,
     load_state,
     load_traces,
     plan_intent,
-    prune_readings,
-    prune_traces,
     save_account,
     save_equity,
     save_fill,
     save_position,
-    save_reading,
     save_regime,
     save_trace,
     update_trace,
@@ -223,16 +218,6 @@ async def test_the_outcome_of_a_delayed_entry_replaces_the_first(store: Store) -
     )
 
 
-async def test_traces_are_kept_for_ninety_days(store: Store) -> None:
-    now = 100 * DAY_MS
-    for candle in (10 * DAY_MS - 1, 10 * DAY_MS, now):
-        await store.transact(partial(save_trace, trace=_trace(candle), ts_ms=now))
-
-    assert await store.transact(lambda c: prune_traces(c, now)) == 1
-    assert [trace.candle_ts_ms for trace in await store.read(load_traces)] == [10 * DAY_MS, now]
-    assert await store.transact(lambda c: prune_traces(c, now)) == 0
-
-
 async def test_the_regime_is_the_previous_state_after_a_restart(store: Store) -> None:
     def row(state: str, ts_ms: int) -> RegimeRow:
         return RegimeRow(state=state, score=0.4, since_ms=1, updated_ms=ts_ms, payload={"dxy": 0.6})
@@ -243,20 +228,6 @@ async def test_the_regime_is_the_previous_state_after_a_restart(store: Store) ->
 
     assert await store.read(load_regime) == row("neutral", 3)
     assert [entry.ts_ms for entry in await store.read(lambda c: list(journal_rows(c)))] == [1, 3]
-
-
-async def test_macro_readings_come_back_in_order(store: Store) -> None:
-    level = Reading(ReadingKind.VALUE, 104.25, observed_ms=7)
-    events = Reading(ReadingKind.EVENTS, events_ms=(5, 9), event_day_ms=86_400_000)
-    for fetched_ms, reading in ((20, events), (10, level)):
-        assert await store.transact(
-            partial(save_reading, source="dxy", reading=reading, fetched_ms=fetched_ms)
-        )
-    assert not await store.transact(lambda c: save_reading(c, "dxy", level, 10))
-
-    assert await store.read(lambda c: load_readings(c, "dxy")) == [(10, level), (20, events)]
-    assert await store.transact(lambda c: prune_readings(c, 20)) == 1
-    assert await store.read(lambda c: load_readings(c, "dxy")) == [(20, events)]
 
 
 async def test_the_paper_venue_remembers(store: Store) -> None:

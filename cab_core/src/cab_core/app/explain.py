@@ -126,6 +126,7 @@ def explain_cycle(prepared: Prepared, finished: Finished, tape: Tape, row: int) 
     return {
         "source": "backtest",
         "run_id": run,
+        "thinned": False,
         **trace,
         "candle": {
             name: float(column[row])

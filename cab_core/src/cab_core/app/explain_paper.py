@@ -97,7 +97,7 @@ def explained(conn: Connection, row: TraceRow | None) -> Explanation | None:
     """
     if row is None:
         return None
-    if not row.payload:
+    if row.close is None:
         raise NotFoundError(
             f"the candle of {row.symbol} at {minute(row.candle_ts_ms)} UTC never came: {row.reason}",
             where=row.trace_id,
@@ -107,13 +107,33 @@ def explained(conn: Connection, row: TraceRow | None) -> Explanation | None:
     return {
         "source": "database",
         "run_id": None,
-        **row.payload,
+        "thinned": not row.payload,
+        **(row.payload or _remains(row)),
         "action": row.action,
         "reason": row.reason,
         "candle": None,
         "held_before": row.reason == "already_long" or row.action == "sell",
         "orders": [_order(conn, intent) for intent in stored],
         "position": _position(conn, row, stored),
+    }
+
+
+def _remains(row: TraceRow) -> dict[str, Any]:
+    """Return a chain of which only the candle and the reason are left."""
+    return {
+        "trace_id": row.trace_id,
+        "symbol": row.symbol,
+        "candle_ts_ms": row.candle_ts_ms,
+        "close": None if row.close is None else float(row.close),
+        "trend": None,
+        "volume_ratio": None,
+        "strategies": [],
+        "ai_probability": None,
+        "aggregate": None,
+        "regime": None,
+        "risk": [],
+        "size": None,
+        "order": None,
     }
 
 

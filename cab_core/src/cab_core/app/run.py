@@ -19,6 +19,7 @@ from cab_core.app.instance import only_instance
 from cab_core.app.market_choice import MarketChoice, load_market
 from cab_core.app.paper import PaperSetup
 from cab_core.app.regime import regime_watch, source_urls
+from cab_core.app.retention import retention_loop
 from cab_core.app.running import Running, Tally
 from cab_core.app.session import SystemIds
 from cab_core.clock import SystemClock
@@ -107,6 +108,7 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
             on_cycle=tally.on_cycle,
         )
         session = await setup.open()
+        session.orchestrator.background += (retention_loop(store, settings, session.venue.clock),)
         stack.push_async_callback(session.broker.close)
         running = Running(settings=settings, market=choice.label, session=session, tally=tally, opened=opened)
         running.desk = live_desk(running, store, plugins)

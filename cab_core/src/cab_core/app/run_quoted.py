@@ -20,6 +20,7 @@ from cab_core.app.guards import Guards, Invocation, spawn_watchman
 from cab_core.app.instance import instance_key, only_instance
 from cab_core.app.live import QuotedSetup, care_of, check_venue, open_venue
 from cab_core.app.regime import regime_watch
+from cab_core.app.retention import retention_loop
 from cab_core.app.run import View, opened_store, started_plugins, until_over
 from cab_core.app.running import Running, Tally, also
 from cab_core.app.session import SystemIds
@@ -104,6 +105,7 @@ async def run_quoted(
                 if live:
                     await start.to(partial(check_venue, setup.source))
                 session = await start.to(setup.open)
+                session.orchestrator.background += (retention_loop(store, settings, clock),)
                 if not played:
                     session.orchestrator.background += guards.watch(session, setup.venue)
                 await session.take_up()

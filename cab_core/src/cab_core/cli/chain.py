@@ -26,6 +26,9 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
 
 def _steps(told: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     yield "candle", [_candle(told)]
+    if told["thinned"]:
+        yield "details", ["gone: those of a hold are kept for TRACE_KEEP_DAYS, its reason for ever"]
+        return
     yield "trend", list(_trend(told["trend"]))
     ratio = told["volume_ratio"]
     yield "volume", ["unknown" if ratio is None else f"{ratio:.2f} times the mean of the 20 bars before"]

@@ -1,10 +1,11 @@
-"""``cab maintenance``: backups, their return, upkeep of the database, and dust."""
+"""``cab maintenance``: backups, their return, pruning and upkeep of the database, and dust."""
 
 from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ from cab_core.cli.output import emit, table
 from cab_core.errors import ExitCode, RefusedError
 
 if TYPE_CHECKING:
-    from cab_core.app.maintenance import BackedUp, Dusted, Order, Restored, Rotated, Vacuumed
+    from cab_core.app.maintenance import BackedUp, Dusted, Order, Pruned, Restored, Rotated, Vacuumed
+    from cab_core.storage.retention import Gone
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 _file = click.Path(dir_okay=False, path_type=Path)
@@ -24,10 +26,10 @@ _file = click.Path(dir_okay=False, path_type=Path)
 
 @cab_group("maintenance", examples=("cab maintenance backup", "cab maintenance restore FILE --dry-run"))
 def group() -> None:
-    """Back up, restore, check and tidy the database; give up dust.
+    """Back up, restore, check, prune and tidy the database; give up dust.
 
     Backups lie in the folder `backups` beside the database. Everything that changes something is entered into
-    the journal. A PostgreSQL database is only checked: use its own pg_dump.
+    the journal. A PostgreSQL database is only checked and pruned: use its own pg_dump.
     """
 
 
@@ -88,6 +90,28 @@ def restore(
         _confirm(file, settings.db_path)
     done = put_back(settings, file, _order(dry_run))
     emit(done, as_json, lambda: _print_restored(done))
+
+
+@group.cab_command(
+    "prune",
+    examples=("cab maintenance prune --dry-run", "cab maintenance prune --set TRACE_KEEP_DAYS=30 --json"),
+)
+@_dry_run
+@settings_options
+def prune(dry_run: bool, as_json: bool, config: Path | None, overrides: Sequence[str]) -> None:
+    """Let go of the details of old holds, also while a bot runs, which does so by itself once a day.
+
+    A decision to hold keeps every detail for TRACE_KEEP_DAYS; then only its row stays, with the reason. What
+    led to an order keeps everything for ever. Alerts go seven days after they were delivered. An interrupted
+    prune leaves nothing half done: call it again for the rest.
+
+    Exit code 0, 1 if the database refuses, 5 if there is none.
+    """
+    from cab_core.app.maintenance import prune as let_go
+
+    with _progress() as told:
+        done = let_go(load(config, overrides).settings, _order(dry_run), told)
+    emit(done, as_json, lambda: _print_pruned(done))
 
 
 @group.cab_command("vacuum", examples=("cab maintenance vacuum --dry-run", "cab maintenance vacuum --json"))
@@ -174,6 +198,22 @@ def _order(dry_run: bool) -> Order:
     return Order(actor=actor, now_ms=SystemClock().now_ms(), trace_id=secrets.token_hex(8), dry_run=dry_run)
 
 
+@contextmanager
+def _progress() -> Iterator[Callable[[Gone], None]]:
+    """Yield what shows on stderr how much went so far, where a person looks at it."""
+    shown = sys.stderr.isatty()
+
+    def told(gone: Gone) -> None:
+        if shown:
+            click.echo(f"\r\033[K{gone.holds} holds thinned …", nl=False, err=True)
+
+    try:
+        yield told
+    finally:
+        if shown:
+            click.echo("\r\033[K", nl=False, err=True)
+
+
 def _confirm(file: Path, database: Path) -> None:
     fix = "add --yes, or answer when asked; see first: cab maintenance restore FILE --dry-run"
     if not sys.stdin.isatty():
@@ -209,6 +249,16 @@ def _print_rotated(done: Rotated) -> None:
     verb = "would be removed" if done.dry_run else "removed"
     rows = [(Path(file).name, reason) for file, reason in done.kept]
     table(("backup", "kept as"), [*rows, *((Path(file).name, verb) for file in done.removed)])
+
+
+def _print_pruned(done: Pruned) -> None:
+    from cab_core.app.times import minute
+
+    verb = "would go" if done.dry_run else "went"
+    click.echo(
+        f"{done.where}: details of {done.holds} holds before {minute(done.before_ms)} UTC {verb}, "
+        f"{done.alerts} delivered alerts, {done.freed} bytes given back"
+    )
 
 
 def _print_restored(done: Restored) -> None:

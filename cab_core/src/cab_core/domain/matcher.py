@@ -29,6 +29,9 @@ from cab_core.domain.matching import (
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Ack, Fill, Intent, OrderType, Rejected, Side
 
+#: Orders and trades a venue's account remembers: far more than any look back needs.
+REMEMBERED = 1024
+
 
 @attrs.frozen(slots=True)
 class RestingStop:
@@ -45,9 +48,10 @@ class RestingStop:
 
 @attrs.frozen(slots=True)
 class Answer:
-    """The remembered answer to a client id: accepted and done, or refused for good."""
+    """The remembered answer to a client id: accepted and done, or refused for good; numbered by age."""
 
     rejected: Rejected | None = None
+    number: int = 0
 
 
 class Matcher:
@@ -86,7 +90,8 @@ class Matcher:
         self._tracked = tracked
         self._answers: dict[str, Answer] = {}
         self._resting: dict[str, RestingStop] = {}
-        self._fills: list[Fill] = []
+        self._fills: dict[int, Fill] = {}
+        self._counted = 0
         self._changed: dict[str, None] = {}
 
     def submit(
@@ -110,8 +115,9 @@ class Matcher:
             refused = self._market(intent, client_id, quote, instrument, ts_ms, last)
         if refused is not None and refused.transient:
             return refused
-        self._answers[client_id] = Answer(refused)
+        self._answers[client_id] = Answer(refused, self._number())
         self._touch(f"order/{client_id}")
+        self._forget()
         return refused or self._ack(client_id)
 
     def observe(self, symbol: str, quote: Quote, ts_ms: int) -> list[Fill]:
@@ -154,20 +160,20 @@ class Matcher:
 
     def fills_of(self, client_id: str) -> list[Fill]:
         """Return the own trades of one order, oldest first."""
-        return [fill for fill in self._fills if fill.client_id == client_id]
+        return [fill for fill in self._fills.values() if fill.client_id == client_id]
 
     def fills_since(self, symbol: str, since_ms: int) -> list[Fill]:
         """Return own trades of the symbol at or after ``since_ms``, oldest first."""
-        return [fill for fill in self._fills if fill.symbol == symbol and fill.ts_ms >= since_ms]
+        return [fill for fill in self._fills.values() if fill.symbol == symbol and fill.ts_ms >= since_ms]
 
     def balances(self) -> dict[str, Decimal]:
         """Return free plus locked amounts by currency."""
         return {currency: self.free[currency] + self.locked.get(currency, ZERO) for currency in self.free}
 
-    def changes(self) -> dict[str, str]:
+    def changes(self) -> dict[str, str | None]:
         """Return what changed since the last call as texts by key, and regard it as saved.
 
-        Give it back to `unsaved` if saving fails.
+        None stands for a key that is to be forgotten. Give it back to `unsaved` if saving fails.
         """
         changed, self._changed = self._changed, {}
         return {key: self._text(key) for key in changed}
@@ -184,16 +190,22 @@ class Matcher:
         if "balances" in rows:
             self.free = {currency: Decimal(text) for currency, text in rows["balances"]["free"].items()}
             self.locked = {currency: Decimal(text) for currency, text in rows["balances"]["locked"].items()}
-        by_number: dict[int, Fill] = {}
+        answers: dict[str, Answer] = {}
+        fills: dict[int, Fill] = {}
         for key, row in rows.items():
             kind, _, name = key.partition("/")
             if kind == "order":
-                self._answers[name] = structure(row, Answer)
-            elif kind == "stop" and row is not None:
+                answers[name] = structure(row, Answer)
+            elif kind == "stop" and row is None:  # what earlier versions left of a stop that is gone
+                self._touch(key)
+            elif kind == "stop":
                 self._resting[name] = structure(row, RestingStop)
             elif kind == "fill":
-                by_number[int(name)] = structure(row, Fill)
-        self._fills = [by_number[number] for number in sorted(by_number)]
+                fills[int(name)] = structure(row, Fill)
+        self._answers = dict(sorted(answers.items(), key=lambda item: item[1].number))
+        self._fills = dict(sorted(fills.items()))
+        self._counted = max([*self._fills, *(answer.number for answer in answers.values()), 0])
+        self._forget()
 
     def _market(
         self,
@@ -274,8 +286,10 @@ class Matcher:
         free[quote] = free.get(quote, ZERO) - sign * fill.value
         free[fill.fee_currency] -= fill.fee
         self._touch("balances")
-        self._touch(f"fill/{len(self._fills)}")
-        self._fills.append(fill)
+        number = self._number()
+        self._fills[number] = fill
+        self._touch(f"fill/{number}")
+        self._forget()
 
     def _unaffordable(self, amount: Decimal, currency: str) -> Rejected | None:
         free = self.free.get(currency, ZERO)
@@ -298,19 +312,36 @@ class Matcher:
         filled = sum((fill.quantity for fill in self.fills_of(client_id)), ZERO)
         return Ack(client_id, final=client_id not in self._resting, filled=filled)
 
+    def _number(self) -> int:
+        self._counted += 1
+        return self._counted
+
+    def _forget(self) -> None:
+        """Let go of the oldest answers and trades; a stop that rests is not old."""
+        while len(self._fills) > REMEMBERED:
+            number = next(iter(self._fills))
+            del self._fills[number]
+            self._touch(f"fill/{number}")
+        while len(self._answers) - len(self._resting) > REMEMBERED:
+            client_id = next(each for each in self._answers if each not in self._resting)
+            del self._answers[client_id]
+            self._touch(f"order/{client_id}")
+
     def _touch(self, key: str) -> None:
         if self._tracked:
             self._changed[key] = None
 
-    def _text(self, key: str) -> str:
+    def _text(self, key: str) -> str | None:
         kind, _, name = key.partition("/")
         data: Any
         if kind == "balances":
             data = {"free": self.free, "locked": self.locked}
         elif kind == "order":
-            data = self._answers[name]
+            data = self._answers.get(name)
         elif kind == "stop":
             data = self._resting.get(name)
         else:
-            data = self._fills[int(name)]
+            data = self._fills.get(int(name))
+        if data is None:
+            return None
         return json.dumps(money_converter().unstructure(data), separators=(",", ":"))

@@ -68,6 +68,12 @@ class OperationSettings:
         parse.secret_url("postgresql+asyncpg", "sqlite+aiosqlite"),
         "Another database, such as postgresql+asyncpg://user:password@host/name, in place of a file.",
     )
+    trace_keep_days: int = setting(
+        "90",
+        parse.whole(1, 36_500),
+        "Days for which every detail of a decision to hold is kept; then only its row stays, with the "
+        "reason. What led to an order is kept for ever.",
+    )
     event_bus_url: Secret = setting(
         "",
         parse.secret_url("redis", "rediss"),
@@ -147,7 +153,7 @@ class OperationSettings:
     log_dir: Path | None = setting(
         "",
         parse.optional_path("empty: the folder logs beside the database, or a folder"),
-        "Folder of the log file cab.jsonl, which is kept for 90 days.",
+        "Folder of the log file cab.jsonl; it is set aside at 10 MB, and gone 90 days after that.",
     )
     log_format: Literal["auto", "json", "console"] = setting(
         "auto", parse.choice("auto", "json", "console"), "auto: console on a terminal, JSON lines elsewhere."

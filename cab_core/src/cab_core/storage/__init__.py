@@ -47,10 +47,7 @@ from cab_core.storage.reconciliations import (
 )
 from cab_core.storage.regime import (
     RegimeRow,
-    load_readings,
     load_regime,
-    prune_readings,
-    save_reading,
     save_regime,
 )
 from cab_core.storage.risk import (
@@ -75,7 +72,6 @@ from cab_core.storage.traces import (
     get_trace,
     last_candles,
     load_traces,
-    prune_traces,
     save_trace,
     update_trace,
 )
@@ -124,7 +120,6 @@ __all__ = [
     "load_fills",
     "load_halts",
     "load_positions",
-    "load_readings",
     "load_reconciliations",
     "load_regime",
     "load_state",
@@ -132,8 +127,6 @@ __all__ = [
     "open_sync",
     "peak_reset_due",
     "plan_intent",
-    "prune_readings",
-    "prune_traces",
     "release_halt",
     "releases",
     "save_account",
@@ -141,7 +134,6 @@ __all__ = [
     "save_fill",
     "save_halt",
     "save_position",
-    "save_reading",
     "save_reconciliation",
     "save_regime",
     "save_trace",

@@ -11,7 +11,7 @@ from cab_core.storage.meta import get_meta
 from cab_core.storage.types import Json, Money
 
 #: What an auditor may read, each in the order of its key.
-TABLES = ("account", "decision_trace", "fills", "order_intents", "positions", "risk_counters", "risk_halts")
+TABLES = ("account", "fills", "order_intents", "positions", "risk_counters", "risk_halts")
 
 
 def stored_rows(conn: sa.Connection, table: str) -> list[dict[str, Any]]:

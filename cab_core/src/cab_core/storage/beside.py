@@ -61,7 +61,7 @@ class RecordsBeside:
         """Return what a simulated venue has saved."""
         return await self._read(kv_load)
 
-    async def save(self, values: Mapping[str, str]) -> None:  # noqa: ARG002 - signature of the port
+    async def save(self, values: Mapping[str, str | None]) -> None:  # noqa: ARG002 - signature of the port
         """Refuse."""
         raise self._refusal()
 

@@ -9,7 +9,7 @@ import attrs
 import sqlalchemy as sa
 
 from cab_core.storage.schema import commands
-from cab_core.storage.sql import affected, insert_new, update
+from cab_core.storage.sql import insert_new, update
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -51,8 +51,3 @@ def finish_command(conn: sa.Connection, key: str, result: Mapping[str, Any]) -> 
     """
     if not update(conn, commands, {"key": key}, {"result": result}):
         raise KeyError(f"no command {key}")
-
-
-def prune_commands(conn: sa.Connection, before_ms: int) -> int:
-    """Forget commands older than that and return how many."""
-    return affected(conn.execute(commands.delete().where(commands.c.ts_ms < before_ms)))

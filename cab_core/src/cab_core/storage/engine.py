@@ -63,6 +63,8 @@ def connect(path: Path, *, read_only: bool, checkpoints: bool) -> sqlite3.Connec
     try:
         if read_only:
             connection.execute("PRAGMA query_only=ON")
+        else:  # counts for a new file, and for an older one from its next VACUUM on
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         configure(connection)
         if not checkpoints:
             connection.execute("PRAGMA wal_autocheckpoint=0")

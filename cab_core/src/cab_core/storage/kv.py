@@ -16,10 +16,13 @@ def kv_load(conn: sa.Connection) -> dict[str, str]:
     return {row.key: row.value for row in conn.execute(sa.select(paper_state))}
 
 
-def kv_save(conn: sa.Connection, values: Mapping[str, str]) -> None:
-    """Save or replace the given keys. It is the venue's state, not the bot's, so it is not journalled."""
+def kv_save(conn: sa.Connection, values: Mapping[str, str | None]) -> None:
+    """Save or replace the given keys; None forgets one. It is the venue's state, so it is not journalled."""
     for key, value in values.items():
-        upsert(conn, paper_state, {"key": key}, {"value": value})
+        if value is None:
+            conn.execute(paper_state.delete().where(paper_state.c.key == key))
+        else:
+            upsert(conn, paper_state, {"key": key}, {"value": value})
 
 
 class PaperState:
@@ -32,7 +35,7 @@ class PaperState:
         """Return everything saved so far."""
         return await self._store.transact(kv_load)
 
-    async def save(self, values: Mapping[str, str]) -> None:
-        """Save or replace the given keys in one transaction."""
+    async def save(self, values: Mapping[str, str | None]) -> None:
+        """Save or replace the given keys in one transaction; None forgets a key."""
         copy = dict(values)
         await self._store.transact(lambda conn: kv_save(conn, copy))

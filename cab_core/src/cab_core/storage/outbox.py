@@ -78,5 +78,11 @@ def prune_outbox(conn: sa.Connection, before_ms: int) -> int:
     return affected(conn.execute(outbox.delete().where(outbox.c.sent_ms < before_ms)))
 
 
+def count_delivered(conn: sa.Connection, before_ms: int) -> int:
+    """Return how many rows `prune_outbox` would delete."""
+    query = sa.select(sa.func.count()).select_from(outbox).where(outbox.c.sent_ms < before_ms)
+    return conn.execute(query).scalar_one()
+
+
 def _rows(conn: sa.Connection, query: sa.Select[tuple[object, ...]]) -> list[OutboxRow]:
     return [OutboxRow(**row) for row in conn.execute(query).mappings()]

@@ -86,7 +86,7 @@ FILLS = Listing(
 )
 
 DECISIONS = Listing(
-    query=sa.select(*(column for column in decision_trace.c if column.name != "payload")),
+    query=sa.select(decision_trace),
     key=(decision_trace.c.candle_ts_ms, decision_trace.c.symbol),
     symbol=decision_trace.c.symbol,
     action=decision_trace.c.action,
@@ -138,13 +138,6 @@ def newest_traces(conn: sa.Connection, symbols: Sequence[str]) -> list[TraceRow]
     """Return the newest trace of each symbol that has one, in the order of ``symbols``."""
     found = (find_trace(conn, symbol) for symbol in symbols)
     return [trace for trace in found if trace is not None]
-
-
-def recent_traces(conn: sa.Connection, symbol: str, limit: int) -> list[TraceRow]:
-    """Return the newest ``limit`` traces of a symbol, oldest first."""
-    query = sa.select(decision_trace).where(decision_trace.c.symbol == symbol)
-    query = query.order_by(decision_trace.c.candle_ts_ms.desc()).limit(limit)
-    return [TraceRow(**row._asdict()) for row in reversed(conn.execute(query).all())]
 
 
 def thinned_equity(conn: sa.Connection, since_ms: int, points: int) -> list[dict[str, Any]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Column, Table
 
+from cab_core.storage.packing import Packed
 from cab_core.storage.triggers import APPEND_ONLY, HEAD_MARK
 from cab_core.storage.types import Json, Money
 
 #: Revision of the newest migration; stored in ``alembic_version``.
-HEAD = "0003"
+HEAD = "0004"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -141,10 +142,20 @@ decision_trace = Table(
     _text("action"),
     _text("reason"),
     _text("order_key", nullable=True),
-    Column("payload", Json, nullable=False),
     sa.UniqueConstraint("symbol", "candle_ts_ms"),
 )
 sa.Index(None, decision_trace.c.candle_ts_ms)
+
+#: What a trace holds beside its row, in a table of its own: details that go leave whole pages empty then. A
+#: row that only becomes shorter gives nothing back.
+trace_details = Table(
+    "trace_details",
+    metadata,
+    _text("trace_id", primary_key=True),
+    _ms("candle_ts_ms"),
+    Column("payload", Packed, nullable=False),
+)
+sa.Index(None, trace_details.c.candle_ts_ms)
 
 risk_counters = Table(
     "risk_counters",
@@ -176,17 +187,6 @@ regime_state = Table(
     Column("score", sa.Float, nullable=False),
     _ms("since_ms"),
     _ms("updated_ms"),
-    Column("payload", Json, nullable=False),
-)
-
-macro_observations = Table(
-    "macro_observations",
-    metadata,
-    _text("source", primary_key=True),
-    Column("fetched_ms", sa.BigInteger, primary_key=True, autoincrement=False),
-    _text("kind"),
-    Column("value", sa.Float),
-    _ms("observed_ms", nullable=True),
     Column("payload", Json, nullable=False),
 )
 

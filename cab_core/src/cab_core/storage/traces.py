@@ -1,20 +1,24 @@
-"""Decision traces: one row per symbol and candle, kept 90 days."""
+"""Decision traces: one row per symbol and candle, for ever; the details of holds only for a time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 import attrs
 import sqlalchemy as sa
 
-from cab_core.domain.timeframes import DAY_MS
 from cab_core.storage.journal import append
-from cab_core.storage.schema import decision_trace
-from cab_core.storage.sql import affected, insert_new, update
+from cab_core.storage.schema import decision_trace, order_intents, trace_details
+from cab_core.storage.sql import affected, insert_new, update, upsert
 
-KEEP_MS = 90 * DAY_MS
+#: Rows are fetched in parts: there are more than fit into memory.
+_IN_PARTS = {"yield_per": 1000}
+
+_TRACES: sa.Select[Any] = sa.select(*decision_trace.c, trace_details.c.payload).select_from(
+    decision_trace.outerjoin(trace_details, decision_trace.c.trace_id == trace_details.c.trace_id)
+)
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -25,7 +29,7 @@ class TraceRow:
         candle_ts_ms: open time of the decision candle. ``close``: its close, None without data.
         action: final action. ``reason``: the one machine-readable reason.
         order_key: key of the intent it led to, None without an order.
-        payload: the whole chain as JSON.
+        payload: the whole chain as JSON; empty where the candle never came, and once its details are gone.
     """
 
     trace_id: str
@@ -41,9 +45,12 @@ class TraceRow:
 def save_trace(conn: sa.Connection, trace: TraceRow, ts_ms: int) -> bool:
     """Record the evaluation of a candle; return False, writing nothing, if it was evaluated before."""
     values = attrs.asdict(trace, recurse=False)
+    payload = values.pop("payload")
     if not insert_new(conn, decision_trace, ("symbol", "candle_ts_ms"), values):
         return False
-    del values["payload"]
+    if payload:
+        _save_details(conn, trace.trace_id, trace.candle_ts_ms, payload)
+    del values["symbol"], values["trace_id"]  # a row of the journal names both anyway
     append(conn, "cycle", values, ts_ms=ts_ms, ref=trace.symbol, trace_id=trace.trace_id)
     return True
 
@@ -64,14 +71,18 @@ def update_trace(
         KeyError: no such trace.
     """
     outcome = {"action": action, "reason": reason, "order_key": order_key}
-    if not update(conn, decision_trace, {"trace_id": trace_id}, {**outcome, "payload": payload}):
+    candle = sa.select(decision_trace.c.candle_ts_ms).where(decision_trace.c.trace_id == trace_id)
+    candle_ts_ms = conn.execute(candle).scalar()
+    if candle_ts_ms is None:
         raise KeyError(f"no trace {trace_id}")
+    update(conn, decision_trace, {"trace_id": trace_id}, outcome)
+    _save_details(conn, trace_id, candle_ts_ms, payload)
     append(conn, "cycle.outcome", outcome, ts_ms=ts_ms, trace_id=trace_id)
 
 
 def get_trace(conn: sa.Connection, trace_id: str) -> TraceRow | None:
     """Return the trace with this id, None if there is none."""
-    return _one(conn, sa.select(decision_trace).where(decision_trace.c.trace_id == trace_id))
+    return _one(conn, _TRACES.where(decision_trace.c.trace_id == trace_id))
 
 
 def find_trace(
@@ -81,7 +92,7 @@ def find_trace(
 
     ``ordered`` leaves out cycles that led to no order.
     """
-    query = sa.select(decision_trace).order_by(decision_trace.c.candle_ts_ms.desc(), decision_trace.c.symbol)
+    query = _TRACES.order_by(decision_trace.c.candle_ts_ms.desc(), decision_trace.c.symbol)
     if symbol is not None:
         query = query.where(decision_trace.c.symbol == symbol)
     if at_ms is not None:
@@ -95,7 +106,7 @@ def load_traces(
     conn: sa.Connection, *, symbol: str | None = None, since_ms: int = 0, until_ms: int | None = None
 ) -> list[TraceRow]:
     """Return the traces of candles in ``[since_ms, until_ms)``, oldest first."""
-    query = sa.select(decision_trace).where(decision_trace.c.candle_ts_ms >= since_ms)
+    query = _TRACES.where(decision_trace.c.candle_ts_ms >= since_ms)
     if symbol is not None:
         query = query.where(decision_trace.c.symbol == symbol)
     if until_ms is not None:
@@ -111,13 +122,58 @@ def last_candles(conn: sa.Connection) -> dict[str, int]:
     return {row.symbol: row.newest for row in conn.execute(query)}
 
 
-def prune_traces(conn: sa.Connection, now_ms: int, keep_ms: int = KEEP_MS) -> int:
-    """Delete traces of candles older than ``keep_ms`` and return how many."""
-    statement = decision_trace.delete().where(decision_trace.c.candle_ts_ms < now_ms - keep_ms)
-    removed = affected(conn.execute(statement))
-    if removed:
-        append(conn, "cycle.pruned", {"removed": removed, "keep_ms": keep_ms}, ts_ms=now_ms)
-    return removed
+def evaluated(conn: sa.Connection) -> Iterator[tuple[str, int, str]]:
+    """Yield symbol, candle and trace id of every evaluation by symbol, oldest first, without loading all."""
+    columns = (decision_trace.c.symbol, decision_trace.c.candle_ts_ms, decision_trace.c.trace_id)
+    query = sa.select(*columns).order_by(*columns[:2])
+    for row in conn.execute(query, execution_options=_IN_PARTS):
+        yield row.symbol, row.candle_ts_ms, row.trace_id
+
+
+def ordered_payloads(conn: sa.Connection) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield order key and chain of every cycle that led to an order."""
+    query = _TRACES.with_only_columns(decision_trace.c.order_key, trace_details.c.payload)
+    query = query.where(decision_trace.c.order_key.is_not(None), trace_details.c.payload.is_not(None))
+    for row in conn.execute(query, execution_options=_IN_PARTS):
+        yield row.order_key, row.payload
+
+
+def recent_traces(conn: sa.Connection, symbol: str, limit: int) -> list[TraceRow]:
+    """Return the newest ``limit`` traces of a symbol, oldest first."""
+    query = _TRACES.where(decision_trace.c.symbol == symbol)
+    query = query.order_by(decision_trace.c.candle_ts_ms.desc()).limit(limit)
+    return [_trace(row) for row in reversed(conn.execute(query).all())]
+
+
+def thin_traces(conn: sa.Connection, before_ms: int, limit: int, ts_ms: int) -> int:
+    """Let the details of up to ``limit`` holds go, the oldest first, and return of how many.
+
+    Only candles that opened before ``before_ms`` are touched. The row stays, with its action and its reason,
+    so that lists, counts and ``cab why`` still answer. A cycle that belongs to an order keeps everything.
+    """
+    oldest = sa.select(trace_details.c.trace_id).where(*_thinnable(before_ms))
+    oldest = oldest.order_by(trace_details.c.candle_ts_ms).limit(limit).correlate(None)
+    thin = trace_details.delete().where(trace_details.c.trace_id.in_(oldest))
+    thinned = affected(conn.execute(thin))
+    if thinned:
+        append(conn, "cycle.thinned", {"cycles": thinned, "before_ms": before_ms}, ts_ms=ts_ms)
+    return thinned
+
+
+def count_thinnable(conn: sa.Connection, before_ms: int) -> int:
+    """Return of how many holds `thin_traces` would let the details go."""
+    query = sa.select(sa.func.count()).select_from(trace_details).where(*_thinnable(before_ms))
+    return int(conn.execute(query).scalar_one())
+
+
+def _thinnable(before_ms: int) -> tuple[sa.ColumnElement[bool], ...]:
+    """Return what old details of holds have in common."""
+    ordered = sa.select(order_intents.c.trace_id)  # a protective exit may belong to a hold
+    return trace_details.c.candle_ts_ms < before_ms, trace_details.c.trace_id.not_in(ordered)
+
+
+def _save_details(conn: sa.Connection, trace_id: str, candle_ts_ms: int, payload: Mapping[str, Any]) -> None:
+    upsert(conn, trace_details, {"trace_id": trace_id}, {"candle_ts_ms": candle_ts_ms, "payload": payload})
 
 
 def _one(conn: sa.Connection, query: sa.Select[Any]) -> TraceRow | None:
@@ -126,4 +182,4 @@ def _one(conn: sa.Connection, query: sa.Select[Any]) -> TraceRow | None:
 
 
 def _trace(row: sa.Row[Any]) -> TraceRow:
-    return TraceRow(**row._asdict())
+    return TraceRow(**{**row._asdict(), "payload": row.payload or {}})

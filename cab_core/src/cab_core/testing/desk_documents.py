@@ -226,6 +226,7 @@ def _trace() -> dict[str, Any]:
     return {
         "source": "database",
         "run_id": None,
+        "thinned": False,
         "trace_id": TRACE_ID,
         "symbol": "BTC/USDT",
         "candle_ts_ms": START_MS + 89 * TF_MS,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cab_core.domain.market import Costs, Quote
-from cab_core.domain.matcher import Matcher
+from cab_core.domain.matcher import REMEMBERED, Matcher
 from cab_core.domain.orders import Ack, Intent, OrderType, Purpose, Rejected, Side
 
 COSTS = Costs(fee=D("0.002"))
@@ -171,7 +171,7 @@ def test_own_trades_are_listed_from_a_time_on() -> None:
 
 def test_a_restart_continues_from_the_saved_changes() -> None:
     account = venue(tracked=True)
-    saved: dict[str, str] = {}
+    saved: dict[str, str | None] = {}
     order = stop("0.1", "95", "94.5")
     account.submit(buy(), quote("100"), START_MS)
     saved |= account.changes()
@@ -194,6 +194,36 @@ def test_a_restart_continues_from_the_saved_changes() -> None:
     assert again.observe(SYMBOL, quote("95"), START_MS + 4) == account.observe(
         SYMBOL, quote("95"), START_MS + 4
     )
+
+
+def test_what_is_remembered_and_saved_stays_bounded_and_a_stop_that_rests_is_never_forgotten() -> None:
+    account = venue("1000000", tracked=True)
+    account.submit(buy(cost="500.00"), quote("100"), START_MS)
+    order = stop("0.1", "95", "94.5")
+    account.submit(order, quote("100"), START_MS)
+    saved: dict[str, str] = {"stop/gone": "null"}  # as earlier versions left it
+
+    def save() -> None:
+        for key, text in account.changes().items():
+            saved.pop(key, None)
+            if text is not None:
+                saved[key] = text
+
+    for number in range(3 * REMEMBERED):
+        account.submit(buy(f"b{number}", "5.00"), quote("100"), START_MS + number)
+        if number % REMEMBERED == 5:
+            save()
+            account, before = venue(tracked=True), account
+            account.restore(dict(sorted(saved.items(), reverse=True)))
+            assert (account.free, account.locked) == (before.free, before.locked)
+    save()
+    assert len(saved) <= 2 * REMEMBERED + 3
+    assert "stop/gone" not in saved
+    assert len(account.fills_since(SYMBOL, 0)) == REMEMBERED
+    newest = buy(f"b{3 * REMEMBERED - 1}", "5.00")
+    assert account.submit(newest, quote("1"), START_MS) == account.find(newest.client_id)
+    assert account.open_orders(SYMBOL) == [order.client_id]
+    assert account.find(order.client_id) == Ack(order.client_id, final=False)
 
 
 orders = st.lists(

@@ -73,11 +73,12 @@ class Disk:
         await asyncio.sleep(0)
         return dict(self.values)
 
-    async def save(self, values: Mapping[str, str]) -> None:
+    async def save(self, values: Mapping[str, str | None]) -> None:
         await asyncio.sleep(0)
         if self.full:
             raise CabError("the disk is full")
-        self.values |= values
+        merged = {**self.values, **values}
+        self.values = {key: value for key, value in merged.items() if value is not None}
 
 
 @attrs.define

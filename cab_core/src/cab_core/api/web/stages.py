@@ -31,7 +31,9 @@ class Stage:
 
 
 def stages(told: Mapping[str, Any]) -> list[Stage]:
-    """Return the steps of a trace (`cab_core.app.explain_paper`) in order."""
+    """Return the steps of a trace (`cab_core.app.explain_paper`) in order, none once it was thinned."""
+    if told["thinned"]:
+        return []
     return [
         _votes(told),
         _filter(told, "trend", _trend_text(told)),

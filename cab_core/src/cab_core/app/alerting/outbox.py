@@ -9,15 +9,12 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from cab_core.app.alerting.queue import REPEAT_MS, Queue
-from cab_core.domain.timeframes import DAY_MS
 from cab_core.errors import StorageError
 from cab_core.storage import Connection, Store
-from cab_core.storage.outbox import OutboxRow, delete_outbox, load_outbox, prune_outbox, save_outbox
+from cab_core.storage.outbox import OutboxRow, delete_outbox, load_outbox, save_outbox
 
 log = logging.getLogger("cab.alerts.outbox")
 
-#: Delivered alerts are kept for surfaces that list them.
-KEEP_MS = 7 * DAY_MS
 #: A message waits no longer than this for a database that does not answer.
 PATIENCE_S = 2.0
 
@@ -40,12 +37,7 @@ class Outbox:
         """Fill the queues with what a former run left. What is no longer configured stays where it is."""
         if self.store is None:
             return
-
-        def load(conn: Connection) -> list[OutboxRow]:
-            prune_outbox(conn, now_ms - KEEP_MS)
-            return load_outbox(conn, now_ms - REPEAT_MS)
-
-        rows = await self.store.transact(load)
+        rows = await self.store.transact(lambda conn: load_outbox(conn, now_ms - REPEAT_MS))
         for queue in self.queues:
             queue.restore(row for row in rows if row.notifier == queue.notifier)
 

@@ -14,7 +14,8 @@ from cab_core.domain.money import to_decimal
 from cab_core.domain.position import Position, TradeRecord
 from cab_core.domain.timeframes import TF_MS
 from cab_core.storage import Connection, TraceRow
-from cab_core.storage.pages import FILLS, Wanted, page, recent_traces, thinned_equity
+from cab_core.storage.pages import FILLS, Wanted, page, thinned_equity
+from cab_core.storage.traces import recent_traces
 
 #: Fills drawn on one chart, at most.
 _FILLS = 1000

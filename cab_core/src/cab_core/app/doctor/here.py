@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cab_core.app.dead_man import database_file
+from cab_core.app.doctor.growth import growth
 from cab_core.app.doctor.rows import Check, Row, Verdict
 from cab_core.app.fitness import fit_to_run
 from cab_core.domain.timeframes import DAY_MS
@@ -46,6 +47,7 @@ def checks(loaded: Loaded, folder: Path) -> Mapping[str, Check]:
         "secrets": lambda: _secrets(folder),
         "clock": _clock,
         "database": lambda: _database(settings),
+        "growth": lambda: growth(settings),
         "disk": lambda: _disk(settings),
         "instance": lambda: _instance(settings),
         "switch": lambda: _switch(settings),

@@ -1,10 +1,11 @@
-"""Upkeep of the database by its operator: backups, their return, a check, less room, and dust.
+"""Upkeep of the database by its operator: backups, their return, a check, less of the past, less room, dust.
 
 Decided by people and timers, never by the bot itself.
 """
 
 from cab_core.app.maintenance.backups import BackedUp, Rotated, rotate, take_backup
 from cab_core.app.maintenance.dust import Dust, Dusted, dust_of
+from cab_core.app.maintenance.prune import Pruned, prune
 from cab_core.app.maintenance.restore import Restored, restore
 from cab_core.app.maintenance.tidy import Checked, Vacuumed, integrity, vacuum
 from cab_core.app.maintenance.work import Order
@@ -15,11 +16,13 @@ __all__ = [
     "Dust",
     "Dusted",
     "Order",
+    "Pruned",
     "Restored",
     "Rotated",
     "Vacuumed",
     "dust_of",
     "integrity",
+    "prune",
     "restore",
     "rotate",
     "take_backup",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 import attrs
 
-from cab_core.domain.money import ZERO
+from cab_core.app.verify.scan import Scan
+from cab_core.app.verify.values import amount, parsed
 from cab_core.storage import Connection, journal_rows, stored_epoch, stored_rows, verify_journal
+from cab_core.storage.traces import evaluated, ordered_payloads
 
 #: Client order ids of ours begin so.
 PREFIX = "t-c"
@@ -76,14 +78,20 @@ class Evidence:
     """Everything the checks read.
 
     Attributes:
-        events: the journal, oldest first.
+        events: the journal, oldest first, without what `Scan` alone is asked about.
+        scan: what was seen of all of it.
         tables: rows of each table as stored.
+        sizes: quote that each entry was sized at, by the key of its order.
+        unjournalled: traces that the journal does not know, one line each.
         journal_problems: where the chain of the journal is broken.
         epoch: number of the newest start.
     """
 
     events: Sequence[Event]
+    scan: Scan
     tables: Mapping[str, Sequence[Mapping[str, Any]]]
+    sizes: Mapping[str, Decimal]
+    unjournalled: Sequence[str]
     journal_problems: Sequence[str]
     epoch: int
 
@@ -122,32 +130,34 @@ class Evidence:
 
 def gather(conn: Connection) -> Evidence:
     """Read everything the checks need from one snapshot."""
+    scan = Scan()
     events = [
         Event(row.seq, row.ts_ms, row.epoch, row.kind, row.ref, parsed(row.payload))
         for row in journal_rows(conn)
+        if scan.see(row)
     ]
-    names = ("account", "decision_trace", "fills", "order_intents", "positions", "risk_counters")
+    names = ("account", "fills", "order_intents", "positions", "risk_counters")
     return Evidence(
         events=events,
+        scan=scan,
         tables={name: stored_rows(conn, name) for name in names},
+        sizes=dict(_sizes(conn)),
+        unjournalled=list(_unjournalled(conn, scan)),
         journal_problems=verify_journal(conn),
         epoch=stored_epoch(conn),
     )
 
 
-def parsed(text: str | None) -> Mapping[str, Any]:
-    """Return the JSON object of ``text``, an empty one if it is none: I22 names such a row."""
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+def _sizes(conn: Connection) -> Iterator[tuple[str, Decimal]]:
+    for order_key, payload in ordered_payloads(conn):
+        size = payload.get("size")
+        if size:
+            yield order_key, amount(size["amount"])
 
 
-def amount(value: object) -> Decimal:
-    """Return a stored amount; 0 for what is no finite number: I22 names such a row."""
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return ZERO
-    return number if number.is_finite() else ZERO
+def _unjournalled(conn: Connection, scan: Scan) -> Iterator[str]:
+    for symbol, traces in groupby(evaluated(conn), key=lambda trace: trace[0]):
+        decided = frozenset(scan.candles.get(symbol, ()))
+        for _, candle_ms, trace_id in traces:
+            if candle_ms not in decided:
+                yield f"trace {trace_id} of candle {candle_ms} of {symbol} is not in the journal"

@@ -8,9 +8,10 @@ from decimal import Decimal
 
 import attrs
 
-from cab_core.app.verify.evidence import PREFIX, Evidence, amount
+from cab_core.app.verify.evidence import PREFIX, Evidence
 from cab_core.app.verify.invariants import BY_NAME
 from cab_core.app.verify.results import Found, Result
+from cab_core.app.verify.values import amount
 from cab_core.domain.market import Instrument
 from cab_core.domain.orders import Fill, OrderState, OrderType, Side, VenueOrder
 from cab_core.domain.timeframes import DAY_MS

@@ -10,9 +10,10 @@ from typing import Any
 import attrs
 
 from cab_core.app.history import WRITTEN_OFF
-from cab_core.app.verify.evidence import Event, Evidence, Trade, amount
+from cab_core.app.verify.evidence import Event, Evidence, Trade
 from cab_core.app.verify.oracle import Oracle
 from cab_core.app.verify.results import Found
+from cab_core.app.verify.values import amount
 from cab_core.domain.orders import TERMINAL, Side
 from cab_core.domain.timeframes import DAY_MS
 
@@ -66,7 +67,7 @@ def _worth(symbol: str, oracle: Oracle, evidence: Evidence) -> Decimal:
 def _oracle(evidence: Evidence) -> Oracle:
     """Return the account that the table of trades implies, taken in the order they were booked."""
     booked = {Trade.of(event.facts).identity: event.seq for event in reversed(evidence.of_kind("fill"))}
-    last = len(evidence.events) + 1
+    last = evidence.scan.newest_seq + 1
     steps: list[tuple[int, Trade | Event]] = [
         (booked.get(trade.identity, last), trade) for trade in evidence.trades
     ]

@@ -8,11 +8,12 @@ from typing import Any
 
 import attrs
 
-from cab_core.app.verify.evidence import PREFIX, Evidence, Trade, amount
+from cab_core.app.verify.evidence import PREFIX, Evidence, Trade
 from cab_core.app.verify.holdings import TOLERANCE
 from cab_core.app.verify.invariants import BY_NAME
 from cab_core.app.verify.oracle import Oracle
 from cab_core.app.verify.results import Found, Result
+from cab_core.app.verify.values import amount
 from cab_core.domain.orders import OrderState, OrderType
 
 Entry = Mapping[str, Any]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
-from cab_core.app.verify.evidence import PREFIX, Event, Evidence, amount, parsed
+from cab_core.app.verify.evidence import PREFIX, Event, Evidence
 from cab_core.app.verify.results import Found
+from cab_core.app.verify.values import amount
 from cab_core.domain.orders import TERMINAL, TRANSITIONS, OrderState, Purpose, Side
 
 #: An unknown outcome is found out within this time while the venue answers: expiry of the request, its late
@@ -90,11 +90,7 @@ class _Entries:
 
     def __init__(self, evidence: Evidence) -> None:
         self.count = 0
-        self._sizes = {
-            row["order_key"]: _ruled(row["payload"])
-            for row in evidence.tables["decision_trace"]
-            if row["order_key"] is not None
-        }
+        self._sizes = evidence.sizes
         self._planned: dict[str, Mapping[str, Any]] = {}
         self._candles: dict[tuple[str, str], str] = {}
         self._in_flight: defaultdict[str, set[str]] = defaultdict(set)
@@ -133,11 +129,6 @@ class _Entries:
             yield f"entry {event.ref} was sent while {', '.join(sorted(others))} was in flight"
         if symbol in self._open:
             yield f"entry {event.ref} was sent while a position of {symbol} was open"
-
-
-def _ruled(payload: str) -> Decimal | None:
-    size = parsed(payload).get("size")
-    return amount(size["amount"]) if size else None
 
 
 def states_are_true(evidence: Evidence) -> Found:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from cab_core.app.verify.evidence import Event, Evidence, amount
+from cab_core.app.verify.evidence import Event, Evidence
 from cab_core.app.verify.results import Found
+from cab_core.app.verify.values import amount
 
 State = Mapping[str, Any]
 

@@ -9,15 +9,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from cab_core.app.verify.evidence import Evidence, Trade, parsed
+from cab_core.app.verify.evidence import Evidence, Trade
 from cab_core.app.verify.results import Found
-from cab_core.domain.timeframes import TF_MS
-
-#: A bot's clock may be this far behind the exchange's before it stops trading.
-SKEW_MS = 30_000
-
-#: Stamps outside of the years 2009 to 2099 are seconds, nanoseconds or nonsense.
-_FIRST_MS, _LAST_MS = 1_230_768_000_000, 4_102_444_800_000
+from cab_core.app.verify.values import parsed
 
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?(E[+-]?\d{1,2})?")
 
@@ -53,23 +47,13 @@ def fills_applied_once(evidence: Evidence) -> Found:
 
 def journal_is_whole(evidence: Evidence) -> Found:
     """I16: the journal has no gap and no changed row, and its rows are of known kinds."""
-    problems = [*evidence.journal_problems]
-    problems += [
-        f"journal row {event.seq} is of the unknown kind {event.kind!r}"
-        for event in evidence.events
-        if not re.fullmatch(r"[a-z_]+(\.[a-z_]+)*", event.kind)
-    ]
-    return Found(problems, f"{len(evidence.events)} rows")
+    scan = evidence.scan
+    return Found([*evidence.journal_problems, *scan.kinds], f"{scan.rows} rows")
 
 
 def epochs_rise(evidence: Evidence) -> Found:
     """I17: each start writes under a higher epoch, and no row of an older start follows."""
-    problems: list[str] = []
-    newest = 0
-    for event in evidence.events:
-        if event.epoch < newest:
-            problems.append(f"journal row {event.seq} of epoch {event.epoch} follows epoch {newest}")
-        newest = max(newest, event.epoch)
+    problems, newest = [*evidence.scan.epochs], evidence.scan.newest_epoch
     if newest > evidence.epoch:
         problems.append(f"the journal knows epoch {newest}, the database only {evidence.epoch}")
     return Found(problems, f"{evidence.epoch} starts")
@@ -77,27 +61,8 @@ def epochs_rise(evidence: Evidence) -> Found:
 
 def candles_once(evidence: Evidence) -> Found:
     """I21: each closed candle of a symbol was decided once, in order, and never before its close."""
-    problems: list[str] = []
-    last: dict[str, int] = {}
-    decided: set[tuple[str, int]] = set()
-    for event in evidence.of_kind("cycle"):
-        candle_ms = int(event.facts["candle_ts_ms"])
-        if candle_ms <= last.get(event.ref, candle_ms - 1):
-            problems.append(
-                f"candle {candle_ms} of {event.ref} was decided late or twice (journal row {event.seq})"
-            )
-        if event.ts_ms < candle_ms + TF_MS - SKEW_MS:
-            problems.append(
-                f"candle {candle_ms} of {event.ref} was decided before its close (journal row {event.seq})"
-            )
-        last[event.ref] = max(candle_ms, last.get(event.ref, candle_ms))
-        decided.add((event.ref, candle_ms))
-    problems += [
-        f"trace {row['trace_id']} of candle {row['candle_ts_ms']} of {row['symbol']} is not in the journal"
-        for row in evidence.tables["decision_trace"]
-        if (row["symbol"], row["candle_ts_ms"]) not in decided
-    ]
-    return Found(problems, f"{len(decided)} candles")
+    decided = sum(map(len, evidence.scan.candles.values()))
+    return Found([*evidence.scan.cycles, *evidence.unjournalled], f"{decided} candles")
 
 
 def numbers_are_exact(evidence: Evidence) -> Found:
@@ -149,13 +114,9 @@ def _inexact(value: object, path: str) -> Iterator[tuple[str, object]]:
 
 def stamps_are_utc(evidence: Evidence) -> Found:
     """I24: stamps are epoch milliseconds, and days are days of UTC."""
-    problems = [
-        f"journal row {event.seq} is stamped {event.ts_ms}"
-        for event in evidence.events
-        if not _FIRST_MS <= event.ts_ms <= _LAST_MS
-    ]
+    problems = [*evidence.scan.stamps]
     for row in evidence.tables["risk_counters"]:
         date = datetime.fromtimestamp(row["updated_at_ms"] / 1000, UTC).date().isoformat()
         if row["date"] != date:
             problems.append(f"counter {row['rule']} of {row['date']} was written on {date} (UTC)")
-    return Found(problems, f"{len(evidence.events)} stamps")
+    return Found(problems, f"{evidence.scan.rows} stamps")

@@ -63,6 +63,9 @@ def why(trace: Document) -> str:
 
 
 def _steps(trace: Document) -> Iterator[str]:
+    if trace["thinned"]:
+        yield "the details of this hold are no longer kept, its reason is"
+        return
     if trace["strategies"]:
         yield "1 strategies"
         yield table([_said(each) for each in trace["strategies"]])
