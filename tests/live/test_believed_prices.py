@@ -65,3 +65,17 @@ async def test_without_a_bid_the_last_traded_price_is_judged_after_a_minute(benc
     assert sold["created_ms"] >= alert["ts_ms"]
     assert next(note.facts["by"] for note in live.evidence.of_kind("price.source")) == "last"
     assert not live.session.trader.book.positions
+
+
+@pytest.mark.parametrize("mode", ["live", "paper"])
+async def test_a_sell_signal_waits_for_no_trend_and_no_price(bench: Bench, mode: str) -> None:
+    """Higher timeframes never apply to a sale, and a market order needs no price of ours."""
+    live = bench(EXITS_EXCHANGE_STOP="false", EXITS_INTERVAL_SEC="60")
+    until_ms = START_MS + 64 * MINUTE
+    for path in ("/candlesticks.*interval=(1h|4h|1d)", *(("/order_book",) if mode == "live" else ())):
+        live.fault("page_503", method="GET", path=path, since=55, until_ms=until_ms, times=None)
+    await live.run(66, mode, buys=[-1], sells=[3])
+    (sold,) = live.orders(Purpose.SIGNAL_SELL)
+    assert sold["state"] == "done"
+    assert sold["created_ms"] - (START_MS + 60 * MINUTE) <= 60_000
+    assert not live.session.trader.book.positions

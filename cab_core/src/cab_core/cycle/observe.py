@@ -49,7 +49,9 @@ class Observer:
         orders = await asked(self.broker.orders(symbol, since_ms), "orders")
         ours = [order.created_ms for order in orders if order.client_id.startswith(CLIENT_PREFIX)]
         told = await asked(self.broker.fills_since(symbol, min([since_ms, *ours])), "fills_since")
-        bid = (await asked(self.broker.quote(symbol), "quote")).bid
+        bid = self.trader.book.marks.get(symbol) if symbol in self.trader.book.positions else None
+        if bid is None:  # nothing looks at the price of what is not held
+            bid = (await asked(self.broker.quote(symbol), "quote")).bid
         base, quote = balances.get(instrument.base), balances.get(instrument.quote)
         return VenueView(
             base_total=ZERO if base is None else base.total,

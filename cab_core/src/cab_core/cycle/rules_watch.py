@@ -10,6 +10,7 @@ import attrs
 from cab_core.clock import Clock, TurnLock
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.settlement import plain
+from cab_core.domain.market import Quote
 from cab_core.domain.money import floor_step
 from cab_core.domain.timeframes import HOUR_MS, MINUTE_MS
 from cab_core.errors import CabError
@@ -90,13 +91,9 @@ class RulesWatch:
         trader = self.execution.trader
         if symbol not in trader.book.positions:
             return
-        try:
-            quote = await self.execution.broker.quote(symbol)
-        except CabError as error:
-            log.warning("%s is about to be delisted, but has no price: %s", symbol, error)
-            return
-        trace_id = self.trace_id()
-        sale = trader.signal_sell(symbol, quote, "delisting", trace_id, self.clock.now_ms())
+        trace_id, now_ms = self.trace_id(), self.clock.now_ms()
+        believed = Quote(trader.book.marks.get(symbol), None, now_ms)
+        sale = trader.signal_sell(symbol, believed, "delisting", trace_id, now_ms)
         if sale is None:
             await self.execution.settlement.write_dust(trace_id)
         else:
