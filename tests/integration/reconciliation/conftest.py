@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -11,6 +12,10 @@ from typing import Any
 
 import attrs
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from served import exchange as exchange
+from served import gate as gate
 
 from cab_broker_paper import PaperBroker
 from cab_core.bus.memory import MemoryBus
@@ -262,7 +267,7 @@ class Desk:
         book = Book(CONFIG.baseline, CONFIG.instruments)
         if past.account is not None:
             book = from_state({"account": past.account, "positions": past.positions}, CONFIG.instruments)
-        trader = Trader(CONFIG, book, lambda *_: [], lambda *_: None)
+        trader = Trader(CONFIG, book, lambda *_: [], lambda *_: None, past.halts)
         settlement = Settlement(trader, self.venue, storage, self.clock, resting_ms=0)
         execution = Execution(trader, self.venue, storage, self.clock, settlement)
         announcer = Announcer(bus, book)
@@ -279,7 +284,10 @@ class Desk:
             stop_offset=offset,
             turn=TurnLock(self.clock),
         )
-        protector = Protector(execution, self.clock, offset or Decimal(0), None, announcer.alert, lambda: "-")
+        may_arm = reconciler.unknown.may_arm
+        protector = Protector(
+            execution, self.clock, offset or Decimal(0), None, announcer.alert, lambda: "-", may_arm
+        )
         try:
             async with self.clock.joined():
                 execution.take_over(past.open_intents)

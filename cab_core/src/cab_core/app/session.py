@@ -197,7 +197,9 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         feed,
         execution,
         records,
-        protector=None if care is None else _protector(execution, announcer, care),
+        protector=None
+        if care is None or reconciler is None
+        else _protector(execution, announcer, care, reconciler),
         looked=Beats(lambda: trader.book.positions, parts.beat).looked,
     )
     supervisor = Supervisor(clock, announcer.state, announcer.failing)
@@ -279,7 +281,9 @@ def _execution(
     return execution
 
 
-def _protector(execution: Execution, announcer: Announcer, care: Care) -> Protector | None:
+def _protector(
+    execution: Execution, announcer: Announcer, care: Care, reconciler: Reconciler
+) -> Protector | None:
     caps = execution.broker.caps()
     if care.stop_offset is None or caps.native_stop not in {"limit", "both"}:
         return None
@@ -290,6 +294,7 @@ def _protector(execution: Execution, announcer: Announcer, care: Care) -> Protec
         caps.stop_max_ttl_s,
         announcer.alert,
         SystemIds().trace_id,
+        reconciler.unknown.may_arm,
     )
 
 

@@ -10,6 +10,7 @@ import attrs
 from cab_core.cycle.announce import Announcer
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.trader import Trader
+from cab_core.cycle.unknown_orders import UnknownOrders
 from cab_core.domain.booking import AppliedTo
 from cab_core.domain.corrections import Corrections
 from cab_core.domain.orders import Ack, Fill, Purpose, Side, VenueOrder
@@ -22,9 +23,12 @@ class Adjuster:
     trader: Trader
     execution: Execution
     announcer: Announcer
+    unknown: UnknownOrders
 
     async def make(self, symbol: str, todo: Corrections, now_ms: int) -> tuple[str, ...]:
         """Make the corrections and say what was done."""
+        if todo.adopted or todo.canceled:
+            await self.unknown.halt(_unknown_text(symbol, todo))
         done = [*await self._adopt(symbol, todo.adopted, now_ms)]
         if todo.shrunk is not None:
             done.append(await self._shrink(symbol, todo.shrunk))
@@ -75,6 +79,12 @@ class Adjuster:
         self.announcer.alert(
             "critical", "reconciliation.completed", f"{text}: {known}", symbol=symbol, ts_ms=now_ms
         )
+
+
+def _unknown_text(symbol: str, todo: Corrections) -> str:
+    """Name the orders that no record knows."""
+    ids = [*(fill.client_id for fill in todo.adopted), *(o.client_id or o.order_id for o in todo.canceled)]
+    return f"{symbol}: no record of this bot knows {', '.join(dict.fromkeys(ids))}"
 
 
 def _by_order(trades: Sequence[Fill]) -> Iterator[tuple[str, list[Fill]]]:

@@ -6,7 +6,7 @@ lost in a crash. The software stop goes on beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Protocol
 
@@ -15,9 +15,7 @@ import attrs
 from cab_core.clock import Clock
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.standing import Standing
-from cab_core.cycle.trader import Planned
-from cab_core.domain.booking import AppliedTo
-from cab_core.domain.orders import Intent, OrderType, Side, intent_key
+from cab_core.cycle.stop_intents import planned_stop
 from cab_core.domain.position import Position
 from cab_core.domain.resting import DesiredStop, desired_stop, replace_reason
 
@@ -44,6 +42,7 @@ class Protector:
         offset: how far the limit of a stop lies below its trigger, as a fraction.
         max_ttl_s: longest life of a stop at the venue in seconds, None without limit.
         trace_id: makes the trace id of a stop.
+        may_arm: says whether a stop may be placed, by symbol: not beside one that nobody knows.
     """
 
     execution: Execution
@@ -52,6 +51,7 @@ class Protector:
     max_ttl_s: int | None
     warn: Warn
     trace_id: Callable[[], str]
+    may_arm: Callable[[str], Awaitable[bool]]
     _failures: dict[str, int] = attrs.field(factory=dict, init=False)
     _armed: dict[str, str] = attrs.field(factory=dict, init=False)
 
@@ -100,7 +100,11 @@ class Protector:
         await self._place(symbol, position, desired)
 
     async def _place(self, symbol: str, position: Position, desired: DesiredStop) -> None:
-        done = await self.execution.place_stop(self._planned(position, desired))
+        if not await self.may_arm(symbol):
+            return
+        done = await self.execution.place_stop(
+            planned_stop(position, desired, self.trace_id(), self.clock.now_ms())
+        )
         if done.refused is None:
             self._failures.pop(symbol, None)
             self._armed[symbol] = position.id
@@ -131,23 +135,3 @@ class Protector:
             return None
         instrument = self.execution.trader.config.instruments[position.symbol]
         return desired_stop(position.protection, instrument, self.offset)
-
-    def _planned(self, position: Position, desired: DesiredStop) -> Planned:
-        symbol, trace_id = position.symbol, self.trace_id()
-        # One key per level and quantity: placing the same stop again is the next attempt of its key.
-        ref = f"{position.id}@{desired.trigger:f}x{desired.quantity:f}"
-        intent = Intent(
-            intent_key(symbol, Side.SELL, desired.purpose, ref),
-            symbol,
-            Side.SELL,
-            desired.purpose,
-            desired.kind,
-            trace_id,
-            self.clock.now_ms(),
-            type=OrderType.STOP_LIMIT,
-            quantity=desired.quantity,
-            reference=desired.trigger,
-            trigger=desired.trigger,
-            limit=desired.limit,
-        )
-        return Planned(intent, AppliedTo(desired.purpose, desired.kind, trace_id))

@@ -21,6 +21,7 @@ from cab_core.cycle.announce import Announcer
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.observe import Observer
 from cab_core.cycle.trader import Trader
+from cab_core.cycle.unknown_orders import UnknownOrders
 from cab_core.domain.comparison import LocalView, VenueView, undecided
 from cab_core.domain.corrections import TOLERATED_CYCLES, Allowed, Streak, corrections, follow
 from cab_core.domain.reconcile import Finding, Kind, findings
@@ -82,6 +83,7 @@ class Reconciler:
         stop_offset: how far limits of resting stops lie below their triggers; None where no stops rest.
         turn: held while something is corrected, so that no decision is made on a book that moves.
         latest: the last comparison of each symbol, for status pages.
+        unknown: deals with what no record knows.
     """
 
     trader: Trader
@@ -95,6 +97,7 @@ class Reconciler:
     stop_offset: Decimal | None = None
     turn: AbstractAsyncContextManager[Any] = attrs.field(factory=nullcontext)
     latest: dict[str, Reconciliation] = attrs.field(factory=dict, init=False)
+    unknown: UnknownOrders = attrs.field(init=False)
     _seen: Observer = attrs.field(init=False)
     _covered_ms: dict[str, int] = attrs.field(factory=dict, init=False)
     _agreed: dict[str, bool] = attrs.field(factory=dict, init=False)
@@ -103,6 +106,14 @@ class Reconciler:
     _streaks: dict[str, dict[Kind, Streak]] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.unknown = UnknownOrders(
+            execution=self.execution,
+            broker=self.broker,
+            storage=self.storage,
+            clock=self.clock,
+            announcer=self.announcer,
+            offset=self.stop_offset,
+        )
         self._seen = Observer(self.trader, self.broker, self.execution, self.storage, self.stop_offset)
 
     async def run(self) -> None:
@@ -192,7 +203,13 @@ class Reconciler:
         async with self.turn:
             if self._seen.standing(symbol) != before:
                 return ()
-            return await Adjuster(self.trader, self.execution, self.announcer).make(symbol, todo, now_ms)
+            done = await Adjuster(self.trader, self.execution, self.announcer, self.unknown).make(
+                symbol, todo, now_ms
+            )
+            return (
+                *done,
+                *await self.unknown.take_over(symbol, venue.orders, local.known, [local.managed]),
+            )
 
     def _remember(self, result: Reconciliation, *, open_question: bool) -> None:
         symbol = result.symbol

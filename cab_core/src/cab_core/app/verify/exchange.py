@@ -64,7 +64,7 @@ async def check_exchange(evidence: Evidence, broker: Broker, *, stops_expected: 
         "I2": _all_known(evidence, view),
         "I3": _same_trades(evidence, view),
         "I4": _owned(evidence, view),
-        "I5": _covered(view),
+        "I5": _covered(evidence, view),
         "I7": _true_ends(evidence, view),
     }
     if stops_expected and view.stops:
@@ -148,24 +148,34 @@ def _owned(evidence: Evidence, view: VenueView) -> Iterator[str]:
             yield f"positions hold {quantity} {base}, the exchange has {held}"
 
 
-def _covered(view: VenueView) -> Iterator[str]:
+def _covered(evidence: Evidence, view: VenueView) -> Iterator[str]:
+    """I5: sells of the bot that rest are covered by what it manages; what is beyond is not its own."""
     for symbol in sorted({order.symbol for order in view.orders}):
         base = symbol.partition("/")[0]
-        asked = sum(
-            (
-                order.quantity - order.filled
-                for order in view.orders
-                if _ours_open(order) and order.symbol == symbol and order.quantity is not None
-            ),
-            _NONE,
-        )
+        sells = [o for o in view.orders if o.open and o.side is Side.SELL and o.symbol == symbol]
+        ours = [order for order in sells if _is_ours(order, evidence)]
+        state = evidence.positions.get(symbol)
+        managed = _NONE if state is None else amount(state["quantity"])
+        if (asked := _left(ours)) > managed:
+            ids = ", ".join(sorted(order.order_id for order in ours))
+            yield f"sells of {asked} {base} rest at the exchange ({ids}), the bot manages {managed}"
         held = view.balances.get(base, Balance(_NONE)).total
-        if asked > held:
+        if (asked := _left([o for o in sells if o.stop or o in ours])) > held:
             yield f"sells of {asked} {base} rest at the exchange, which has {held}"
 
 
-def _ours_open(order: VenueOrder) -> bool:
-    return order.open and order.side is Side.SELL and (order.stop or order.client_id.startswith(PREFIX))
+def _left(orders: Sequence[VenueOrder]) -> Decimal:
+    return sum((o.quantity - o.filled for o in orders if o.quantity is not None), _NONE)
+
+
+def _is_ours(order: VenueOrder, evidence: Evidence) -> bool:
+    """Say whether the bot made the order; a stop of an amount that it has placed stops for may be its own."""
+    if order.client_id:
+        return order.client_id.startswith(PREFIX)
+    rows = [row for row in evidence.intents if row["symbol"] == order.symbol]
+    known = order.order_id in {row["order_id"] for row in rows}
+    stops = {amount(row["quantity"]) for row in rows if row["type"] == OrderType.STOP_LIMIT}
+    return known or (order.stop and order.quantity in stops)
 
 
 def _true_ends(evidence: Evidence, view: VenueView) -> Iterator[str]:

@@ -1,0 +1,185 @@
+"""Orders that carry this bot's signs and that no record of it knows.
+
+Either another instance trades the account, or the database is an older copy. What was filled is adopted and
+protected; entries stay halted until a person has said that only this bot trades here: the halt is latched
+like that of a critical risk rule and released the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from decimal import Decimal
+
+import attrs
+
+from cab_core.clock import Clock
+from cab_core.contracts import Broker
+from cab_core.cycle.announce import Announcer
+from cab_core.cycle.execute_trade import Execution
+from cab_core.cycle.stop_intents import planned_stop
+from cab_core.domain.orders import Ack, OrderState, VenueOrder
+from cab_core.domain.position import Position
+from cab_core.domain.resting import DesiredStop
+from cab_core.domain.risk import Halt
+from cab_core.domain.unknown_stops import Signature, unknown_stops
+from cab_core.errors import CabError, StorageError
+from cab_core.ports import Changes, Storage
+
+#: Name of the halt, where the names of critical risk rules stand.
+RULE = "unknown_orders"
+
+#: How long a younger stop of another instance is left for that instance to lift.
+LEFT_MS = 180_000
+
+
+@attrs.define(eq=False, kw_only=True)
+class UnknownOrders:
+    """Halts entries over orders that nobody knows, and lets no second stop rest beside an unknown one.
+
+    Attributes:
+        offset: how far limits of resting stops lie below their triggers; None where no stops rest.
+    """
+
+    execution: Execution
+    broker: Broker
+    storage: Storage
+    clock: Clock
+    announcer: Announcer
+    offset: Decimal | None
+    _asked: set[str] = attrs.field(factory=set, init=False)
+    _left_ms: dict[str, int] = attrs.field(factory=dict, init=False)
+
+    @property
+    def halted(self) -> bool:
+        """Whether entries wait for a person to look at such orders."""
+        active = self.execution.trader.halts.active(self.clock.now_ms())
+        return any(halt.rule == RULE for halt in active)
+
+    async def halt(self, what: str) -> None:
+        """Let no entry through until a person releases it; durable before the orders are dealt with."""
+        if self.halted:
+            return
+        reason = (
+            f"{what}: another instance trades this account, or the database is an older copy; once only this "
+            f"bot trades here: cab risk reset {RULE}"
+        )
+        now_ms, trader = self.clock.now_ms(), self.execution.trader
+        halt = Halt(RULE, now_ms, None, reason)
+        await self.storage.commit(Changes(ts_ms=now_ms, halts=(halt,)))
+        trader.halts = trader.halts.trip(halt)
+        event = {"rule": RULE, "reason": reason, "value": None, "threshold": None}
+        self.announcer.bus.publish("emergency.stop", event)
+
+    async def may_arm(self, symbol: str) -> bool:
+        """Say whether a stop may be placed where none of ours rests. Costs a question only while halted."""
+        if not self.halted:
+            return True
+        try:
+            orders = await self.broker.orders(symbol, self.clock.now_ms())
+            known = await self.storage.known_orders({order.order_id for order in orders})
+        except StorageError:
+            raise
+        except CabError:
+            return False  # what rests there is not known: the bot watches the stop itself
+        await self.take_over(symbol, orders, known, ())
+        if self.execution.standings.stop(symbol) is not None:
+            return False
+        strangers = self._strangers(symbol, orders, known)
+        for order in strangers:
+            self._ask(order)
+        return not strangers
+
+    async def take_over(
+        self, symbol: str, orders: Sequence[VenueOrder], known: Collection[str], before: Collection[Decimal]
+    ) -> tuple[str, ...]:
+        """Take over the oldest waiting stop that is this bot's by its figures, and say what was done.
+
+        Of two instances that see each other's stops both so keep the older one.
+
+        Args:
+            symbol: which.
+            orders: what the venue lists of it.
+            known: those of its order ids that are in the journal.
+            before: base that was managed before unknown trades were booked.
+        """
+        position = self.execution.trader.book.positions.get(symbol)
+        if position is None or position.protection is None or self.offset is None:
+            return ()
+        signature = self._signature(position, before, self.offset)
+        found = [order for order in self._strangers(symbol, orders, known) if signature.fits(order)]
+        standings = self.execution.standings
+        if not found or standings.selling(symbol):
+            return ()
+        await self.halt(f"stop {found[0].order_id} of {symbol} is in no record of this bot")
+        mine = standings.stop(symbol)
+        if mine is not None and (mine.intent.sent_ms or 0) <= found[0].created_ms:
+            return await self._lift_surplus(found)
+        if not await self.execution.lift_stop(symbol):
+            return ()
+        return (await self._adopt(symbol, found[0]),)
+
+    def _signature(self, position: Position, before: Collection[Decimal], offset: Decimal) -> Signature:
+        book = self.execution.trader.book
+        held = book.ledger.held(position.symbol).quantity
+        return Signature(
+            instrument=book.instruments[position.symbol],
+            amounts=[held, *before, *(held - amount for amount in before)],
+            opened_ms=int(position.id.rpartition("@")[2]),
+            offset=offset,
+        )
+
+    def _strangers(
+        self, symbol: str, orders: Sequence[VenueOrder], known: Collection[str]
+    ) -> list[VenueOrder]:
+        intents = [planned.intent for planned in self.execution.open_intents(symbol)]
+        return unknown_stops(orders, known, intents)
+
+    async def _adopt(self, symbol: str, order: VenueOrder) -> str:
+        """Make a waiting stop one of the journal: from here on it is looked after like any other."""
+        position = self.execution.trader.book.positions.get(symbol)
+        if position is None or position.protection is None or order.trigger is None or order.limit is None:
+            return f"stop {order.order_id} of {symbol} has nothing to guard any more"
+        level = DesiredStop(
+            order.quantity or Decimal(0), order.trigger, order.limit, position.protection.kind
+        )
+        planned = planned_stop(position, level, "-", self.clock.now_ms())
+        last = await self.storage.last_attempt(planned.intent.key)
+        if last is not None:  # this database has placed the same stop before
+            intent = attrs.evolve(planned.intent, attempt=last[0] + 1)
+            planned = attrs.evolve(planned, intent=intent)
+        await self.execution.plan([planned])
+        standing = self.execution.standings.find(planned.intent.client_id)
+        if standing is None:
+            raise CabError(f"stop {order.order_id} of {symbol} could not be taken over")
+        settlement = self.execution.settlement
+        await settlement.move(standing, OrderState.SENT)
+        intent = attrs.evolve(standing.intent, sent_ms=order.created_ms)
+        standing.planned = attrs.evolve(standing.planned, intent=intent)
+        await settlement.settle(standing, Ack(order.order_id, final=False))
+        text = f"took over the unknown stop {order.order_id} at {order.trigger:f}"
+        self._critical(order, text)
+        return text
+
+    async def _lift_surplus(self, found: Sequence[VenueOrder]) -> tuple[str, ...]:
+        """Cancel a younger stop beside ours once another instance has had the time to lift it."""
+        now_ms, done = self.clock.now_ms(), []
+        for order in found:
+            if now_ms - self._left_ms.setdefault(order.order_id, now_ms) < LEFT_MS:
+                self._ask(order)
+                continue
+            outcome = await self.execution.cancel_stray(order)
+            verb = "canceled" if isinstance(outcome, Ack) else "could not cancel"
+            done.append(f"{verb} the second stop {order.order_id}")
+        return tuple(done)
+
+    def _ask(self, order: VenueOrder) -> None:
+        """Tell a person, once, of a stop that is not ours to touch."""
+        if order.order_id not in self._asked:
+            self._asked.add(order.order_id)
+            amount = "" if order.quantity is None else f" of {order.quantity:f}"
+            what = f"an unknown stop {order.order_id}{amount} waits: no second one is placed beside it"
+            self._critical(order, f"{what}; look at the exchange, then: cab risk reset {RULE}")
+
+    def _critical(self, order: VenueOrder, text: str) -> None:
+        now_ms = self.clock.now_ms()
+        self.announcer.alert("critical", "stop_unknown", text, symbol=order.symbol, ts_ms=now_ms)
