@@ -53,6 +53,9 @@ def backup(dry_run: bool, as_json: bool, config: Path | None, overrides: Sequenc
 def rotate(dry_run: bool, as_json: bool, config: Path | None, overrides: Sequence[str]) -> None:
     """Remove old backups: 7 daily and 4 weekly ones stay, and the newest of every schema.
 
+    Of the databases that restorations replaced, the newest of each of 7 days stays. What killed backups and
+    restorations left half written goes.
+
     Exit code 0, or 5 if there is no database.
     """
     from cab_core.app.maintenance import rotate as let_go

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from cab_core.atomic import replacing
+from cab_core.atomic import Draft, abandoned, replacing
 from cab_core.errors import StorageError
 from cab_core.storage.engine import BUSY_TIMEOUT_MS
 from cab_core.storage.location import sqlite_uri
@@ -22,6 +22,7 @@ from cab_core.storage.upkeep import examine, glance
 FOLDER = "backups"
 _STAMP = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"\.(?P<taken>\d{8}T\d{6}Z)-(?P<revision>\d{4})\.backup")
+_REPLACED = re.compile(r"\.replaced-(?P<taken>\d{8}T\d{6}Z)")
 _PRIVATE = 0o600
 
 
@@ -55,9 +56,34 @@ def backups_of(database: Path) -> list[Backup]:
     for path in backup_folder(database).glob("*.backup"):
         told = _NAME.fullmatch(path.name.removeprefix(database.name))
         if told is not None and path.is_file():
-            taken = datetime.strptime(told["taken"], _STAMP).replace(tzinfo=UTC)
-            found.append(Backup(path, round(1000 * taken.timestamp()), told["revision"]))
+            found.append(Backup(path, _taken_ms(told["taken"]), told["revision"]))
     return sorted(found, key=lambda backup: (backup.taken_ms, backup.revision))
+
+
+def replaced_of(database: Path) -> list[Backup]:
+    """Return the databases that restorations have replaced, oldest first; their names tell no schema."""
+    found = []
+    for path in database.parent.glob(f"{database.name}.replaced-*"):
+        told = _REPLACED.fullmatch(path.name.removeprefix(database.name))
+        if told is not None and path.is_file():
+            found.append(Backup(path, _taken_ms(told["taken"]), ""))
+    return sorted(found, key=lambda backup: backup.taken_ms)
+
+
+def drafts_of(database: Path, *, sweep: bool = False) -> list[Draft]:
+    """Return what killed backups and restorations of a database have left half written.
+
+    What a living process is writing is none of it. ``sweep`` removes them.
+    """
+    name = re.escape(database.name)
+    return [
+        *abandoned(backup_folder(database), name + _NAME.pattern, sweep=sweep),
+        *abandoned(database.parent, name, sweep=sweep),
+    ]
+
+
+def _taken_ms(text: str) -> int:
+    return round(1000 * datetime.strptime(text, _STAMP).replace(tzinfo=UTC).timestamp())
 
 
 def backup_path(database: Path, now_ms: int) -> Path:
@@ -77,6 +103,8 @@ def stamp(now_ms: int) -> str:
 def write_backup(database: Path, now_ms: int) -> Backup:
     """Copy a database beside whoever writes it, check the copy, then give it its name.
 
+    What killed backups have left is swept away first: it may be all the room there is.
+
     Raises:
         StorageError: it cannot be read, the copy cannot be written, or the copy shows that the database is
             damaged; nothing is kept then.
@@ -84,6 +112,7 @@ def write_backup(database: Path, now_ms: int) -> Backup:
     target = backup_path(database, now_ms)
     try:
         target.parent.mkdir(mode=0o700, exist_ok=True)
+        drafts_of(database, sweep=True)
         with replacing(target, _PRIVATE) as file:
             draft = Path(file.name)
             copy_database(database, draft)

@@ -25,7 +25,7 @@ from cab_core.safety.latch import read_latch
 from cab_core.settings import Loaded, missing_for_run
 from cab_core.settings.schema import Settings
 from cab_core.storage import NoDatabaseError, damage, visit
-from cab_core.storage.backup import backups_of
+from cab_core.storage.backup import backups_of, drafts_of, replaced_of
 
 #: Free space below which a run is at risk, and below which it cannot go on.
 LOW_BYTES, NO_BYTES = 1 << 30, 100 << 20
@@ -180,6 +180,7 @@ def _port(settings: Settings) -> Iterator[Row]:
 
 def _backup(settings: Settings) -> Iterator[Row]:
     database = database_file(settings)
+    yield from _leftovers(database)
     if not database.exists():
         yield Row("backup", Verdict.SKIP, "nothing to back up yet")
         return
@@ -191,6 +192,18 @@ def _backup(settings: Settings) -> Iterator[Row]:
     verdict = Verdict.WARN if days > 2 else Verdict.OK
     fix = "run: cab maintenance backup, daily" if days > 2 else ""
     yield Row("backup", verdict, f"{found[-1].path.name}, {days:.1f} days old", fix)
+
+
+def _leftovers(database: Path) -> Iterator[Row]:
+    """Tell what backups and restorations have left: half written files, and replaced databases."""
+    if drafts := drafts_of(database):
+        size = sum(draft.size for draft in drafts)
+        text = f"{len(drafts)} files of killed backups or restorations, {size / (1 << 20):.1f} MiB"
+        yield Row("backup", Verdict.WARN, text, "run: cab maintenance rotate")
+    if replaced := replaced_of(database):
+        size = sum(backup.size for backup in replaced)
+        text = f"{len(replaced)} replaced databases beside the present one, {size / (1 << 20):.1f} MiB"
+        yield Row("backup", Verdict.OK, f"{text}; cab maintenance rotate keeps one a day of seven days")
 
 
 def _assets() -> Iterator[Row]:

@@ -6,10 +6,19 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from cab_core.app.maintenance.retention import reasons_to_keep
+from cab_core.app.maintenance.retention import reasons_to_keep, replaced_to_keep
 from cab_core.app.maintenance.work import Order, audit, existing_file
 from cab_core.settings import Settings
-from cab_core.storage.backup import Backup, backup_path, backups_of, sync_folder, write_backup
+from cab_core.storage.backup import (
+    Backup,
+    backup_folder,
+    backup_path,
+    backups_of,
+    drafts_of,
+    replaced_of,
+    sync_folder,
+    write_backup,
+)
 from cab_core.storage.upkeep import glance, room, state_of
 
 
@@ -33,7 +42,7 @@ class Rotated:
     """What a rotation came to.
 
     Attributes:
-        kept: file and reason, oldest first. ``removed``: files.
+        kept: file and reason, oldest first. ``removed``: files, half written ones included.
     """
 
     kept: Sequence[tuple[str, str]]
@@ -61,25 +70,31 @@ def take_backup(settings: Settings, order: Order) -> BackedUp:
 
 
 def rotate(settings: Settings, order: Order) -> Rotated:
-    """Remove the backups that no rule keeps; what is to go is in the journal before it goes.
+    """Remove backups and replaced databases that no rule keeps, and what was left half written.
+
+    What is to go is in the journal before it goes.
 
     Raises:
         NotRunningError: there is no database. UsageError: it is no SQLite file.
         StorageError: the row cannot be written.
     """
     database = existing_file(settings, "rotate")
-    found = backups_of(database)
-    keep = reasons_to_keep(found)
-    gone = [backup for backup in found if backup not in keep]
-    if gone and not order.dry_run:
-        names = [backup.path.name for backup in found]
-        audit(database, order, "rotate", str(gone[0].path.parent), names, _names(keep))
+    found, replaced = backups_of(database), replaced_of(database)
+    keep = reasons_to_keep(found) | dict.fromkeys(replaced_to_keep(replaced), "replaced")
+    gone = [backup for backup in (*found, *replaced) if backup not in keep]
+    drafts = drafts_of(database)
+    removed = [*(backup.path for backup in gone), *(draft.path for draft in drafts)]
+    if removed and not order.dry_run:
+        names = sorted({*_names(keep), *(path.name for path in removed)})
+        audit(database, order, "rotate", str(backup_folder(database)), names, _names(keep))
         for backup in gone:
-            backup.path.unlink(missing_ok=True)
-        sync_folder(gone[0].path.parent)
+            for path in (backup.path, backup.path.with_name(f"{backup.path.name}-wal")):
+                path.unlink(missing_ok=True)
+            sync_folder(backup.path.parent)
+        drafts_of(database, sweep=True)
     return Rotated(
-        kept=[(str(backup.path), keep[backup]) for backup in found if backup in keep],
-        removed=[str(backup.path) for backup in gone],
+        kept=[(str(backup.path), keep[backup]) for backup in (*found, *replaced) if backup in keep],
+        removed=[str(path) for path in removed],
         dry_run=order.dry_run,
     )
 

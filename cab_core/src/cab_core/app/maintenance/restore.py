@@ -19,6 +19,7 @@ from cab_core.storage.backup import (
     backups_of,
     check_backup,
     copy_database,
+    drafts_of,
     stamp,
     sync_folder,
 )
@@ -113,6 +114,7 @@ def _put_in_place(
     after = glance(backup, state_of)
     try:
         database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        drafts_of(database, sweep=True)
         with replacing(database, _PRIVATE) as file:
             draft = Path(file.name)
             copy_database(backup, draft)

@@ -30,6 +30,12 @@ def reasons_to_keep(backups: Sequence[Backup]) -> dict[Backup, str]:
     }
 
 
+def replaced_to_keep(replaced: Sequence[Backup]) -> list[Backup]:
+    """Return the replaced databases to keep: the newest of each of the last seven days that have one."""
+    by_age = sorted(replaced, key=lambda backup: backup.taken_ms, reverse=True)
+    return _first(((_day(backup), backup) for backup in by_age), DAYS)
+
+
 def _first(keyed: Iterable[tuple[object, Backup]], groups: int) -> list[Backup]:
     """Return the first backup of each of the first so many groups."""
     found: dict[object, Backup] = {}
