@@ -298,3 +298,13 @@ async def test_a_server_without_a_connection_left_is_away(url: str) -> None:
             await Store.open(as_limited)
     finally:
         await asyncio.to_thread(ask_server, SHARED, f"DROP ROLE {limited}")
+
+
+async def test_a_command_that_writes_beside_the_instance_waits_for_its_turn(store: Store, url: str) -> None:
+    def by_command(_: int) -> int:
+        return visit(url, lambda c: journal(c, "test", {}, ts_ms=1), read_only=False)
+
+    own = [store.transact(lambda c: journal(c, "test", {}, ts_ms=1)) for _ in range(40)]
+    others = [asyncio.to_thread(by_command, n) for n in range(8)]
+    assert sorted(await asyncio.gather(*own, *others)) == list(range(1, 49))
+    assert await store.read(verify_journal) == []

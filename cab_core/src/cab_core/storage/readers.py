@@ -17,6 +17,10 @@ from cab_core.storage.location import Place, PostgresServer, SqliteFile, sqlite_
 #: Longest time a running bot waits for a connection or a statement; shorter than a service manager does.
 STATEMENT_LIMIT_S = 10.0
 
+#: Begins every writing transaction on a server: one at a time, as SQLite has it; returns its number. Else a
+#: command that writes beside the bot could append the same row of the journal.
+TAKE_TURN = "SELECT txid_current() FROM pg_advisory_xact_lock(5717231)"
+
 T = TypeVar("T")
 
 
@@ -84,12 +88,18 @@ def postgres_engine(url: sa.URL, limit_s: float | None = None) -> AsyncEngine:
 
 
 async def once(place: PostgresServer, fn: Callable[[sa.Connection], T], *, read_only: bool) -> T:
-    """Call ``fn(conn)`` in one transaction of a connection of its own, without a time limit."""
+    """Call ``fn(conn)`` in one transaction of a connection of its own, without a time limit.
+
+    A reading one sees one snapshot; a writing one waits for its turn.
+    """
     engine = postgres_engine(place.url)
+    level = "REPEATABLE READ" if read_only else "READ COMMITTED"
     try:
         async with engine.connect() as conn:
-            await conn.execution_options(postgresql_readonly=read_only)
+            await conn.execution_options(postgresql_readonly=read_only, isolation_level=level)
             async with conn.begin():
+                if not read_only:
+                    await conn.exec_driver_sql(TAKE_TURN)
                 return await conn.run_sync(fn)
     finally:
         await engine.dispose()

@@ -82,9 +82,9 @@ class PostgresWriter:
     """
 
     def __init__(self, url: sa.URL) -> None:
-        from cab_core.storage.readers import STATEMENT_LIMIT_S, postgres_engine
+        from cab_core.storage.readers import STATEMENT_LIMIT_S, TAKE_TURN, postgres_engine
 
-        self._engine = postgres_engine(url, STATEMENT_LIMIT_S)
+        self._engine, self._turn = postgres_engine(url, STATEMENT_LIMIT_S), TAKE_TURN
         self._lock = asyncio.Lock()
         self._conn: AsyncConnection | None = None
 
@@ -98,8 +98,8 @@ class PostgresWriter:
                 self._conn = await self._engine.connect()
             transaction = await self._conn.begin()
             try:
+                number = (await self._conn.exec_driver_sql(self._turn)).scalar_one()
                 result = await self._conn.run_sync(fn)
-                number = (await self._conn.exec_driver_sql("SELECT txid_current()")).scalar_one()
             except BaseException:
                 await transaction.rollback()
                 raise
