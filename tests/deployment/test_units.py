@@ -103,3 +103,26 @@ def test_real_money_takes_a_step_of_its_own() -> None:
     drop_in = unit(ROOT / "ops/systemd/live.conf")
     assert drop_in["ExecStart"] == ["", f"{BIN}cab run --yes-live"]
     assert exists(["run", "--yes-live"])
+
+
+@needs_systemd
+@pytest.mark.parametrize(
+    ("name", "drop_in"), [("cab.service", "postgresql.conf"), ("cab-backup.service", "backup-of-server.conf")]
+)
+def test_a_database_on_a_server_is_reached_and_its_address_a_secret(
+    tmp_path: Path, name: str, drop_in: str
+) -> None:
+    given = unit(ROOT / "ops/systemd" / drop_in)
+    assert given["LoadCredential"] == ["database_url:/etc/cab/secrets/database_url"]
+    assert given["Environment"] == ["DATABASE_URL_FILE=%d/database_url"]
+    text = re.sub(rf"{BIN}\S+", sys.executable, (ROOT / "ops/systemd" / name).read_text())
+    (tmp_path / name).write_text(text)
+    (tmp_path / f"{name}.d").mkdir()
+    (tmp_path / f"{name}.d" / drop_in).write_text((ROOT / "ops/systemd" / drop_in).read_text())
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / name)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

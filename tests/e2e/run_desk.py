@@ -55,7 +55,7 @@ class Desk:
     """A folder with candles, and the bot's environment.
 
     Attributes:
-        url: of a database on a server, empty for a SQLite file of the folder.
+        url: of another database, such as one on a server; empty for a SQLite file of the folder.
     """
 
     folder: Path
@@ -72,6 +72,7 @@ class Desk:
 
     def environment(self, **more: str) -> dict[str, str]:
         known = {row.name for row in SETTINGS}
+        on_server = "://" in self.url
         clean = {name: value for name, value in os.environ.items() if name.upper() not in known}
         return {
             **clean,
@@ -79,7 +80,7 @@ class Desk:
             "MODE": "paper",
             "EXCHANGE": "gateio",
             "SYMBOLS": ",".join(self.symbols),
-            **({"DATABASE_URL": self.url} if self.url else {"DB_PATH": str(self.database)}),
+            "DATABASE_URL" if on_server else "DB_PATH": self.url or str(self.database),
             "INSTANCE_LOCK_PATH": str(self.folder / "lock"),
             "PORT": "0",
             **more,

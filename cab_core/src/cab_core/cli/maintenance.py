@@ -17,7 +17,7 @@ from cab_core.cli.output import emit, table
 from cab_core.errors import ExitCode, RefusedError
 
 if TYPE_CHECKING:
-    from cab_core.app.maintenance import BackedUp, Dusted, Order, Pruned, Restored, Rotated, Vacuumed
+    from cab_core.app.maintenance import BackedUp, Copied, Dusted, Order, Pruned, Restored, Rotated, Vacuumed
     from cab_core.storage.retention import Gone
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
@@ -26,10 +26,10 @@ _file = click.Path(dir_okay=False, path_type=Path)
 
 @cab_group("maintenance", examples=("cab maintenance backup", "cab maintenance restore FILE --dry-run"))
 def group() -> None:
-    """Back up, restore, check, prune and tidy the database; give up dust.
+    """Back up, restore, move, check, prune and tidy the database; give up dust.
 
-    Backups lie in the folder `backups` beside the database. Everything that changes something is entered into
-    the journal. A PostgreSQL database is only checked and pruned: use its own pg_dump.
+    Backups lie in the folder `backups` beside the database, those of a PostgreSQL database in the folder of
+    DB_PATH; they are SQLite files either way. Everything that changes something is entered into the journal.
     """
 
 
@@ -115,6 +115,32 @@ def prune(dry_run: bool, as_json: bool, config: Path | None, overrides: Sequence
     with _progress() as told:
         done = let_go(load(config, overrides).settings, _order(dry_run), told)
     emit(done, as_json, lambda: _print_pruned(done))
+
+
+@group.cab_command(
+    "copy",
+    examples=(
+        "cab maintenance copy --to postgresql+asyncpg://cab@127.0.0.1/cab --dry-run",
+        "cab maintenance copy --to data/trader.sqlite3 --json",
+    ),
+)
+@click.option("--to", required=True, metavar="URL", help="An empty database on a server, or a new file.")
+@_dry_run
+@settings_options
+def copy(to: str, dry_run: bool, as_json: bool, config: Path | None, overrides: Sequence[str]) -> None:
+    """Move an account to the other engine: copy the database into an empty one. The bot must be stopped.
+
+    Every row of the copy is compared before it is one, so an interrupted copy leaves nothing behind; the
+    source stays as it is. Then name the copy by DATABASE_URL or DB_PATH, and never trade on both. A password
+    is better kept out of --to: PGPASSWORD and ~/.pgpass are read, too.
+
+    Exit code 0 if it is whole, 1 if one of the two refused, 5 if there is no source, 8 if the target is not
+    empty, 75 if a bot runs.
+    """
+    from cab_core.app.maintenance import copy as copied
+
+    done = copied(load(config, overrides).settings, to, _order(dry_run))
+    emit(done, as_json, lambda: _print_copied(done))
 
 
 @group.cab_command("vacuum", examples=("cab maintenance vacuum --dry-run", "cab maintenance vacuum --json"))
@@ -269,6 +295,14 @@ def _print_restored(done: Restored) -> None:
     click.echo(f"{done.backup} {verb} in the place of {done.file}")
     if done.replaced is not None:
         click.echo(f"the replaced database is kept as {done.replaced}")
+
+
+def _print_copied(done: Copied) -> None:
+    if done.dry_run:
+        click.echo(f"would copy {done.source} to {done.target} (journal up to {done.state['journal_seq']})")
+        return
+    click.echo(f"copied and compared {sum(done.rows.values())} rows: {done.source} to {done.target}")
+    click.echo("trade on the copy only: name it by DATABASE_URL or DB_PATH, and keep the old one as a backup")
 
 
 def _print_vacuumed(done: Vacuumed) -> None:

@@ -44,7 +44,7 @@ def open_sync(path: str | Path, *, read_only: bool = True) -> Iterator[sa.Connec
         raise StorageError("only a SQLite file can be opened here", where=place.label)
     if not place.path.is_file():
         raise NoDatabaseError("there is no database", where=place.label, fix=f"{_START}, or set DB_PATH")
-    _require_current(peek(place.path), place.label)
+    require_current(peek(place.path), place.label)
     engine = sqlite_engine(place.path, read_only=read_only)
     with translated(place.label), engine.connect() as conn, conn.begin():
         yield conn
@@ -67,13 +67,18 @@ async def _visit_server(place: PostgresServer, fn: Callable[[sa.Connection], T],
     from cab_core.storage.readers import once
 
     def checked(conn: sa.Connection) -> T:
-        _require_current(revision(conn, place.label), place.label)
+        require_current(revision(conn, place.label), place.label)
         return fn(conn)
 
     return await once(place, checked, read_only=read_only)
 
 
-def _require_current(found: str | None, label: str) -> None:
+def require_current(found: str | None, label: str) -> None:
+    """Refuse a database of another version, by its revision.
+
+    Raises:
+        NoDatabaseError: it is empty. StorageError: it is older.
+    """
     if found is None:
         raise NoDatabaseError("the database is empty", where=label, fix=_START)
     if found != HEAD:

@@ -4,6 +4,7 @@ Decided by people and timers, never by the bot itself.
 """
 
 from cab_core.app.maintenance.backups import BackedUp, Rotated, rotate, take_backup
+from cab_core.app.maintenance.copying import Copied, copy
 from cab_core.app.maintenance.dust import Dust, Dusted, dust_of
 from cab_core.app.maintenance.prune import Pruned, prune
 from cab_core.app.maintenance.restore import Restored, restore
@@ -13,6 +14,7 @@ from cab_core.app.maintenance.work import Order
 __all__ = [
     "BackedUp",
     "Checked",
+    "Copied",
     "Dust",
     "Dusted",
     "Order",
@@ -20,6 +22,7 @@ __all__ = [
     "Restored",
     "Rotated",
     "Vacuumed",
+    "copy",
     "dust_of",
     "integrity",
     "prune",

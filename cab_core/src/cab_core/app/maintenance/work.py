@@ -7,10 +7,11 @@ from typing import Any
 
 import attrs
 
+from cab_core.app.dead_man import database_file as neighbor
 from cab_core.app.desk.commands import Actor
 from cab_core.errors import NotRunningError, UsageError
 from cab_core.settings import Settings
-from cab_core.storage import Connection
+from cab_core.storage import Connection, visit
 from cab_core.storage.audit_trail import AuditEntry, write_audit
 from cab_core.storage.location import PostgresServer, parse
 from cab_core.storage.upkeep import change
@@ -42,7 +43,7 @@ def database_file(settings: Settings, command: str) -> Path:
         raise UsageError(
             f"cab maintenance {command} is for SQLite files, and the database is on a PostgreSQL server",
             where=place.label,
-            fix="use its own tools: pg_dump and pg_restore for backups, VACUUM for room",
+            fix="put a backup back with cab maintenance copy; for room there is the server's own VACUUM",
         )
     return place.path
 
@@ -62,6 +63,27 @@ def existing_file(settings: Settings, command: str) -> Path:
             fix="run: cab run (or set DB_PATH)",
         )
     return path
+
+
+def named_after(settings: Settings, command: str) -> Path:
+    """Return the path the backups of the database are named after: its file, or its name beside DB_PATH.
+
+    Raises:
+        NotRunningError: there is no file yet.
+    """
+    if isinstance(parse(settings.database_url.reveal() or settings.db_path), PostgresServer):
+        return neighbor(settings)
+    return existing_file(settings, command)
+
+
+def enter(settings: Settings, order: Order, action: str, target: str, before: Any, after: Any) -> None:
+    """Enter a deed into the journal of the database of the settings, of any version if it is a file."""
+    place = parse(settings.database_url.reveal() or settings.db_path)
+    if isinstance(place, PostgresServer):
+        url = settings.database_url.reveal()
+        visit(url, lambda conn: write_row(conn, order, action, target, before, after), read_only=False)
+    else:
+        audit(place.path, order, action, target, before, after)
 
 
 def audit(path: Path, order: Order, action: str, target: str, before: Any, after: Any) -> None:
