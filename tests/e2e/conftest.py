@@ -13,9 +13,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "live"))
 sys.path.insert(0, str(Path(__file__).parents[2] / "cab_core" / "tests"))
 from live_bench import install_strategy
-from live_desk import LiveDesk, exchange_of_now
+from live_desk import SECOND_KEY, LiveDesk, exchange_of_now
 from own_redis import RedisServer, running_redis
 
+from cab_exchange_sim.keys import ApiKey
 from cab_exchange_sim.testing import running_exchange
 
 
@@ -28,7 +29,13 @@ def desk(tmp_path: Path) -> Iterator[Callable[..., LiveDesk]]:
 
         def make(url: str = "", **settings: str) -> LiveDesk:
             served = stack.enter_context(
-                running_exchange(exchange_of_now(), rate=1.0, key="k83hf93hf03k", secret="s93hf93hf93hf0")
+                running_exchange(
+                    exchange_of_now(),
+                    rate=1.0,
+                    key="k83hf93hf03k",
+                    secret="s93hf93hf93hf0",
+                    more_keys=[ApiKey(*SECOND_KEY, "main")],
+                )
             )
             folder = tmp_path / f"desk-{len(made)}"
             folder.mkdir()

@@ -35,6 +35,8 @@ from cab_exchange_sim.testing import RunningExchange
 
 #: Long enough that a candle never comes.
 FOR_EVER_MS = 10**9
+#: Another key of the same account, with its secret: as on another host, no lock of this one sees two bots.
+SECOND_KEY = ("k27bq16bq52z", "s27bq16bq52zq1")
 PROGRAM = "from cab_core.cli import main; main()"
 
 

@@ -1,15 +1,19 @@
-"""A bot whose database is lost, on an account where its owner has coins of his own."""
+"""Accounts with orders that a bot does not know: its database is lost, or another bot trades there, too."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
-from live_bench import SYMBOL, D
-from live_desk import LiveDesk
+from live_bench import RULES, SYMBOL, D
+from live_desk import SECOND_KEY, LiveDesk
 
+from cab_core.domain.money import floor_step
 from cab_core.domain.orders import Side
 
 Desk = Callable[..., LiveDesk]
@@ -65,3 +69,30 @@ def test_it_keeps_its_stop_asks_a_person_and_sells_only_what_it_bought(desk: Des
     assert len(live.filled(Side.BUY)) == 1
     checked = live.cab("verify", "--json")
     assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.catalogue(39)
+@pytest.mark.timeout(400)
+def test_a_second_bot_on_the_account_does_not_enter_and_shares_the_stop(desk: Desk, tmp_path: Path) -> None:
+    one = desk()
+    folder = tmp_path / "another"
+    folder.mkdir()
+    key, secret = SECOND_KEY
+    two = attrs.evolve(one, folder=folder, started=[], settings={"API_KEY": key, "API_SECRET": secret})
+    try:
+        first = one.start()
+        one.until(lambda: one.filled(Side.BUY) and one.stops())
+        (stop,) = one.stops()
+        second = two.start()
+        two.until_running()
+        two.until(lambda: two.held == one.bought)
+        assert halts(two) == ["unknown_orders"]
+        time.sleep(12)  # two reconciliations later nothing has moved
+        assert [each.stop_id for each in one.stops()] == [stop.stop_id]
+        assert stop.request.amount == floor_step(one.bought, RULES.amount_step)
+        assert len({fill.order_id for fill in one.filled(Side.BUY)}) == 1
+        for live, process in ((two, second), (one, first)):
+            live.finish(process)
+        one.assert_sound()
+    finally:
+        two.clean_up()
