@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import api, engine, latency, live, many, processes
+from benchmarks import api, engine, keep, latency, live, many, processes
 from benchmarks.measure import Figure
 from cab_core.data.files import read_market, write_candles
 from cab_core.data.generator import generate
@@ -37,6 +37,7 @@ def main() -> None:
             "api": lambda: api.api(folder),
             "live": lambda: live.live(folder, options.days),
             "many": lambda: many.many(folder),
+            "keep": lambda: keep.keep(folder / "keep"),
         }
         figures = [f for name, group in groups.items() if options.only in (None, name) for f in group()]
     if options.json:
@@ -55,7 +56,19 @@ def _options() -> argparse.Namespace:
         prog="python -m benchmarks", description="Measure speed and weight of cab."
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each figure is taken")
-    names = ("engine", "years", "symbols", "process", "latency", "instant", "idle", "api", "live", "many")
+    names = (
+        "engine",
+        "years",
+        "symbols",
+        "process",
+        "latency",
+        "instant",
+        "idle",
+        "api",
+        "live",
+        "many",
+        "keep",
+    )
     parser.add_argument("--only", choices=names, help="measure one group")
     parser.add_argument("--days", type=int, default=live.DAYS, help="simulated days of the live bot")
     parser.add_argument("--data", type=Path, help="a year of 15m candles instead of the sample market")

@@ -33,10 +33,10 @@ _PATIENCE_S = 60.0
 
 def api(folder: Path) -> list[Figure]:
     """Take all figures of the API and the pages."""
-    with _trading(folder / "bare", "--no-api") as (bare, _):
+    with trading(folder / "bare", "--no-api") as (bare, _):
         time.sleep(SECONDS)
         without = rss_mib(bare.pid)
-    with _trading(folder / "served", "--api") as (bot, endpoint):
+    with trading(folder / "served", "--api") as (bot, endpoint):
         client = Client(endpoint)
         quiet = client.cycle_ms(lambda: time.sleep(SECONDS))
         idle = rss_mib(bot.pid)
@@ -196,9 +196,9 @@ def _weight(opener: urllib.request.OpenerDirector, url: str) -> int:
 
 
 @contextmanager
-def _trading(folder: Path, flag: str) -> Iterator[tuple[subprocess.Popen[bytes], Endpoint]]:
-    """Trade on paper, a candle every quarter of a second, until the block ends."""
-    chosen = {**paper(folder), "PORT": "0", "API_RATE_PER_MIN": "1000000"}
+def trading(folder: Path, flag: str, **more: str) -> Iterator[tuple[subprocess.Popen[bytes], Endpoint]]:
+    """Trade on paper, a candle every quarter of a second, until the block ends; ``more`` are settings."""
+    chosen = {**paper(folder), "PORT": "0", "API_RATE_PER_MIN": "1000000", **more}
     settings = load_settings(chosen, folder).settings
     with running(folder, chosen, "--speed", SPEED, flag) as bot:
         yield bot, _found(bot, settings) if flag == "--api" else Endpoint("", "", bot.pid)

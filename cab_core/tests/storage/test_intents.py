@@ -13,7 +13,6 @@ from cab_core.domain.orders import TERMINAL, TRANSITIONS, Intent, OrderState, Or
 from cab_core.storage import (
     Connection,
     Store,
-    attempts_of,
     find_intent,
     intents_open,
     intents_since,
@@ -85,7 +84,7 @@ async def test_a_next_attempt_only_follows_a_failed_one(
     planned = await store.transact(lambda c: plan_intent(c, entry(attempt=2)))
 
     assert planned is (state in {OrderState.REJECTED, OrderState.ABANDONED})
-    attempts = await store.read(lambda c: attempts_of(c, entry().key))
+    attempts = await store.read(lambda c: intents_since(c, 0))
     alive = [stored for stored in attempts if stored.state not in {OrderState.REJECTED, OrderState.ABANDONED}]
     assert len(alive) == 1
 

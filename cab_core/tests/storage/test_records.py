@@ -12,13 +12,13 @@ from cab_core.ports import Changes, Cycle
 from cab_core.storage import (
     AccountRow,
     Connection,
+    Counter,
     EquityPoint,
     PaperState,
     RegimeRow,
     Store,
     TraceRow,
     bind_account,
-    bump_counter,
     find_trace,
     get_trace,
     intents_open,
@@ -27,7 +27,6 @@ from cab_core.storage import (
     last_equity,
     load_account,
     load_counters,
-    load_equity,
     load_fills,
     load_positions,
     load_regime,
@@ -40,10 +39,12 @@ from cab_core.storage import (
     save_position,
     save_regime,
     save_trace,
+    set_counter,
     update_trace,
     verify_journal,
 )
 from cab_core.storage.records import Records
+from cab_core.storage.reports import deepest_drawdown
 
 DAY_MS = 86_400_000
 
@@ -139,8 +140,9 @@ async def test_the_equity_curve(store: Store) -> None:
     for point in (*points, points[1]):
         await store.transact(partial(save_equity, point=point))
 
-    assert await store.read(load_equity) == points
-    assert await store.read(lambda c: load_equity(c, 3)) == points[2:]
+    assert await store.read(lambda c: deepest_drawdown(c, 0, 3)) == Decimal(2)
+    assert await store.read(lambda c: deepest_drawdown(c, 3, 9)) == Decimal(3)
+    assert await store.read(lambda c: deepest_drawdown(c, 4, 9)) is None
     assert await store.read(last_equity) == points[2]
 
 
@@ -238,15 +240,12 @@ async def test_the_paper_venue_remembers(store: Store) -> None:
     assert await memory.load() == {"balances": "{}", "orders": "[2]"}
 
 
-async def test_counters_add_up_per_day_scope_and_rule(store: Store) -> None:
-    def bump(conn: Connection, date: str, by: str) -> Decimal:
-        return bump_counter(conn, date, "account", "daily_loss", Decimal(by), ts_ms=1)
-
-    assert await store.transact(lambda c: bump(c, "2025-01-01", "10.50")) == Decimal("10.50")
-    assert await store.transact(lambda c: bump(c, "2025-01-01", "-0.50")) == Decimal("10.00")
-    assert await store.transact(lambda c: bump(c, "2025-01-02", "1")) == Decimal(1)
-    values = [counter.value for counter in await store.read(lambda c: load_counters(c, "2025-01-02"))]
-    assert values == [Decimal(1)]
+async def test_the_newest_value_of_a_counter_is_kept_by_day_scope_and_rule(store: Store) -> None:
+    for date, value in (("2025-01-01", "10.50"), ("2025-01-01", "10.00"), ("2025-01-02", "1")):
+        counter = Counter(date, "account", "daily_loss", Decimal(value), 1, "-")
+        await store.transact(partial(set_counter, counter=counter))
+    values = [counter.value for counter in await store.read(lambda c: load_counters(c, "2025-01-01"))]
+    assert values == [Decimal("10.00"), Decimal(1)]
 
 
 async def test_a_start_finds_everything(store: Store, entry: Callable[..., Intent]) -> None:

@@ -18,7 +18,13 @@ from cab_core.domain.orders import Fill, Purpose, Side
 from cab_core.settings.schema import Settings
 from cab_core.storage import AccountRow, Connection, load_account
 from cab_core.storage.meta import get_meta
-from cab_core.storage.pages import contexts_of, fill_symbols, journal_head, journalled_after
+from cab_core.storage.pages import (
+    Journalled,
+    contexts_of,
+    fill_symbols,
+    journal_head,
+    journalled_after,
+)
 
 T = TypeVar("T")
 
@@ -26,6 +32,9 @@ T = TypeVar("T")
 WRITTEN_OFF = "dust.written_off"
 
 _KINDS = ("fill", "position", "regime", WRITTEN_OFF)
+
+#: Rows of the journal that are read at a time.
+_PART = 1000
 
 
 @attrs.frozen(slots=True)
@@ -135,24 +144,29 @@ def rebuild(conn: Connection, template: Instrument) -> tuple[Book, list[Booked]]
 
 
 def _follow(past: Past, conn: Connection, after_seq: int) -> None:
-    """Apply what was journalled after ``after_seq``."""
-    found = list(journalled_after(conn, after_seq, _KINDS))
-    clients = {payload["client_id"] for _, kind, _, payload in found if kind == "fill"}
-    owners = contexts_of(conn, sorted(clients) if after_seq else None)
-    book = past.book
-    for ts_ms, kind, ref, payload in found:
-        if kind == "fill":
-            fill = _fill(payload)
-            owner = owners.get(fill.client_id)
-            # Trades made outside of the bot were booked by reconciliation, without an intent.
-            context = AppliedTo(Purpose.MANUAL) if owner is None else contexts.from_json(owner)
-            past.booked.append(Booked(fill, book.apply(fill, context).realized))
-        elif kind == "regime":
-            past.regimes.append((payload["since_ms"], payload["state"]))
-        elif kind == WRITTEN_OFF:
-            past.losses.append(Loss(ts_ms, ref, book.write_off(ref, ts_ms)))
-        elif payload["state"] is None and ref in book.positions:
-            book.leave_dust(ref, ts_ms)
+    """Apply what was journalled after ``after_seq``, part by part: a journal outgrows memory."""
+    while rows := journalled_after(conn, after_seq, _KINDS, _PART):
+        clients = {row.facts["client_id"] for row in rows if row.kind == "fill"}
+        owners = contexts_of(conn, sorted(clients))
+        for row in rows:
+            _apply(past, row, owners)
+        after_seq = rows[-1].seq
+
+
+def _apply(past: Past, row: Journalled, owners: Mapping[str, Any]) -> None:
+    book, facts = past.book, row.facts
+    if row.kind == "fill":
+        fill = _fill(facts)
+        owner = owners.get(fill.client_id)
+        # Trades made outside of the bot were booked by reconciliation, without an intent.
+        context = AppliedTo(Purpose.MANUAL) if owner is None else contexts.from_json(owner)
+        past.booked.append(Booked(fill, book.apply(fill, context).realized))
+    elif row.kind == "regime":
+        past.regimes.append((facts["since_ms"], facts["state"]))
+    elif row.kind == WRITTEN_OFF:
+        past.losses.append(Loss(row.ts_ms, row.ref, book.write_off(row.ref, row.ts_ms)))
+    elif facts["state"] is None and row.ref in book.positions:
+        book.leave_dust(row.ref, row.ts_ms)
 
 
 def _fill(row: Mapping[str, Any]) -> Fill:

@@ -21,9 +21,9 @@ from cab_core.domain.timeframes import DAY_MS, MINUTE_MS, TF_MS, floor_ms
 from cab_core.domain.trade_figures import Group, by_exit_reason, by_strategy, by_symbol, trade_figures
 from cab_core.errors import UsageError
 from cab_core.settings import Settings
-from cab_core.storage import Connection, load_equity
+from cab_core.storage import Connection
 from cab_core.storage.meta import get_meta
-from cab_core.storage.reports import reason_counts
+from cab_core.storage.reports import deepest_drawdown, reason_counts
 
 Period = Literal["today", "yesterday", "week", "month", "custom"]
 
@@ -149,14 +149,15 @@ def _trips(trades: Sequence[TradeRecord]) -> dict[str, Any]:
 
 
 def _worth(conn: Connection, span: Span, book: Book, symbol: str | None) -> dict[str, Any]:
-    points = [point.drawdown_pct for point in load_equity(conn, span.from_ms) if span.holds(point.ts_ms)]
+    deepest = deepest_drawdown(conn, span.from_ms, span.to_ms)
     equity = book.equity()
     current = drawdown_pct(max(book.peak, equity), equity)
+    seen = [*(() if deepest is None else (deepest,)), *((current,) if span.holds(span.to_ms - 1) else ())]
     return {
         "unrealized": book.unrealized(symbol),
         "equity": equity,
         "baseline": book.baseline,
-        "max_drawdown_pct": max([*points, current] if span.holds(span.to_ms - 1) else points, default=None),
+        "max_drawdown_pct": max(seen, default=None),
         "current_drawdown_pct": current,
         "open_positions": sorted(held for held in book.positions if symbol in (None, held)),
     }

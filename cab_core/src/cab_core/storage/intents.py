@@ -142,11 +142,6 @@ def last_attempt(conn: sa.Connection, key: str) -> tuple[int, OrderState] | None
     return None if row is None else (row.attempt, OrderState(row.state))
 
 
-def attempts_of(conn: sa.Connection, key: str) -> list[StoredIntent]:
-    """Return all attempts of a key, first attempt first."""
-    return _load(conn, order_intents.c.key == key)
-
-
 def _load(conn: sa.Connection, condition: sa.ColumnElement[bool]) -> list[StoredIntent]:
     order = (order_intents.c.created_ms, order_intents.c.key, order_intents.c.attempt)
     return [_stored(row) for row in conn.execute(sa.select(order_intents).where(condition).order_by(*order))]

@@ -61,12 +61,6 @@ def load_outbox(conn: sa.Connection, sent_since_ms: int) -> list[OutboxRow]:
     return _rows(conn, sa.select(outbox).where(waiting).order_by(outbox.c.created_ms, outbox.c.id))
 
 
-def recent_alerts(conn: sa.Connection, limit: int = 50) -> list[OutboxRow]:
-    """Return the newest alerts, waiting or delivered, newest first; one row per notifier."""
-    order = (outbox.c.created_ms.desc(), outbox.c.id.desc(), outbox.c.notifier)
-    return _rows(conn, sa.select(outbox).order_by(*order).limit(limit))
-
-
 def delete_outbox(conn: sa.Connection, rows: Sequence[OutboxRow]) -> None:
     """Delete rows that were dropped because a queue was full."""
     for row in rows:

@@ -158,22 +158,33 @@ def journal_head(conn: sa.Connection) -> int:
     return conn.execute(sa.select(sa.func.max(journal.c.seq))).scalar() or 0
 
 
+@attrs.frozen(slots=True)
+class Journalled:
+    """One row of the journal as it is followed; ``facts`` is its payload."""
+
+    seq: int
+    ts_ms: int
+    kind: str
+    ref: str
+    facts: Any
+
+
 def journalled_after(
-    conn: sa.Connection, after_seq: int, kinds: Sequence[str]
-) -> Iterator[tuple[int, str, str, Any]]:
-    """Yield time, kind, ref and payload of later journal rows of some kinds, in the order of writing."""
-    columns = (journal.c.ts_ms, journal.c.kind, journal.c.ref, journal.c.payload)
+    conn: sa.Connection, after_seq: int, kinds: Sequence[str], limit: int
+) -> list[Journalled]:
+    """Return up to ``limit`` later journal rows of some kinds, in the order of writing."""
+    columns = (journal.c.seq, journal.c.ts_ms, journal.c.kind, journal.c.ref, journal.c.payload)
     query = sa.select(*columns).where(journal.c.seq > after_seq, journal.c.kind.in_(kinds))
-    found = conn.execute(query.order_by(journal.c.seq), execution_options={"yield_per": 1000})
-    for ts_ms, kind, ref, payload in found:
-        yield ts_ms, kind, ref, json.loads(payload)
+    found = conn.execute(query.order_by(journal.c.seq).limit(limit))
+    return [
+        Journalled(seq, ts_ms, kind, ref, json.loads(payload)) for seq, ts_ms, kind, ref, payload in found
+    ]
 
 
-def contexts_of(conn: sa.Connection, client_ids: Sequence[str] | None = None) -> dict[str, Any]:
-    """Return what intents were stored with, by client id; of all of them without ``client_ids``."""
+def contexts_of(conn: sa.Connection, client_ids: Sequence[str]) -> dict[str, Any]:
+    """Return what some intents were stored with, by client id."""
     query = sa.select(order_intents.c.client_id, order_intents.c.payload)
-    if client_ids is not None:
-        query = query.where(order_intents.c.client_id.in_(client_ids))
+    query = query.where(order_intents.c.client_id.in_(client_ids))
     return {row.client_id: row.payload for row in conn.execute(query)}
 
 

@@ -109,12 +109,6 @@ def save_equity(conn: sa.Connection, point: EquityPoint) -> None:
     upsert(conn, equity, {"ts_ms": values.pop("ts_ms")}, values)
 
 
-def load_equity(conn: sa.Connection, since_ms: int = 0) -> list[EquityPoint]:
-    """Return the equity curve from ``since_ms`` on, oldest first."""
-    query = sa.select(equity).where(equity.c.ts_ms >= since_ms).order_by(equity.c.ts_ms)
-    return [EquityPoint(*row) for row in conn.execute(query)]
-
-
 def last_equity(conn: sa.Connection) -> EquityPoint | None:
     """Return the newest point of the equity curve, None if there is none."""
     row = conn.execute(sa.select(equity).order_by(equity.c.ts_ms.desc()).limit(1)).first()

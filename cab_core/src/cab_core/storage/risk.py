@@ -8,7 +8,6 @@ from decimal import Decimal
 import attrs
 import sqlalchemy as sa
 
-from cab_core.domain.money import ZERO
 from cab_core.storage.journal import append
 from cab_core.storage.positions import last_equity, load_account
 from cab_core.storage.schema import risk_counters, risk_halts
@@ -134,24 +133,6 @@ def peak_reset_due(conn: sa.Connection) -> int | None:
     if newest is None or (account is not None and account.peak_since_ms >= newest):
         return None
     return int(newest)
-
-
-def bump_counter(
-    conn: sa.Connection,
-    date: str,
-    scope: str,
-    rule: str,
-    by: Decimal,
-    *,
-    ts_ms: int,
-    trace_id: str = "-",
-) -> Decimal:
-    """Add ``by`` to a counter (0 if new) and return its value. ``date`` is the UTC date, ``YYYY-MM-DD``."""
-    same = (risk_counters.c.date == date, risk_counters.c.scope == scope, risk_counters.c.rule == rule)
-    before: Decimal | None = conn.execute(sa.select(risk_counters.c.value).where(*same)).scalar()
-    value = (before or ZERO) + by
-    set_counter(conn, Counter(date, scope, rule, value, ts_ms, trace_id))
-    return value
 
 
 def set_counter(conn: sa.Connection, counter: Counter) -> None:

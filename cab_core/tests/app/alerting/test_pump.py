@@ -11,7 +11,7 @@ import pytest
 from cab_core.app.alerting.channel import MOST_ATTEMPTS
 from cab_core.app.alerting.pump import Pump
 from cab_core.storage import Connection, Store, open_sync
-from cab_core.storage.outbox import load_outbox, recent_alerts
+from cab_core.storage.outbox import load_outbox
 
 from .conftest import Bench, HandClock, Inbox
 
@@ -156,7 +156,7 @@ async def test_the_attempt_is_on_disk_before_the_message_is_sent(path: Path, clo
     class Reader(Inbox):
         async def notify(self, _: object) -> None:
             with open_sync(path) as conn:
-                (row,) = recent_alerts(conn)
+                (row,) = load_outbox(conn, 0)
             seen.append((row.message, row.attempts, row.sent_ms))
 
     store = await Store.open(path)
