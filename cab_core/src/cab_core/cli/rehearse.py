@@ -61,6 +61,15 @@ _DAY = "%Y-%m-%d"
     help="Market time between the bot's looks at its exits.",
 )
 @click.option(
+    "--database",
+    default="",
+    metavar="URL",
+    help="An empty database on a PostgreSQL server.  [default: a file in the folder]",
+)
+@click.option(
+    "--redis", default="", metavar="URL", help="A Redis server for events and instance key.  [default: none]"
+)
+@click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
     help="New folder for database, ledger and logs.  [default: a temporary one, kept]",
@@ -75,6 +84,8 @@ def command(
     kills: int,
     faults: Level,
     tick: int,
+    database: str,
+    redis: str,
     folder: Path | None,
     headless: bool,
     as_json: bool,
@@ -101,12 +112,14 @@ def command(
         kills=kills,
         faults=faults,
         tick_s=tick,
+        database=database,
+        redis=redis,
         folder=folder,
         home=Path.cwd(),
     )
     with_view = sys.stderr.isatty() and not (headless or as_json)
     report = asyncio.run(rehearse(plan, _watch(plan.seed, with_view=with_view)))
-    emit(report, as_json, lambda: _print(report))
+    emit(report, as_json, lambda: _print(report, database))
     return 0 if report.verdict == "clean" else 1
 
 
@@ -116,7 +129,7 @@ def _watch(seed: int, *, with_view: bool) -> Watch:
     return rehearse_view.live(seed) if with_view else rehearse_view.lines()
 
 
-def _print(report: Report) -> None:
+def _print(report: Report, database: str) -> None:
     rows = [
         ("Verdict", report.verdict),
         ("Orders", f"{report.orders:,}, {report.fills:,} fills, {report.exits_refused:,} exits refused"),
@@ -131,10 +144,10 @@ def _print(report: Report) -> None:
         click.echo(f"violated: {violation}")
     if not report.orders:
         click.echo("nothing was traded, so little was shown: choose other days, or settings that trade")
-    database = report.folder / "trader.sqlite3"
+    where = "DATABASE_URL=URL" if database else f"DB_PATH={report.folder / 'trader.sqlite3'}"
     click.echo("next:")
     for line, why in (
-        (f"cab verify --ledger {report.folder / 'ledger.json'} --set DB_PATH={database}", "each invariant"),
+        (f"cab verify --ledger {report.folder / 'ledger.json'} --set {where}", "each invariant"),
         (f"cab rehearse --seed {report.seed + 1} --faults heavy --kills 50", "harder"),
     ):
         click.echo(f"  {line}  ({why})")

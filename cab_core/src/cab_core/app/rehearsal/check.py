@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cab_core.app.config import cycle_config
 from cab_core.app.live import open_venue, venue_plugin
-from cab_core.app.rehearsal.brief import CHECKS, DATABASE, LEDGER, Brief
+from cab_core.app.rehearsal.brief import CHECKS, LEDGER, Brief
 from cab_core.app.rehearsal.plane import Plane
 from cab_core.app.rehearsal.setting import load_brief
 from cab_core.app.verify import Evidence, Result, check_evidence, check_exchange, check_ledger, gather, merged
@@ -22,7 +22,7 @@ def main(folder: Path) -> int:
     """Check everything and write what was found beside the database."""
     brief = Brief.read(folder)
     settings = load_brief(brief, os.environ).settings
-    evidence = visit(str(folder / DATABASE), gather)
+    evidence = visit(settings.database_url.reveal() or settings.db_path, gather)
     entries = json.loads((folder / LEDGER).read_text(encoding="utf-8"))["entries"]
     results = merged(
         check_evidence(evidence),

@@ -21,6 +21,8 @@ class Plan:
         symbols: of the made-up market; what the files hold is traded where there are files.
         opens: day of the candles on which it starts, ``YYYY-MM-DD``; earlier candles are history.
         tick_s: exchange seconds between the bot's looks at its exits.
+        database: URL of an empty database on a server; a file in the folder if empty.
+        redis: URL of a server for the events and for the instance key; neither is used if empty.
         folder: where everything is kept; a new one below the system's temporary folder if None.
         home: where the user's ``cab.toml`` and ``.env`` are.
     """
@@ -33,6 +35,8 @@ class Plan:
     kills: int = 5
     faults: Level = "light"
     tick_s: int = 60
+    database: str = ""
+    redis: str = ""
     folder: Path | None = None
     home: Path
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cab_core.app.rehearsal.brief import DATABASE, LOCK, Brief
+from cab_core.app.rehearsal.plan import Plan
 from cab_core.settings import Loaded, load_settings
 
 KEY, SECRET = "rehearsal-key-0001", "rehearsal-secret-0001"
@@ -30,16 +31,16 @@ _RECONCILE_S, _LOOK_S = 600, 150
 
 
 def overrides(
-    *, folder: Path, symbols: Sequence[str], base_url: str, token: str, tick_s: int
+    plan: Plan, *, folder: Path, symbols: Sequence[str], base_url: str, token: str
 ) -> tuple[str, ...]:
     """Return what the rehearsal sets, whatever the user has set.
 
     Args:
+        plan: with servers for database and events, if they are rehearsed, too.
         folder: of the rehearsal.
         symbols: what is traded.
         base_url: where the bot finds the exchange.
         token: of the bot's own control endpoints.
-        tick_s: seconds between looks at the exits.
     """
     fixed = {
         "MODE": "live",
@@ -50,9 +51,9 @@ def overrides(
         "API_TOKEN": token,
         "AUTOSTART": "",
         "DB_PATH": str(folder / DATABASE),
-        "DATABASE_URL": "",
-        "EVENT_BUS_URL": "",
-        "INSTANCE_KEY_URL": "",
+        "DATABASE_URL": plan.database,
+        "EVENT_BUS_URL": plan.redis,
+        "INSTANCE_KEY_URL": plan.redis,
         "INSTANCE_LOCK_PATH": str(folder / LOCK),
         "DMS_ENABLED": "false",
         "NOTIFIER_SET": "log",
@@ -61,7 +62,7 @@ def overrides(
         "REGIME_DXY_URL": "",
         "REGIME_BTC_DOM_URL": "",
         "REGIME_FOMC_URL": "",
-        "EXITS_INTERVAL_SEC": tick_s,
+        "EXITS_INTERVAL_SEC": plan.tick_s,
         "EVAL_INTERVAL_SEC": _LOOK_S,
         "RECONCILE_INTERVAL_SEC": _RECONCILE_S,
         "LOG_FORMAT": "json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
@@ -26,6 +27,8 @@ from cab_core.app.rehearsal.run import MARGIN_MS, QUIET_MS, Stage
 from cab_core.app.rehearsal.setting import KEY, SECRET, load_brief, overrides
 from cab_core.domain.timeframes import DAY_MS
 from cab_core.errors import UsageError
+from cab_core.storage.location import parse
+from cab_core.storage.transfer import require_empty
 
 #: Days of made-up candles before the first day, and after the last.
 HISTORY_DAYS, SPARE_DAYS = 60, 2
@@ -50,6 +53,8 @@ async def rehearse(plan: Plan, watch: Watch) -> Report:
     began = time.monotonic()
     if plan.files:
         read_histories(plan.files)  # what is wrong with them is told here, not by the exchange's process
+    if plan.database:
+        await asyncio.to_thread(require_empty, parse(plan.database))
     folder = _folder(plan)
     async with AsyncExitStack() as stack:
         exchange = await Helper.start("exchange", exchange_command(_offer(plan, secret := _token())), folder)
@@ -64,9 +69,7 @@ async def rehearse(plan: Plan, watch: Watch) -> Report:
         brief = Brief(
             folder=folder,
             home=plan.home,
-            overrides=overrides(
-                folder=folder, symbols=symbols, base_url=base_url, token=_token(), tick_s=plan.tick_s
-            ),
+            overrides=overrides(plan, folder=folder, symbols=symbols, base_url=base_url, token=_token()),
             control_url=facts["control_url"],
             token=secret,
         )
