@@ -77,7 +77,7 @@ async def trade(
 ) -> tuple[Running, Meter]:
     """Trade on the sample market until ``look``, called when the session is open, returns."""
     _, plugins = load_run(settings, settings.symbols)
-    meter = Meter.of(settings, plugins, "0.1.0", SystemClock())
+    meter = Meter.of(settings, settings.symbols, plugins, "0.1.0", SystemClock())
     prepare(meter)
 
     failures: list[BaseException] = []

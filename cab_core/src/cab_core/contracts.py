@@ -134,6 +134,7 @@ class Account:
         market: prices for a simulated venue; None for a real one.
         state: where a simulated venue keeps its own state between starts, None for memory only.
         fixed_amount: quote currency of one entry, for checks against the venue's minimums; None if unknown.
+        leaving: those of the symbols that are no longer bought, only sold.
     """
 
     symbols: Sequence[str]
@@ -147,6 +148,7 @@ class Account:
     market: Market | None = None
     state: BrokerState | None = None
     fixed_amount: Decimal | None = None
+    leaving: frozenset[str] = frozenset()
 
 
 @attrs.frozen(slots=True)

@@ -260,5 +260,5 @@ def test_a_paper_account_is_not_compared_with_a_real_one(
     for name, value in {"MODE": "live", "API_KEY": "k", "API_SECRET": "s", "API_TOKEN": "t" * 20}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("STRATEGY_SET", "ema_atr")
-    assert invoke(["reconcile", "--json"]) == 8
+    assert invoke(["reconcile", "--json"]) == 78
     assert "belongs to the account 'paper:" in capsys.readouterr().err

@@ -76,7 +76,7 @@ def _service(
 async def metered(running: Running) -> Meter:
     """Return the metrics of a run that has just been opened."""
     desk = _desk(running)
-    meter = Meter.of(running.settings, desk.plugins_loaded, __version__, SystemClock())
+    meter = Meter.of(running.settings, running.symbols, desk.plugins_loaded, __version__, SystemClock())
     meter.connect(running.session.orchestrator.announcer.bus)
     meter.attach(running)
     follow = meter.metrics.follow

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from cab_core.app.config import cycle_config, plugins_for
+from cab_core.app.continuing import account_of, continued
 from cab_core.app.live import QuotedSetup, care_of, open_venue, venue_plugin
 from cab_core.app.run import opened_store
-from cab_core.app.run_quoted import account_of
 from cab_core.app.session import Session
 from cab_core.bus.memory import MemoryBus
 from cab_core.clock import Clock, SystemClock
@@ -38,7 +38,9 @@ async def open_account(
     broker = settings.exchange if live else "paper"
     plugins = plugins_for(settings, {Kind.STRATEGY: (), Kind.BROKER: [broker]})
     bound = plugins.broker if live else venue_plugin(settings).broker
-    config, clock = cycle_config(settings, [], settings.symbols), clock or SystemClock()
+    leaving = await continued(settings, account_of(settings))
+    config = cycle_config(settings, [], settings.symbols, leaving)
+    clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened_store(settings, account_of(settings)))
         venue = open_venue(bound, settings, config, clock)

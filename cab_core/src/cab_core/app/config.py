@@ -27,13 +27,16 @@ RECORDED_BUDGET_S = 5.0
 ADDRESS_OPTION = "url"
 
 
-def cycle_config(settings: Settings, names: Sequence[str], symbols: Sequence[str]) -> CycleConfig:
+def cycle_config(
+    settings: Settings, names: Sequence[str], symbols: Sequence[str], leaving: Sequence[str] = ()
+) -> CycleConfig:
     """Return the pure configuration of the core.
 
     Args:
         settings: parsed settings.
         names: the strategies that were loaded, in set order.
         symbols: what is traded, in order.
+        leaving: what is looked after beside it until it is sold.
     """
     weights = {name.lower(): weight for name, weight in settings.strategy_weights.items()}
     fee, half = fraction(settings.paper_fee_pct), fraction(settings.paper_spread_pct) / 2
@@ -74,7 +77,8 @@ def cycle_config(settings: Settings, names: Sequence[str], symbols: Sequence[str
         ),
         costs=Costs(fee, fraction(settings.paper_slippage_pct), half),
         baseline=settings.paper_initial_quote,
-        instruments={symbol: _instrument(settings, symbol) for symbol in symbols},
+        instruments={symbol: _instrument(settings, symbol) for symbol in (*symbols, *leaving)},
+        leaving=frozenset(leaving),
         partial_fill_prob=float(settings.paper_partial_fill_prob),
         grace_ms=settings.candle_grace_sec * 1000,
         retry_ms=settings.eval_interval_sec * 1000,

@@ -5,6 +5,8 @@ Asked by ``cab config check``, ``cab doctor`` and ``cab run`` alike, so that the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 from cab_core.app.config import plugins_for
@@ -36,17 +38,18 @@ class Fit:
     venue: Bound | None
 
 
-async def fit_to_run(settings: Settings) -> Fit:
+async def fit_to_run(settings: Settings, leaving: Sequence[str] = ()) -> Fit:
     """Load what a run loads, open its exchange and ask nothing of the network.
 
     Args:
         settings: checked settings with MODE, EXCHANGE and SYMBOLS.
+        leaving: symbols that are looked after beside SYMBOLS until they are sold.
 
     Raises:
         ConfigError: everything that keeps the run from starting.
     """
     live = settings.mode == "live"
-    config, plugins = load_run(settings, settings.symbols, settings.exchange if live else "paper")
+    config, plugins = load_run(settings, settings.symbols, settings.exchange if live else "paper", leaving)
     venue = plugins.broker if live else venue_plugin(settings).broker
     try:
         caps = await _caps(venue, settings, config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Mapping
 from decimal import Decimal
 
 import attrs
@@ -16,6 +17,7 @@ from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.feed import QuotedFeed
 from cab_core.domain.market import Instrument
 from cab_core.domain.money import ZERO, fraction
+from cab_core.errors import CabError, ConfigError
 from cab_core.plugins.bound import Bound
 from cab_core.plugins.kinds import Kind
 from cab_core.plugins.registry import Plugins
@@ -45,7 +47,7 @@ class QuotedSetup(Parts):
         """Put the session together over what is remembered; `Session.take_up` comes next."""
         past = await self.storage.remember()
         found = await self.venue.instruments()
-        instruments = {symbol: found[symbol] for symbol in self.config.symbols}
+        instruments = {symbol: self._rules(symbol, found) for symbol in self.config.symbols}
         config = attrs.evolve(self.config, instruments=instruments)
         if self.care is not None and past.account is None:
             config = attrs.evolve(config, baseline=await self._baseline(instruments))
@@ -65,6 +67,17 @@ class QuotedSetup(Parts):
 
     def _paper(self, config: CycleConfig) -> Broker:
         return open_broker(self.plugins.broker, config, self.clock, market=self.venue, state=self.state)
+
+    def _rules(self, symbol: str, found: Mapping[str, Instrument]) -> Instrument:
+        """Return the rules of a symbol. What is held stays held though the venue knows it no longer."""
+        if symbol in found:
+            return found[symbol]
+        if symbol not in self.config.leaving:
+            fix = "correct SYMBOLS; see: cab doctor --online"
+            raise ConfigError(
+                [CabError(f"{symbol} is not traded at {self.settings.exchange}", where="SYMBOLS", fix=fix)]
+            )
+        return attrs.evolve(self.config.instruments[symbol], buyable=False, sellable=False)
 
     async def _baseline(self, instruments: dict[str, Instrument]) -> Decimal:
         """Return the equity a new account starts with: all quote currency, unless the settings say."""

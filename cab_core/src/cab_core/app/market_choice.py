@@ -94,8 +94,13 @@ def _parse(text: str) -> MarketChoice:
     )
 
 
-def load_market(choice: MarketChoice, symbols: Sequence[str]) -> RecordedSeries:
+def load_market(choice: MarketChoice, symbols: Sequence[str], leaving: Sequence[str] = ()) -> RecordedSeries:
     """Return the candles of every symbol.
+
+    Args:
+        choice: the market.
+        symbols: what is traded.
+        leaving: what is still held beside it.
 
     Raises:
         ConfigError: the market is the exchange, and no plugin for its data is installed.
@@ -105,8 +110,8 @@ def load_market(choice: MarketChoice, symbols: Sequence[str]) -> RecordedSeries:
     if choice.kind == "exchange":
         raise ConfigError([_no_exchange()])
     if choice.kind == "sample":
-        return sample_market(symbols, choice.seed)
-    return RecordedSeries(_from_files(choice.files, symbols))
+        return sample_market((*symbols, *leaving), choice.seed)
+    return RecordedSeries(_from_files(choice.files, symbols, leaving))
 
 
 def sample_market(symbols: Sequence[str], seed: int, days: int = SAMPLE_DAYS) -> RecordedSeries:
@@ -116,12 +121,14 @@ def sample_market(symbols: Sequence[str], seed: int, days: int = SAMPLE_DAYS) ->
     return RecordedSeries(series, START_MS + SAMPLE_HISTORY_DAYS * DAY_MS)
 
 
-def _from_files(named: Sequence[NamedFile], symbols: Sequence[str]) -> Mapping[str, Series]:
+def _from_files(
+    named: Sequence[NamedFile], symbols: Sequence[str], leaving: Sequence[str]
+) -> Mapping[str, Series]:
     found: dict[str, Series] = {}
     for path, told in _files(named):
         file = read_market(path)
         symbol = told or file.symbol
-        if symbol is None and len(symbols) == 1:
+        if symbol is None and len(symbols) == 1 and not leaving:
             symbol = symbols[0]
         if symbol is None:
             raise DataError(
@@ -135,7 +142,9 @@ def _from_files(named: Sequence[NamedFile], symbols: Sequence[str]) -> Mapping[s
     missing = [symbol for symbol in symbols if symbol not in found]
     if missing:
         raise _no_candles(missing, found)
-    return {symbol: found[symbol] for symbol in symbols}
+    if stuck := [symbol for symbol in leaving if symbol not in found]:
+        raise _nowhere_to_sell(stuck)
+    return {symbol: found[symbol] for symbol in (*symbols, *leaving)}
 
 
 def _files(named: Sequence[NamedFile]) -> list[tuple[Path, str | None]]:
@@ -161,6 +170,14 @@ def _no_candles(missing: Sequence[str], found: Mapping[str, Series]) -> NotFound
     hint = f"did you mean {near}? " if near else ""
     return NotFoundError(
         f"no candles of {', '.join(missing)}; the files hold {known}", where="SYMBOLS", fix=f"{hint}{fix}"
+    )
+
+
+def _nowhere_to_sell(held: Sequence[str]) -> NotFoundError:
+    return NotFoundError(
+        f"no candles of {', '.join(held)}, of which a position or an order is open",
+        where=_WHERE,
+        fix="give its candles, too, until it is sold; or begin a new account: set DB_PATH to a new file",
     )
 
 

@@ -5,7 +5,7 @@ Nothing here waits, and whatever fails is counted and forgotten: trading does no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -60,18 +60,21 @@ class Meter:
         self._events = MeterEvents(self.metrics, self.clock)
 
     @classmethod
-    def of(cls, settings: Settings, plugins: Plugins, version: str, clock: Clock) -> Meter:
+    def of(
+        cls, settings: Settings, symbols: Sequence[str], plugins: Plugins, version: str, clock: Clock
+    ) -> Meter:
         """Return the meter of a run that is about to start: every series is there with 0.
 
         Args:
             settings: checked settings.
+            symbols: what is looked after.
             plugins: of the run.
             version: of the kernel.
             clock: the real clock.
         """
         resting = settings.mode == "live" and settings.exits_exchange_stop
         known = Known(
-            symbols=tuple(settings.symbols),
+            symbols=tuple(symbols),
             rules=(*(rule.name for rule in plugins.rules), *KERNEL_RULES),
             strategies=tuple(strategy.name for strategy in plugins.strategies),
             stops=("bot", "exchange") if resting else ("bot",),

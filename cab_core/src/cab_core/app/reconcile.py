@@ -11,9 +11,9 @@ import attrs
 
 from cab_core.app.bus import event_bus
 from cab_core.app.config import cycle_config, plugins_for
+from cab_core.app.continuing import left_open, place_of, refuse_misfits, stored
 from cab_core.app.instance import instance_key, only_instance
 from cab_core.app.live import open_venue, venue_plugin
-from cab_core.app.run_quoted import account_of
 from cab_core.app.session import SystemIds, open_broker
 from cab_core.bus.memory import MemoryBus
 from cab_core.clock import Clock, SystemClock, VirtualClock
@@ -38,11 +38,9 @@ from cab_core.sdk import Broker, BrokerState
 from cab_core.settings import Settings
 from cab_core.storage import (
     AuditEntry,
-    Connection,
     NoDatabaseError,
     PaperState,
     Store,
-    load_state,
     visit,
     write_audit,
 )
@@ -99,14 +97,22 @@ class Compared:
         return self.skipped is None and not self.left
 
 
-async def reconcile(settings: Settings, symbols: Sequence[str], wish: Wish) -> list[Compared]:
+async def reconcile(
+    settings: Settings, symbols: Sequence[str], wish: Wish, leaving: Sequence[str] = ()
+) -> list[Compared]:
     """Compare symbols with the venue, and correct what the operator wants corrected.
+
+    Args:
+        settings: checked settings.
+        symbols: which to compare.
+        wish: what may be changed.
+        leaving: symbols that are open beside SYMBOLS.
 
     Raises:
         LockedError: something is to be corrected while a bot runs.
         CabError: the venue or the database did not answer.
     """
-    async with _opened(settings, wish) as (reconciler, store):
+    async with _opened(settings, wish, leaving) as (reconciler, store):
         compared = []
         for symbol in symbols:
             compared.append(await _compared(reconciler, symbol, wish))
@@ -133,16 +139,20 @@ async def _audit(store: Store, compared: Compared, wish: Wish) -> None:
     await store.transact(lambda conn: write_audit(conn, entry, now_ms))
 
 
-def require_account(settings: Settings, wish: Wish) -> None:
-    """Refuse to compare what is not there, or the account of another mode.
+def require_account(settings: Settings, wish: Wish) -> Sequence[str]:
+    """Refuse to compare what is not there, or an account that the settings do not fit.
 
     Must not be called while an event loop runs.
 
+    Returns:
+        The symbols that are open beside SYMBOLS.
+
     Raises:
         NotRunningError: there is no account yet.
-        RefusedError: it belongs to another mode or venue, or ADOPT_EXTERNAL is off.
+        ConfigError: the settings do not fit it.
+        RefusedError: ADOPT_EXTERNAL is off.
     """
-    where = settings.database_url.reveal() or settings.db_path
+    where = place_of(settings)
     if wish.adopt and not settings.adopt_external:
         raise RefusedError(
             "a balance that the bot did not buy is not taken over",
@@ -150,30 +160,19 @@ def require_account(settings: Settings, wish: Wish) -> None:
             fix="set ADOPT_EXTERNAL=true if the bot shall sell it by its exit rules",
         )
     try:
-        found = visit(where, _owner)
+        found = visit(where, stored)
     except NoDatabaseError as error:
         raise NotRunningError(
             f"{error.what}: cab has not run here yet", where=error.where, fix="run: cab run (or set DB_PATH)"
         ) from error
-    owner, started = found
-    if owner is None or not started:
+    if found.owner is None or found.started_with is None:
         raise NotRunningError(
             "the account has not traded yet: there is nothing to compare",
             where=str(where),
             fix="run: cab run",
         )
-    wanted = account_of(settings) if settings.mode == "live" else "paper:"
-    if not owner.startswith(wanted):
-        raise RefusedError(
-            f"the database belongs to the account {owner!r}",
-            where=f"MODE={settings.mode}",
-            fix="set DB_PATH to the file of this account, or MODE and EXCHANGE to those of the database",
-        )
-
-
-def _owner(conn: Connection) -> tuple[str | None, bool]:
-    state = load_state(conn)
-    return state.account_name, state.account is not None
+    refuse_misfits(settings, found)
+    return left_open(settings, found)
 
 
 async def _compared(reconciler: Reconciler, symbol: str, wish: Wish) -> Compared:
@@ -202,11 +201,13 @@ async def _patiently(reconciler: Reconciler, symbol: str, wish: Wish) -> Reconci
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, wish: Wish) -> AsyncIterator[tuple[Reconciler, Store | None]]:
+async def _opened(
+    settings: Settings, wish: Wish, leaving: Sequence[str]
+) -> AsyncIterator[tuple[Reconciler, Store | None]]:
     async with AsyncExitStack() as stack:
         bus: EventBus = MemoryBus()
         store: Store | None = None
-        where = settings.database_url.reveal() or settings.db_path
+        where = place_of(settings)
         if wish.writes:
             holder, nonce = _lock(stack, settings), SystemIds().trace_id()
             await stack.enter_async_context(instance_key(settings, holder, nonce, log.critical))
@@ -218,7 +219,7 @@ async def _opened(settings: Settings, wish: Wish) -> AsyncIterator[tuple[Reconci
         else:
             storage = state = RecordsBeside(where)
         past = await storage.remember()
-        config = cycle_config(settings, [], settings.symbols)
+        config = cycle_config(settings, [], settings.symbols, leaving)
         if settings.mode == "live":
             clock: Clock = SystemClock()
             broker = open_venue(venue_plugin(settings).broker, settings, config, clock)

@@ -6,13 +6,14 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from cab_core.app.alerting.telling import told
 from cab_core.app.attending import attended
 from cab_core.app.bus import event_bus
 from cab_core.app.config import cycle_config, plugins_for
+from cab_core.app.continuing import continued, place_of
 from cab_core.app.desk.live import live_desk
 from cab_core.app.desk.logs import kept_log
 from cab_core.app.instance import only_instance
@@ -49,11 +50,17 @@ def _nothing() -> None:
 
 
 def load_run(
-    settings: Settings, symbols: tuple[str, ...], broker: str = "paper"
+    settings: Settings, symbols: Sequence[str], broker: str = "paper", leaving: Sequence[str] = ()
 ) -> tuple[CycleConfig, Plugins]:
     """Load the plugins of a run, with one broker, and make the core's configuration.
 
     The broker that EXCHANGE names has to be there, whoever takes the orders.
+
+    Args:
+        settings: checked settings.
+        symbols: what is traded, in order.
+        broker: name of the broker plugin.
+        leaving: what is looked after beside it until it is sold.
 
     Raises:
         ConfigError: every plugin problem.
@@ -67,7 +74,8 @@ def load_run(
             Kind.NOTIFIER: settings.notifiers,
         },
     )
-    return cycle_config(settings, [bound.name for bound in plugins.strategies], symbols), plugins
+    names = [bound.name for bound in plugins.strategies]
+    return cycle_config(settings, names, symbols, leaving), plugins
 
 
 async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view: View) -> Running:
@@ -82,15 +90,16 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
     Raises:
         CabError: it cannot start, or the database failed.
     """
-    market = load_market(choice, settings.symbols)
-    config, plugins = load_run(settings, settings.symbols)
-    for warning in plugins.report.warnings:
-        log.warning("%s", warning)
-    started_ms = SystemClock().now_ms()
+    account, started_ms = f"paper:{choice.label}", SystemClock().now_ms()
     async with AsyncExitStack() as stack:
         stack.enter_context(only_instance(settings, started_ms))
         stack.enter_context(kept_log(settings))
-        store = await stack.enter_async_context(opened_store(settings, f"paper:{choice.label}"))
+        leaving = await START_PATIENCE.outlast(lambda: continued(settings, account))
+        market = load_market(choice, settings.symbols, leaving)
+        config, plugins = load_run(settings, settings.symbols, leaving=leaving)
+        for warning in plugins.report.warnings:
+            log.warning("%s", warning)
+        store = await stack.enter_async_context(opened_store(settings, account))
         await stack.enter_async_context(started_plugins(plugins))
         opened, tally = await stack.enter_async_context(event_bus(settings, SystemIds().trace_id())), Tally()
         setup = PaperSetup(
@@ -178,8 +187,7 @@ async def opened_store(settings: Settings, account: str) -> AsyncIterator[Store]
         LockedError: another instance writes it.
         StorageError: it cannot be opened, or it is damaged.
     """
-    where = settings.database_url.reveal() or settings.db_path
-    store = await START_PATIENCE.outlast(lambda: Store.open(where, alone=True))
+    store = await START_PATIENCE.outlast(lambda: Store.open(place_of(settings), alone=True))
     try:
         if found := await store.transact(damage):
             raise StorageError(

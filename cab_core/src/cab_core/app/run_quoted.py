@@ -12,6 +12,7 @@ import attrs
 from cab_core.app.alerting.telling import told
 from cab_core.app.bus import event_bus
 from cab_core.app.config import RECORDED_BUDGET_S
+from cab_core.app.continuing import account_of, continued
 from cab_core.app.dead_man import database_file
 from cab_core.app.desk.live import live_desk
 from cab_core.app.desk.logs import kept_log
@@ -21,7 +22,7 @@ from cab_core.app.instance import instance_key, only_instance
 from cab_core.app.live import QuotedSetup, care_of, check_venue, open_venue
 from cab_core.app.regime import regime_watch
 from cab_core.app.retention import retention_loop
-from cab_core.app.run import View, opened_store, started_plugins, until_over
+from cab_core.app.run import START_PATIENCE, View, opened_store, started_plugins, until_over
 from cab_core.app.running import Running, Tally, also
 from cab_core.app.session import SystemIds
 from cab_core.app.starting import Lobby, Start, StartingDesk, is_exposed, nobody
@@ -64,15 +65,16 @@ async def run_quoted(
         CabError: it cannot start, or the database failed.
     """
     live, played = settings.mode == "live", clock is not None
-    fit = await fit_to_run(settings)
-    plugins = fit.plugins
-    for warning in plugins.report.warnings:
-        log.warning("%s", warning)
     started_ms, database = SystemClock().now_ms(), database_file(settings)
     async with AsyncExitStack() as stack:
         holder = stack.enter_context(only_instance(settings, started_ms))
         stack.enter_context(kept_log(settings))
         refuse_if_latched(database)
+        leaving = await START_PATIENCE.outlast(lambda: continued(settings, account_of(settings)))
+        fit = await fit_to_run(settings, leaving)
+        plugins = fit.plugins
+        for warning in plugins.report.warnings:
+            log.warning("%s", warning)
         store = await stack.enter_async_context(opened_store(settings, account_of(settings)))
         await stack.enter_async_context(started_plugins(plugins))
         lost = Lost()
@@ -113,7 +115,7 @@ async def run_quoted(
             settings=settings, market="exchange", session=session, tally=setup.tally, opened=opened
         )
         running.desk, running.pump = live_desk(running, store, plugins, guards), pump
-        guards.ready(f"{settings.mode} {', '.join(settings.symbols)}")
+        guards.ready(f"{settings.mode} {', '.join(running.symbols)}")
         await until_over(running, view, guards.stopping)
         guards.refuse_if_lost()
         record_clean_stop(database, started_ms)
@@ -166,8 +168,3 @@ class Lost:
 class _Counted(QuotedSetup):
     tally: Tally
     source: Broker
-
-
-def account_of(settings: Settings) -> str:
-    """Return the name of the account a database belongs to."""
-    return f"live:{settings.exchange}" if settings.mode == "live" else "paper:exchange"

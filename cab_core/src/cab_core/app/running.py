@@ -82,6 +82,11 @@ class Running:
             self.ended = why
             self.stopping()
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols of SYMBOLS, and those beside them that are looked after until they are sold."""
+        return self.session.trader.config.symbols
+
     def halted_by(self) -> list[str]:
         """Return the rules that halt all entries now."""
         active = self.session.trader.halts.active(self.session.venue.clock.now_ms())
@@ -93,7 +98,7 @@ class Running:
         return {
             "mode": self.settings.mode,
             "market": self.market,
-            "symbols": list(self.settings.symbols),
+            "symbols": list(self.symbols),
             "ended": self.ended,
             "now_ms": self.session.venue.clock.now_ms(),
             "cycles": self.tally.cycles,

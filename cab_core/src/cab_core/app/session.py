@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from cab_core.app.config import RECORDED_BUDGET_S, judge_of, panels_of
+from cab_core.app.continuing import LEAVING
 from cab_core.app.entry_gates import RegimeAt, gate_of, no_entry_of
 from cab_core.app.regime import saved, still_fresh
 from cab_core.app.seen_candles import SeenCandles
@@ -228,6 +229,7 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         begin=_begin(parts, past),
     )
     execution.take_over(past.open_intents)
+    _tell_leaving(config, announcer, clock)
     return Session(
         orchestrator=orchestrator,
         trader=trader,
@@ -243,6 +245,13 @@ def _prices(venue: Venue, book: Book, records: CycleRecords, seen: SeenCandles) 
     if venue.exits_ms is None:
         return RecordedPrices(venue.market, book)
     return ObservedPrices(venue.market, book, records, seen.last, venue.exits_ms)
+
+
+def _tell_leaving(config: CycleConfig, announcer: Announcer, clock: Clock) -> None:
+    for symbol in sorted(config.leaving):
+        text = f"{symbol} {LEAVING}"
+        log.warning("%s", text)
+        announcer.alert("important", "symbol.leaving", text, symbol=symbol, ts_ms=clock.now_ms())
 
 
 def _begin(parts: Parts, past: Remembered) -> dict[str, State]:
@@ -348,6 +357,7 @@ def open_broker(bound: Bound | None, config: CycleConfig, clock: Clock, **given:
         clock=clock,
         seed=config.fill_seed,
         fixed_amount=config.fixed_amount,
+        leaving=config.leaving,
         **given,
     )
     opened: Broker = bound.call(account)

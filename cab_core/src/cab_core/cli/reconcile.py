@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @cab_command("reconcile", examples=("cab reconcile", "cab reconcile --symbol BTC/USDT --fix --json"))
-@click.option("--symbol", help="Only this symbol; default: all of SYMBOLS.")
+@click.option("--symbol", help="Only this symbol; default: SYMBOLS and what is still open beside them.")
 @click.option("--fix", is_flag=True, help="Make the corrections for which there is evidence.")
 @click.option(
     "--force-sync", is_flag=True, help="Also reduce a position to what is there, at the first sight."
@@ -61,9 +61,9 @@ def command(
 
     settings = load(config, overrides, require_run=True).settings
     wish = Wish(fix=fix, force=force_sync, adopt=adopt, actor=system_actor())
-    symbols = _symbols(symbol, settings.symbols)
-    require_account(settings, wish)
-    compared = asyncio.run(reconcile(settings, symbols, wish))
+    leaving = require_account(settings, wish)
+    symbols = _symbols(symbol, (*settings.symbols, *leaving))
+    compared = asyncio.run(reconcile(settings, symbols, wish, leaving))
     clean = all(one.clean for one in compared)
     document = {"clean": clean, "dry_run": not wish.writes, "symbols": [_data(one) for one in compared]}
     emit(document, as_json or output == "json", lambda: _print(compared, dry_run=not wish.writes))

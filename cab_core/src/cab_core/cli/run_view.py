@@ -74,7 +74,7 @@ def _positions(running: Running) -> Table:
     for heading in ("symbol", "state", "quantity", "entry", "bid", "stop", "pnl"):
         rows.add_column(heading, justify="left" if heading in ("symbol", "state") else "right")
     states = running.session.orchestrator.supervisor.states
-    for symbol in running.settings.symbols:
+    for symbol in running.symbols:
         state, position = str(states.get(symbol, "idle")), book.positions.get(symbol)
         bid = book.marks.get(symbol)
         if position is None:

@@ -29,6 +29,7 @@ class CycleConfig:
         max_positions: positions open at once.
         max_slippage_pct: cap on the expected slippage of an entry, percent.
         instruments: precision and minimums by symbol, in the order of the settings.
+        leaving: those of them that are no longer to be traded but are still held: no entries.
         best_fills: fill policy ``best`` (targets before stops within a candle).
         grace_ms: how long after its close a candle is first evaluated.
         retry_ms: how often a delayed entry is tried again; ``ttl_ms``: for how long after the close.
@@ -48,6 +49,7 @@ class CycleConfig:
     costs: Costs = attrs.field(factory=Costs)
     baseline: Decimal = Decimal(10_000)
     instruments: Mapping[str, Instrument]
+    leaving: frozenset[str] = frozenset()
     best_fills: bool = False
     partial_fill_prob: float = 0.0
     fill_seed: int = 0

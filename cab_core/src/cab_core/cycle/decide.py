@@ -196,6 +196,8 @@ class Decider:
         regime = self.regime_at(now_ms)
         if regime is None:
             return Ruling("regime_stale", None, delayed=True)
+        if symbol in self.config.leaving:
+            return Ruling("not_in_symbols", regime)
         if (held := self.supervisor.no_entry(symbol)) is not None:
             return Ruling(held, regime)
         blocked = self.execution.no_entry(symbol) or self.no_entry(symbol)

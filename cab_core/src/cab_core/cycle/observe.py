@@ -111,9 +111,9 @@ class Observer:
 
     def _siblings(self, symbol: str) -> list[str]:
         """Return other symbols whose base is the same balance at the venue."""
-        base = self._instrument(symbol).base
-        instruments = self.trader.book.instruments
-        return [other for other, i in instruments.items() if other != symbol and i.base == base]
+        base, book = self._instrument(symbol).base, self.trader.book
+        known = dict.fromkeys([*book.instruments, *book.ledger.symbols()])  # dust of former symbols, too
+        return [other for other in known if other != symbol and other.partition("/")[0] == base]
 
     def _instrument(self, symbol: str) -> Instrument:
         return self.trader.book.instruments[symbol]

@@ -41,7 +41,7 @@ class Book:
 
     Args:
         baseline: equity at the start.
-        instruments: rules of every symbol that is traded or still held.
+        instruments: rules of every symbol that is traded or open.
 
     Attributes:
         quote_free: cash as the fills imply it; starts at the baseline.

@@ -13,6 +13,7 @@ from cab_core.domain.ledger import Lot
 from cab_core.domain.market import Instrument
 from cab_core.domain.position import Position, TradeRecord
 from cab_core.domain.risk import RoundTrip
+from cab_core.domain.seen import SeenTrades
 
 #: Days of realized PnL that travel with the account; older ones follow from the stored trades.
 KEPT_DAYS = 40
@@ -49,7 +50,8 @@ def from_state(state: Mapping[str, Any], instruments: Mapping[str, Instrument]) 
 
     Args:
         state: ``account`` and ``positions``; ``trades`` may be missing.
-        instruments: rules of every symbol that is traded or still held.
+        instruments: rules of every symbol that is traded or open. Of others the book keeps what it knows:
+            their dust, which trades it has seen.
     """
     account = state["account"]
     convert = money_converter().structure
@@ -65,7 +67,7 @@ def from_state(state: Mapping[str, Any], instruments: Mapping[str, Instrument]) 
     for symbol, lots in account["lots"].items():
         book.ledger.restore(symbol, convert(lots, list[Lot]))
     for symbol, seen in account["seen"].items():
-        book.seen[symbol].restore(seen["ids"].items(), seen["floor_ms"])
+        book.seen.setdefault(symbol, SeenTrades()).restore(seen["ids"].items(), seen["floor_ms"])
     book.positions = {symbol: convert(data, Position) for symbol, data in state["positions"].items()}
     book.trades = convert(state.get("trades", []), list[TradeRecord])
     return book

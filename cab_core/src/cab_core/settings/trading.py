@@ -20,7 +20,11 @@ class RunSettings:
         parse.choice("paper", "live"), "Simulated money, or real orders.", unset="paper"
     )
     exchange: str = required(parse.exchange(), "The venue: prices in paper, orders too in live.", unset="")
-    symbols: tuple[str, ...] = required(lists.symbols(), "The symbols to trade.", unset=())
+    symbols: tuple[str, ...] = required(
+        lists.symbols(),
+        "The symbols to trade. One that is taken out with a position open is looked after to its exit.",
+        unset=(),
+    )
     fixed_amount: Decimal = setting(
         "50", parse.money(gt=0), "Quote amount of one entry before the regime and the risk rules shrink it."
     )

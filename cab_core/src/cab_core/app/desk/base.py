@@ -20,7 +20,7 @@ from cab_core.domain.position import TradeRecord
 from cab_core.errors import NotFoundError, NotRunningError
 from cab_core.nearest import nearest
 from cab_core.settings.schema import Settings
-from cab_core.storage import Connection, NoDatabaseError, find_trace, get_trace, visit
+from cab_core.storage import Connection, NoDatabaseError, find_trace, get_trace, last_candles, visit
 
 T = TypeVar("T")
 
@@ -46,9 +46,14 @@ class DatabaseDesk:
         """The database: path or address."""
         return self.settings.database_url.reveal() or self.settings.db_path
 
+    @property
+    def symbols(self) -> Sequence[str]:
+        """The symbols that are shown: SYMBOLS, and those beside them that are still open."""
+        return self.settings.symbols
+
     async def pnl(self, period: Period, symbol: str | None = None) -> dict[str, Any]:
         """Return the report of a period, of one symbol or all."""
-        self.require_symbol(symbol)
+        await self.require_recorded(symbol)
         ask = partial(report, settings=self.settings, period=period, symbol=symbol, history=self.history)
         told = await self.read(ask)
         if told is None:
@@ -84,7 +89,7 @@ class DatabaseDesk:
 
     async def latest_trace(self, symbol: str | None = None) -> dict[str, Any]:
         """Return the chain of the newest cycle."""
-        self.require_symbol(symbol)
+        await self.require_recorded(symbol)
         told = await self.read(lambda conn: explained(conn, find_trace(conn, symbol)))
         if told is None:
             raise NotFoundError("no candle was evaluated yet", where=symbol or str(self.where))
@@ -93,9 +98,7 @@ class DatabaseDesk:
     async def signals(self) -> views.SignalsView:
         """Return what each strategy said last."""
         warmups = await asyncio.to_thread(self.warmups)
-        ask = partial(
-            signals.signals_view, settings=self.settings, symbols=self.settings.symbols, warmups=warmups
-        )
+        ask = partial(signals.signals_view, settings=self.settings, symbols=self.symbols, warmups=warmups)
         return await self.read(ask)
 
     async def equity(self, since_ms: int | None = None, points: int = 1000) -> list[views.EquityPointView]:
@@ -154,9 +157,27 @@ class DatabaseDesk:
         Raises:
             NotFoundError: with the nearest one.
         """
-        known = self.settings.symbols
-        if symbol is None or symbol in known or not known:
+        require_one_of(self.symbols, symbol)
+
+    async def require_recorded(self, symbol: str | None) -> None:
+        """Refuse a symbol that this bot neither trades nor ever did: its past stays readable.
+
+        Raises:
+            NotFoundError: with the nearest one.
+        """
+        if symbol is None or symbol in self.symbols:
             return
-        near = nearest(symbol, known)
-        fix = f"did you mean {near}?" if near else f"this bot trades {', '.join(known)}"
-        raise NotFoundError(f"there is no symbol {symbol!r}", where="symbol", fix=fix)
+        require_one_of([*self.symbols, *await self.read(last_candles)], symbol)
+
+
+def require_one_of(known: Sequence[str], symbol: str | None) -> None:
+    """Refuse a symbol that is not among the known ones, if any is known.
+
+    Raises:
+        NotFoundError: with the nearest one.
+    """
+    if symbol is None or symbol in known or not known:
+        return
+    near = nearest(symbol, known)
+    fix = f"did you mean {near}?" if near else f"this bot trades {', '.join(known)}"
+    raise NotFoundError(f"there is no symbol {symbol!r}", where="symbol", fix=fix)

@@ -7,8 +7,9 @@ from functools import partial
 
 from cab_core import __version__
 from cab_core.app.config import plugins_for
+from cab_core.app.continuing import stored
 from cab_core.app.desk import charts, views
-from cab_core.app.desk.base import DatabaseDesk
+from cab_core.app.desk.base import DatabaseDesk, require_one_of
 from cab_core.app.desk.catalog import plugin_views
 from cab_core.app.desk.commands import Command, Done
 from cab_core.app.desk.holdings import account_view, position_view, resting_stops, saved_book
@@ -79,7 +80,6 @@ class ColdDesk(DatabaseDesk):
 
     async def status(self, symbol: str | None = None) -> views.Status:
         """Return how the bot stood when it last wrote."""
-        self.require_symbol(symbol)
         return await self.read(partial(self._status, symbol=symbol))
 
     async def positions(self) -> list[views.PositionView]:
@@ -88,7 +88,7 @@ class ColdDesk(DatabaseDesk):
 
     async def candles(self, symbol: str, limit: int = 300) -> views.CandlesView:
         """Return the evaluated candles; of them only the close is on record."""
-        self.require_symbol(symbol)
+        await self.require_recorded(symbol)
 
         def drawn(conn: Connection) -> views.CandlesView:
             book = saved_book(conn, self.settings)
@@ -130,7 +130,9 @@ class ColdDesk(DatabaseDesk):
         now_ms, _ = account_now(conn)
         book = saved_book(conn, settings)
         mode, _, market = (get_meta(conn, "account") or settings.mode).partition(":")
-        known = settings.symbols or tuple(sorted(last_candles(conn)))
+        traded = settings.symbols or tuple(sorted(last_candles(conn)))
+        known = (*traded, *(each for each in stored(conn).open if each not in traded))
+        require_one_of(known, symbol)
         shown = known if symbol is None else (symbol,)
         held = self._positions(conn)
         state = self.state

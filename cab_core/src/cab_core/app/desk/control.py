@@ -135,7 +135,7 @@ class Control:
         if actor.role < needed:
             what = f"{actor.name} may not {command.action}: it needs {needed.label}, not {actor.role.label}"
             raise ForbiddenError(what, where=command.action, fix=f"ask an {needed.label}")
-        known = self.running.settings.symbols
+        known = self.running.symbols
         if command.symbol is not None and command.symbol not in known:
             near = nearest(command.symbol, known)
             fix = f"did you mean {near}?" if near else f"this bot trades {', '.join(known)}"
@@ -174,7 +174,7 @@ class Control:
     def states(self) -> dict[str, State]:
         """Return the state of each symbol."""
         states = self.running.session.orchestrator.supervisor.states
-        return {symbol: states.get(symbol, State.IDLE) for symbol in self.running.settings.symbols}
+        return {symbol: states.get(symbol, State.IDLE) for symbol in self.running.symbols}
 
     # Halts.
 

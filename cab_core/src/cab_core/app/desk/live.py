@@ -53,6 +53,11 @@ class LiveDesk(DatabaseDesk):
         default=attrs.Factory(lambda self: Control(self.running, self.store), takes_self=True), init=False
     )
 
+    @property
+    def symbols(self) -> Sequence[str]:
+        """The symbols of the session."""
+        return self.running.symbols
+
     async def health(self) -> views.Health:
         """Return how every part is, as last observed."""
         look = Look(self.running, self.guards, self.plugins_loaded)
@@ -76,7 +81,7 @@ class LiveDesk(DatabaseDesk):
     async def status(self, symbol: str | None = None) -> views.Status:
         """Return everything at a glance, at the session's present marks."""
         self.require_symbol(symbol)
-        shown = self.settings.symbols if symbol is None else (symbol,)
+        shown = self.symbols if symbol is None else (symbol,)
         newest = await self._last_decisions()
         session, now_ms = self.running.session, self.now_ms()
         trader = session.trader
@@ -166,7 +171,7 @@ class LiveDesk(DatabaseDesk):
     async def _last_decisions(self) -> dict[str, views.Decision]:
         """Return the newest decision of each symbol: of this run, or else on record."""
         last = {symbol: _decision(cycle) for symbol, cycle in self.running.tally.last.items()}
-        missing = [symbol for symbol in self.settings.symbols if symbol not in last]
+        missing = [symbol for symbol in self.symbols if symbol not in last]
         if missing:
             with suppress(StorageError):  # what the session knows is shown though the database fails
                 found = await self.read(partial(newest_traces, symbols=missing))
@@ -205,6 +210,8 @@ class LiveDesk(DatabaseDesk):
     def _blocked_by(self, symbol: str, regime: views.RegimeView, risk: str | None) -> str | None:
         """Return why an entry would be refused now; of several reasons the one that lasts longest."""
         orchestrator = self.running.session.orchestrator
+        if symbol in self.running.session.trader.config.leaving:
+            return "not_in_symbols"
         if (held := orchestrator.supervisor.no_entry(symbol)) is not None:
             return held
         if risk is not None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from cab_core.app.continuing import look, misfits, notes, place_of
 from cab_core.app.dead_man import database_file
 from cab_core.app.doctor.growth import growth
 from cab_core.app.doctor.rows import Check, Row, Verdict
@@ -120,10 +121,9 @@ def _clock() -> Iterator[Row]:
 
 
 def _database(settings: Settings) -> Iterator[Row]:
-    where = settings.database_url.reveal() or settings.db_path
     label = "the database server" if settings.database_url.reveal() else str(settings.db_path)
     try:
-        found = visit(where, damage)
+        found = visit(place_of(settings), damage)
     except NoDatabaseError:
         yield Row("database", Verdict.SKIP, f"{label}: none yet, it is made by the first run")
         return
@@ -132,6 +132,16 @@ def _database(settings: Settings) -> Iterator[Row]:
         yield Row("database", Verdict.FAIL, f"{label} is damaged: {found[0]}", fix)
     else:
         yield Row("database", Verdict.OK, f"{label}: whole, schema current, journal unbroken")
+        yield from _continued(settings)
+
+
+def _continued(settings: Settings) -> Iterator[Row]:
+    """Say whether the settings fit what is stored: the very check of ``cab run`` and ``cab config check``."""
+    found = look(settings)
+    for problem in misfits(settings, found):
+        yield Row("database", Verdict.FAIL, str(problem), problem.fix)
+    for note in notes(settings, found):
+        yield Row("database", Verdict.WARN, note, "nothing, if that is meant")
 
 
 def _existing(path: Path) -> Path:

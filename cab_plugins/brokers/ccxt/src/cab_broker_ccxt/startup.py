@@ -83,8 +83,11 @@ def _whitelist(detail: Mapping[str, Any]) -> Iterator[Finding]:
 async def check_instruments(bench: Bench) -> list[Finding]:
     """Every symbol exists. One that cannot be traded now takes no entries and stops no other."""
     rules = await bench.rules.all()
+    leaving = bench.account.leaving
     found = [
-        problem(f"{symbol} is not traded here", "correct SYMBOLS")
+        warning(f"{symbol} is held and no longer traded here: it can only be sold elsewhere, by hand")
+        if symbol in leaving
+        else problem(f"{symbol} is not traded here", "correct SYMBOLS")
         for symbol in rules
         if symbol in bench.rules.unknown
     ]
@@ -111,7 +114,8 @@ async def check_minimums(bench: Bench) -> list[Finding]:
     if amount is None:
         return []
     rules = (await bench.rules.all()).values()
-    return [finding for rule in rules for finding in _minimum(amount, rule)]
+    bought = [rule for rule in rules if rule.symbol not in bench.account.leaving]
+    return [finding for rule in bought for finding in _minimum(amount, rule)]
 
 
 def _minimum(amount: Decimal, rule: Instrument) -> Iterator[Finding]:
