@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "live"))
 sys.path.insert(0, str(Path(__file__).parents[2] / "cab_core" / "tests"))
-from live_bench import install_strategy
+from live_bench import SYMBOL, install_strategy
 from live_desk import SECOND_KEY, LiveDesk, exchange_of_now
 from own_redis import RedisServer, running_redis
 
@@ -27,10 +27,10 @@ def desk(tmp_path: Path) -> Iterator[Callable[..., LiveDesk]]:
     made: list[LiveDesk] = []
     with ExitStack() as stack:
 
-        def make(url: str = "", **settings: str) -> LiveDesk:
+        def make(url: str = "", symbols: Sequence[str] = (SYMBOL,), **settings: str) -> LiveDesk:
             served = stack.enter_context(
                 running_exchange(
-                    exchange_of_now(),
+                    exchange_of_now(symbols),
                     rate=1.0,
                     key="k83hf93hf03k",
                     secret="s93hf93hf93hf0",

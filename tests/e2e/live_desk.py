@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -44,12 +44,12 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def exchange_of_now() -> Exchange:
-    """Return an exchange whose time is the present; its price rests at 100."""
+def exchange_of_now(symbols: Sequence[str] = (SYMBOL,)) -> Exchange:
+    """Return an exchange whose time is the present; its prices rest at 100."""
     first_ms = floor_ms(now_ms(), TF_MS) - WARMUP_BARS * TF_MS
     exchange = Exchange(
-        {SYMBOL: market([FLAT], first_ms=first_ms)},
-        instruments={SYMBOL: RULES},
+        {symbol: market([FLAT], first_ms=first_ms) for symbol in symbols},
+        instruments={symbol: attrs.evolve(RULES, symbol=symbol) for symbol in symbols},
         balances={"main": {"USDT": D(10_000)}},
     )
     exchange.advance(now_ms())
@@ -209,11 +209,11 @@ class LiveDesk:
         how = {"method": "POST", "path": "/spot/orders$", "times": 1} | more
         self.venue.call(lambda: self.venue.faults.add(Rule(stage=stage, kind=kind, **how)))
 
-    def price(self, price: str) -> None:
+    def price(self, price: str, pair: str = PAIR) -> None:
         """Put the market at a price, at once."""
         step, at = D("0.01"), D(price)
         book = Book(((at - step, D(1_000)),), ((at + step, D(1_000)),), now_ms())
-        self.venue.call(lambda: setattr(self.venue.exchange.pair_conditions(PAIR), "book", book))
+        self.venue.call(lambda: setattr(self.venue.exchange.pair_conditions(pair), "book", book))
 
     def hold_candles(self, late_ms: int = FOR_EVER_MS) -> None:
         """Keep closed candles back that long."""

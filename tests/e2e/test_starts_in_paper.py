@@ -20,6 +20,8 @@ FIRST, BOTH = 20, 30
 STEADY = [100.0] * BOTH
 FALLING = [100.0] * (FIRST + 3) + [80.0] * (BOTH - FIRST - 3)
 
+pytestmark = [pytest.mark.catalogue(108), pytest.mark.timeout(240)]
+
 STATES = ("flat", "open", "dust", "intent")
 
 
@@ -79,7 +81,6 @@ DIFFER = [
 ]
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("change", "state"), DIFFER)
 def test_it_goes_on_and_what_is_held_keeps_its_exits(start: Start, change: str, state: str) -> None:
     desk, (settings, traded) = start(state), GOES_ON[change]
@@ -100,7 +101,6 @@ def test_it_goes_on_and_what_is_held_keeps_its_exits(start: Start, change: str, 
     desk.assert_sound()
 
 
-@pytest.mark.timeout(120)
 def test_a_symbol_that_was_taken_out_is_told_by_every_command(start: Start) -> None:
     desk = start("open")
     for name, (code, text) in desk.asked(SYMBOLS=BTC).items():
@@ -108,7 +108,6 @@ def test_a_symbol_that_was_taken_out_is_told_by_every_command(start: Start) -> N
         assert ETH in text, name
 
 
-@pytest.mark.timeout(120)
 def test_dust_of_a_symbol_that_was_taken_out_is_kept_and_counts_when_it_comes_back(start: Start) -> None:
     desk = start("dust")
     dust = desk.dust(ETH)
@@ -139,7 +138,6 @@ REFUSED = {
 }
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("state", ["flat", "open"])
 @pytest.mark.parametrize("change", REFUSED)
 def test_what_cannot_go_on_is_refused_alike_before_anything_is_written(
@@ -162,7 +160,6 @@ def test_what_cannot_go_on_is_refused_alike_before_anything_is_written(
     assert desk.rows() == before
 
 
-@pytest.mark.timeout(120)
 def test_another_market_is_another_account(start: Start) -> None:
     desk = start("open")
     before = desk.rows()
@@ -172,7 +169,6 @@ def test_another_market_is_another_account(start: Start) -> None:
     assert desk.rows() == before
 
 
-@pytest.mark.timeout(120)
 def test_a_recording_without_what_is_held_is_refused(start: Start) -> None:
     desk = start("open")
     (desk.folder / "candles" / "ETH-USDT_15m.csv.gz").unlink()
@@ -183,7 +179,6 @@ def test_a_recording_without_what_is_held_is_refused(start: Start) -> None:
     assert desk.rows() == before
 
 
-@pytest.mark.timeout(120)
 def test_another_start_balance_does_not_change_the_account_that_exists(start: Start) -> None:
     desk = start("flat")
     before = desk.ran()

@@ -122,6 +122,7 @@ class History:
             _follow(past, conn, self._head)
             self._head = head
         self._past = past
+        past.book.quote_free += account.baseline - past.book.baseline  # deposits and withdrawals since
         past.book.baseline = account.baseline
         _value(past.book, account.book)
         return past

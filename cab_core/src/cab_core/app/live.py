@@ -94,6 +94,7 @@ def care_of(settings: Settings) -> Care:
         stop_offset=fraction(settings.exits_stop_limit_offset_pct) if settings.exits_exchange_stop else None,
         resting_ms=1000 * settings.exits_interval_sec,
         reconcile_ms=1000 * settings.reconcile_interval_sec,
+        fixed_capital=settings.equity_baseline_quote is not None,
         jitter=lambda: random.SystemRandom().uniform(-1, 1),
     )
 

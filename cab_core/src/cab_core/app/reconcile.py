@@ -18,6 +18,7 @@ from cab_core.app.session import SystemIds, open_broker
 from cab_core.bus.memory import MemoryBus
 from cab_core.clock import Clock, SystemClock, VirtualClock
 from cab_core.cycle.announce import Announcer
+from cab_core.cycle.cash import CashWatch
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.reconcile import Reconciler, Reconciliation, as_data
@@ -118,7 +119,17 @@ async def reconcile(
             compared.append(await _compared(reconciler, symbol, wish))
             if store is not None:
                 await _audit(store, compared[-1], wish)
-        return compared
+        return [*compared, *await _cash(reconciler, settings, wish)]
+
+
+async def _cash(reconciler: Reconciler, settings: Settings, wish: Wish) -> Sequence[Compared]:
+    """Compare the account's cash, if all of its symbols agree: only then it tells something."""
+    watch = CashWatch(reconciler=reconciler, fixed=settings.equity_baseline_quote is not None)
+    seen = await watch.look(fix=wish.writes, force=wish.force)
+    if seen.finding is None:
+        return []
+    found, done = (seen.finding,), seen.corrected
+    return [Compared(symbol=seen.finding.symbol, findings=found, corrected=done, left=(), skipped=None)]
 
 
 async def _audit(store: Store, compared: Compared, wish: Wish) -> None:

@@ -19,6 +19,7 @@ from cab_core.app.seen_candles import SeenCandles
 from cab_core.clock import Clock, TurnLock
 from cab_core.cycle.announce import Announcer
 from cab_core.cycle.beats import Beats
+from cab_core.cycle.cash import CashWatch
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.cycle_records import CycleRecords
 from cab_core.cycle.decide import Decider
@@ -118,12 +119,14 @@ class Care:
             lets no stop rest there.
         resting_ms: time between looks at a resting stop.
         reconcile_ms: time between reconciliations.
+        fixed_capital: how much of the account is the bot's was set; what lies beside it is the owner's.
         jitter: a number between -1 and 1 that varies pauses.
     """
 
     stop_offset: Decimal | None
     resting_ms: int = 5_000
     reconcile_ms: int = 60_000
+    fixed_capital: bool = False
     jitter: Callable[[], float] = lambda: 0.0
 
 
@@ -132,7 +135,7 @@ class Session:
     """An open session: run ``orchestrator.run()``.
 
     Attributes:
-        reconciler: None on a simulated account, which nobody else can touch.
+        reconciler, cash: None on a simulated account, which nobody else can touch.
         seen: the candles that were last evaluated.
         regimes: the watch over the macro sources, None where they are scripted or none is configured.
     """
@@ -142,6 +145,7 @@ class Session:
     venue: Venue
     regime_at: RegimeAt
     reconciler: Reconciler | None = None
+    cash: CashWatch | None = None
     seen: SeenCandles
     regimes: RegimeWatch | None = None
 
@@ -169,6 +173,8 @@ class Session:
             if self.orchestrator.protector is not None:
                 async with self.orchestrator.lock:
                     await self.orchestrator.protector.tend(symbol)
+        if self.cash is not None:
+            await self.cash.try_look()
 
 
 async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | None = None) -> Session:
@@ -188,9 +194,11 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
     lock = TurnLock(clock)
     execution = _execution(parts, venue, trader, announcer, regime_at, care, lock)
     reconciler = None if care is None else _reconciler(execution, announcer, care, past, lock)
-    if reconciler is not None:
+    cash = None
+    if care is not None and reconciler is not None:
         rules = RulesWatch(execution, clock, lock, SystemIds().trace_id)
-        loops = {"reconcile": reconciler.run, "rules": rules.run}
+        cash = CashWatch(reconciler=reconciler, fixed=care.fixed_capital)
+        loops = {"reconcile": reconciler.run, "rules": rules.run, "cash": cash.run}
         background += tuple(Loop("account", name, make, background=True) for name, make in loops.items())
     versions = [(b.name, b.record.version) for b in parts.plugins.strategies]
     records = CycleRecords(parts.storage, clock, SystemIds(), execution, announcer, versions)
@@ -236,6 +244,7 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         venue=venue,
         regime_at=regime_at,
         reconciler=reconciler,
+        cash=cash,
         seen=seen,
         regimes=watch,
     )

@@ -82,8 +82,8 @@ def show(sources: bool, config: Path | None, overrides: Sequence[str], as_json: 
 def check(config: Path | None, overrides: Sequence[str], as_json: bool) -> None:
     """Check the settings for cab run, its plugins and its exchange, without the network.
 
-    That includes what the database holds: an account goes on with the settings it can go on with. All problems
-    are reported together (exit code 78). The exchange itself is asked by: cab doctor --online.
+    That includes what the database holds: an account goes on with the settings it can go on with. All
+    problems are reported together (exit code 78). The exchange itself is asked by: cab doctor --online.
     """
     from cab_core.app.fitness import fit_to_run
 

@@ -199,10 +199,19 @@ class Book:
         self.peak = self.equity()
 
     def deposit(self, value: Decimal) -> None:
-        """Take in quote value from outside: neither gain nor loss, so baseline and peak move along."""
+        """Take in quote value from outside, or give it away if negative: neither gain nor loss.
+
+        The baseline moves along. So does the peak, by as much as leaves the drawdown what it is in percent:
+        money that comes or goes neither trips a limit nor hides a loss.
+        """
+        before = self.equity()
         self.baseline += value
-        self.peak += value
         self.quote_free += value
+        after = before + value
+        if self.peak <= before or before <= 0 or after <= 0:
+            self.peak = max(ZERO, after)
+        else:
+            self.peak = self.peak * after / before
 
     def activity(self, now_ms: int) -> tuple[int, Decimal]:
         """Return the number of filled orders and their quote value in the last five minutes."""

@@ -28,6 +28,9 @@ from cab_core.domain.market import Instrument
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import OrderType, VenueOrder
 
+#: Share of the booked cash by which the venue may differ: what rounding of many trades comes to.
+CASH_TOLERANCE = Decimal("0.0001")
+
 
 class Kind(StrEnum):
     """What a finding is about."""
@@ -40,6 +43,7 @@ class Kind(StrEnum):
     POSITION_SHORT = "position_short"
     UNMANAGED = "unmanaged"
     QUOTE_SHORT = "quote_short"
+    CASH_MOVED = "cash_moved"
     STOP_MISSING = "stop_missing"
     STOP_QUANTITY = "stop_quantity"
     STOP_PRICE = "stop_price"
@@ -55,6 +59,7 @@ CORRECTIONS: dict[Kind, str] = {
     Kind.POSITION_SHORT: "book the difference as an external sell at the present bid",
     Kind.UNMANAGED: "none: base that the bot did not buy is left alone",
     Kind.QUOTE_SHORT: "delay entries",
+    Kind.CASH_MOVED: "count it as a deposit or withdrawal once it lasts",
     Kind.STOP_MISSING: "place the stop",
     Kind.STOP_QUANTITY: "replace the stop",
     Kind.STOP_PRICE: "replace the stop",
@@ -65,6 +70,7 @@ _SEVERITIES = {
     Kind.STRAY_FILLS: Severity.CRITICAL,
     Kind.FOREIGN_ORDER: Severity.INFO,
     Kind.UNMANAGED: Severity.INFO,
+    Kind.CASH_MOVED: Severity.INFO,
 }
 
 
@@ -102,6 +108,24 @@ def findings(local: LocalView, venue: VenueView, instrument: Instrument) -> tupl
     if local.quote_needed > venue.quote_free:
         found.append(_finding(Kind.QUOTE_SHORT, local, "", local.quote_needed, venue.quote_free))
     return tuple(sorted(set(found)))
+
+
+def cash_finding(instrument: Instrument, booked: Decimal, there: Decimal, *, fixed: bool) -> Finding | None:
+    """Return how the account's cash differs from the book's; None where it does not.
+
+    Args:
+        instrument: any of the account: all share its quote currency.
+        booked: what own trades make of the cash.
+        there: what the venue says, locked cash included.
+        fixed: only a part of the account is the bot's: more than that is no difference.
+    """
+    if fixed and there >= booked:
+        return None
+    if abs(there - booked) <= max(instrument.cost_step, abs(booked) * CASH_TOLERANCE):
+        return None
+    texts = f"{booked:f}", f"{there:f}"
+    kind = Kind.CASH_MOVED
+    return Finding(kind, instrument.quote, "", *texts, CORRECTIONS[kind], _SEVERITIES[kind])
 
 
 def _order_findings(local: LocalView, venue: VenueView) -> Iterable[Finding]:

@@ -134,7 +134,7 @@ class LiveDesk(DatabaseDesk):
         limits = book_limits(trader.book, trader.halts.released_at, halts, self.settings, now_ms)
         told = await self.read(partial(risk_view, settings=self.settings, now_ms=now_ms))
         regime, stop = await self.regime(), self._risk_stop(halts, limits)
-        asked = {symbol: self._blocked_by(symbol, regime, stop) for symbol in self.settings.symbols}
+        asked = {symbol: self._blocked_by(symbol, regime, stop) for symbol in self.symbols}
         blocked = {symbol: reason for symbol, reason in asked.items() if reason is not None}
         allowed = len(blocked) < len(asked)
         return attrs.evolve(told, entries_allowed=allowed, blocked_by=blocked, halts=halts, limits=limits)

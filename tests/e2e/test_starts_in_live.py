@@ -1,0 +1,114 @@
+"""Stored state against today's settings, and the money of the account, with a live bot as a process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from live_bench import D
+from live_desk import LiveDesk
+
+from cab_core.domain.orders import Side
+
+BTC, ETH = "BTC/USDT", "ETH/USDT"
+
+Desk = Callable[..., LiveDesk]
+
+
+@pytest.fixture
+def left(desk: Desk) -> LiveDesk:
+    """An account that a first bot has left with a position in two symbols, each with its stop."""
+    live = desk(symbols=(BTC, ETH), SYMBOLS=f"{BTC},{ETH}", RISK_DISABLED_RULES="cooldown,correlation")
+    live.settings = {**live.settings, "RISK_ALLOW_DISABLED": "true", "DMS_ENABLED": "false"}
+    bot = live.start()
+    live.until(lambda: all(stops(live, each) for each in (BTC, ETH)))
+    assert live.finish(bot)["failures"] == {}
+    return live
+
+
+def positions(live: LiveDesk) -> dict[str, Any]:
+    return dict(live.evidence.positions)
+
+
+def stops(live: LiveDesk, symbol: str) -> list[Any]:
+    pair = symbol.replace("/", "_")
+    return list(live.venue.call(lambda: live.venue.exchange.stops("main", pair)))
+
+
+def status(live: LiveDesk, **more: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(live.cab("status", "--json", **more).stdout)
+    return told
+
+
+@pytest.mark.catalogue(108)
+@pytest.mark.timeout(240)
+def test_a_symbol_that_was_taken_out_is_looked_after_to_its_exit(left: LiveDesk) -> None:
+    refused = left.cab("reconcile", "--json", SYMBOLS=BTC)
+    assert refused.returncode == 0, refused.stderr
+    assert [row["symbol"] for row in json.loads(refused.stdout)["symbols"]] == [BTC, ETH]
+
+    bot = left.start(SYMBOLS=BTC)
+    left.until(lambda: "is not in SYMBOLS any more" in left.log(None))
+    left.until(lambda: status(left, SYMBOLS=BTC)["running"])
+    shown = {row["symbol"]: row for row in status(left, SYMBOLS=BTC)["symbols"]}
+    assert shown[ETH]["blocked_by"] == "not_in_symbols"
+    assert shown[ETH]["position"] is not None
+    left.price("94", "ETH_USDT")  # below its stop
+    left.until(lambda: ETH not in positions(left) and not stops(left, ETH))
+    told = left.finish(bot)
+    assert set(told["positions"]) == {BTC}
+    assert told["failures"] == {}
+
+    bot = left.start(SYMBOLS=BTC)  # it is flat now: nothing is left to look after
+    left.until(lambda: left.log(None).count('"BTC/USDT idle -> running') == 3)
+    assert left.finish(bot)["symbols"] == [BTC]
+
+
+@pytest.mark.catalogue(108)
+@pytest.mark.timeout(240)
+def test_what_cannot_go_on_is_refused_alike_and_nothing_is_sent(left: LiveDesk) -> None:
+    before = len(left.ledger("order"))
+    for change, what in (
+        ({"SYMBOLS": "BTC/USDC"}, "counted in USDT"),
+        ({"MODE": "paper"}, "belongs to the account 'live:gateio', not to 'paper:exchange'"),
+        ({"EXCHANGE": "binance"}, "belongs to the account 'live:gateio', not to 'live:binance'"),
+    ):
+        for command in (
+            ["config", "check"],
+            ["doctor", "--only", "database"],
+            ["reconcile"],
+            ["run", "--yes-live"],
+        ):
+            told = left.cab(*command, "--json", **change)
+            assert told.returncode in (1, 78), (command, told.stdout, told.stderr)
+            assert what in told.stdout + told.stderr, command
+    assert len(left.ledger("order")) == before
+    assert stops(left, BTC)
+    assert stops(left, ETH)
+
+
+@pytest.mark.catalogue(170)
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_cash_that_is_withdrawn_or_paid_in_is_seen_told_and_no_drawdown(desk: Desk) -> None:
+    live = desk(DMS_ENABLED="false")
+    bot = live.start(buys=False)
+    live.until_running()
+    live.venue.call(lambda: live.venue.exchange.adjust("main", "USDT", D(-6000)))
+    live.until(lambda: "6000.00 USDT left the account" in live.log(None), 120)
+    shown = status(live)
+    assert D(shown["account"]["quote_free"]) == D(shown["account"]["equity"]) == 4000
+    assert D(shown["account"]["drawdown_pct"]) == 0
+    assert shown["halts"] == []
+    assert live.finish(bot)["failures"] == {}
+
+    live.venue.call(lambda: live.venue.exchange.adjust("main", "USDT", D(1500)))  # while it is off
+    assert "cash_moved" in live.cab("reconcile", "--json").stdout
+    bot = live.start(buys=False)
+    live.until(lambda: "1500.00 USDT came into the account" in live.log(None), 120)
+    told = live.finish(bot)
+    assert D(told["equity"]) == D(told["baseline"]) == 5500
+    assert live.filled(Side.BUY) == []
+    live.assert_sound()
