@@ -146,8 +146,11 @@ def test_a_position_is_reduced_by_force_only(capsys: pytest.CaptureFixture[str])
     assert once["corrected"] == []
     assert held() > there
 
-    (forced,) = told(capsys, 0, "--force-sync")["symbols"]
+    # The coins are gone and nothing was paid for them: a sale that the book makes up for, and a withdrawal.
+    forced, cash = told(capsys, 0, "--force-sync")["symbols"]
     assert len(forced["corrected"]) == 1
+    assert [found["kind"] for found in cash["findings"]] == ["cash_moved"]
+    assert "left the account" in cash["corrected"][0]
     assert forced["left"] == []
     assert held() == there
     assert visit(DATABASE, load_fills)[-1].trade_id.startswith("estimated:")

@@ -141,7 +141,7 @@ def test_what_cannot_be_run_is_refused(
 @pytest.mark.usefixtures("paper")
 def test_a_database_stays_with_its_market(capsys: pytest.CaptureFixture[str]) -> None:
     told(capsys, "--market", "file:BTC-USDT.csv")
-    assert invoke(["run", "--market", "sample", "--speed", "max"]) == 8
+    assert invoke(["run", "--market", "sample", "--speed", "max"]) == 78
     err = capsys.readouterr().err
     assert "paper:file" in err
     assert "DB_PATH" in err
