@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,19 @@ _HEAD = """\
 What may go wrong, what must hold then, and the tests that prove it. Made from `tools/catalogue.toml` and the
 marks of the tests by `python tools/reference.py`: change it there. What must hold always:
 [invariants.md](invariants.md).
+
+How strong a proof is, strongest first. **process**: a bot that runs as its users run it, a process of its
+own. **bot**: the whole bot, a real database and a real exchange over HTTP, inside the test: time is virtual
+there, so that hours pass in seconds and every single step can be cut off. **part**: the part that decides
+it, and why no more than that. **open**: no proof, and why.
 """
+
+#: Folders of tests by what they run; all others run parts.
+PROCESS = ("tests/e2e/",)
+BOT = ("tests/live/", "tests/sim/", "tests/integration/", "tests/telegram/")
+
+#: Strongest first.
+KINDS = ("process", "bot", "part", "open")
 
 
 class Row(NamedTuple):
@@ -35,6 +47,17 @@ class Row(NamedTuple):
     section: str
     scenario: str
     must_hold: str
+    proved_on: str = ""
+
+    @property
+    def kind(self) -> str:
+        """One of `KINDS`."""
+        return self.proved_on.partition(":")[0]
+
+    @property
+    def reason(self) -> str:
+        """Why the proof is no stronger; empty where nothing needs a reason."""
+        return self.proved_on.partition(": ")[2]
 
 
 class Proof(NamedTuple):
@@ -42,6 +65,18 @@ class Proof(NamedTuple):
 
     path: str
     name: str
+
+    @property
+    def kind(self) -> str:
+        """What the test runs: one of `KINDS` but the last."""
+        if self.path.startswith(PROCESS):
+            return "process"
+        return "bot" if self.path.startswith(BOT) else "part"
+
+
+def strongest(found: Sequence[Proof]) -> str:
+    """Return the strongest kind of some proofs."""
+    return next((kind for kind in KINDS if any(proof.kind == kind for proof in found)), "open")
 
 
 def rows() -> dict[int, Row]:
@@ -116,11 +151,12 @@ def catalogue_markdown() -> str:
         if row.section != section:
             section = row.section
             parts.append(
-                f"\n## {section}. {names[section]}\n\n| # | What goes wrong | What must hold | Proved by |\n"
-                "| --- | --- | --- | --- |\n"
+                f"\n## {section}. {names[section]}\n\n"
+                "| # | What goes wrong | What must hold | Proved on | Proved by |\n"
+                "| --- | --- | --- | --- | --- |\n"
             )
         tests = "<br>".join(_link(proof) for proof in proved.get(row.number, ()))
-        parts.append(f"| {row.number} | {row.scenario} | {row.must_hold} | {tests} |\n")
+        parts.append(f"| {row.number} | {row.scenario} | {row.must_hold} | {row.proved_on} | {tests} |\n")
     return "".join(parts)
 
 

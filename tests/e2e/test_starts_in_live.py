@@ -89,7 +89,7 @@ def test_what_cannot_go_on_is_refused_alike_and_nothing_is_sent(left: LiveDesk) 
     assert stops(left, ETH)
 
 
-@pytest.mark.catalogue(170)
+@pytest.mark.catalogue(174)
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_cash_that_is_withdrawn_or_paid_in_is_seen_told_and_no_drawdown(desk: Desk) -> None:

@@ -26,7 +26,7 @@ def told(bench: LiveBench, part: str) -> list[str]:
     return [alert["text"] for alert in bench.alerts if part in alert["text"]]
 
 
-@pytest.mark.catalogue(170)
+@pytest.mark.catalogue(174)
 @pytest.mark.parametrize("amount", ["-6000", "20000"])
 async def test_the_book_follows_a_withdrawal_and_a_deposit_and_keeps_the_drawdown(
     bench: Bench, amount: str
@@ -55,7 +55,7 @@ async def test_the_book_follows_a_withdrawal_and_a_deposit_and_keeps_the_drawdow
     live.assert_sound()
 
 
-@pytest.mark.catalogue(170)
+@pytest.mark.catalogue(174)
 async def test_where_the_settings_say_what_is_the_bots_the_rest_is_the_owners(bench: Bench) -> None:
     live = bench()
     live.settings["EQUITY_BASELINE_QUOTE"] = "1000"
