@@ -7,12 +7,14 @@ something open is looked after to its exit; what cannot be continued is refused 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import attrs
 
+from cab_core.cycle.announce import Announcer
 from cab_core.errors import CabError, ConfigError, StorageError
 from cab_core.settings.schema import Settings
 from cab_core.storage import Connection, NoDatabaseError, Store, load_state, visit
@@ -35,6 +37,8 @@ class Stored:
     quote: str | None = None
     started_with: Decimal | None = None
 
+
+log = logging.getLogger("cab.run")
 
 NOTHING = Stored()
 
@@ -146,6 +150,14 @@ async def continued(settings: Settings, account: str) -> Sequence[str]:
         found = await asyncio.to_thread(look, settings)
     refuse_misfits(settings, found, account)
     return left_open(settings, found)
+
+
+def tell_leaving(symbols: Collection[str], announcer: Announcer, now_ms: int) -> None:
+    """Tell the operator what is looked after beside SYMBOLS."""
+    for symbol in sorted(symbols):
+        text = f"{symbol} {LEAVING}"
+        log.warning("%s", text)
+        announcer.alert("important", "symbol.leaving", text, symbol=symbol, ts_ms=now_ms)
 
 
 def account_of(settings: Settings) -> str:

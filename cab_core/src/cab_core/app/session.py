@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from cab_core.app.config import RECORDED_BUDGET_S, judge_of, panels_of
-from cab_core.app.continuing import LEAVING
+from cab_core.app.continuing import tell_leaving
 from cab_core.app.entry_gates import RegimeAt, gate_of, no_entry_of
 from cab_core.app.regime import saved, still_fresh
 from cab_core.app.seen_candles import SeenCandles
@@ -237,7 +237,7 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         begin=_begin(parts, past),
     )
     execution.take_over(past.open_intents)
-    _tell_leaving(config, announcer, clock)
+    tell_leaving(config.leaving, announcer, clock.now_ms())
     return Session(
         orchestrator=orchestrator,
         trader=trader,
@@ -254,13 +254,6 @@ def _prices(venue: Venue, book: Book, records: CycleRecords, seen: SeenCandles) 
     if venue.exits_ms is None:
         return RecordedPrices(venue.market, book)
     return ObservedPrices(venue.market, book, records, seen.last, venue.exits_ms)
-
-
-def _tell_leaving(config: CycleConfig, announcer: Announcer, clock: Clock) -> None:
-    for symbol in sorted(config.leaving):
-        text = f"{symbol} {LEAVING}"
-        log.warning("%s", text)
-        announcer.alert("important", "symbol.leaving", text, symbol=symbol, ts_ms=clock.now_ms())
 
 
 def _begin(parts: Parts, past: Remembered) -> dict[str, State]:
