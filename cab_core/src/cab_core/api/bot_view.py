@@ -137,7 +137,7 @@ def api_lobby(taken: socket.socket) -> Lobby:
 
     async def lobby(desk: StartingDesk) -> None:
         bus, url = desk.guards.opened.bus, url_of(taken)
-        meter = Meter.of(desk.settings, desk.plugins_loaded, __version__, SystemClock())
+        meter = Meter.of(desk.settings, desk.symbols, desk.plugins_loaded, __version__, SystemClock())
         service = _service(desk, bus, taken.getsockname()[1], meter.scrape, meter.observe_request)
         async with published(service, url):
             await serve(service, taken.dup(), [web_router()])
