@@ -67,6 +67,8 @@ def test_the_rows_are_complete_and_say_something() -> None:
     rows = catalogue.rows()
     required = sorted(row.number for row in rows.values() if row.section in catalogue.REQUIRED)
     assert required[:106] == list(range(1, 107))
+    written = (ROOT / "tools/catalogue.toml").read_text(encoding="utf-8")
+    assert len(re.findall(r"^\d+ = ", written, re.MULTILINE)) == len(rows), "a number is used twice"
     assert all(
         row.scenario and row.must_hold and "|" not in row.scenario + row.must_hold for row in rows.values()
     )
