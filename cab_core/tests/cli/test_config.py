@@ -53,6 +53,7 @@ def test_show_masks_every_secret(args, folder, monkeypatch, capsys):
         schemes = {
             "DATABASE_URL": "postgresql+asyncpg://",
             "EVENT_BUS_URL": "redis://",
+            "INSTANCE_KEY_URL": "redis://",
             "WEBHOOK_URL": "https://",
         }
         scheme = schemes.get(name, "")

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +97,25 @@ def test_the_exchange_needs_a_plugin_that_is_not_there(
 
 
 @pytest.mark.usefixtures("paper")
-def test_an_exchange_that_cannot_be_reached_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_exchange_that_cannot_be_reached_is_named_and_waited_for(tmp_path: Path) -> None:
     Path("cab.toml").write_text('[brokers.gateio]\nbase_url = "http://127.0.0.1:9/api/v4"\n')
-    assert invoke(["run"]) == 1
-    err = capsys.readouterr().err
-    assert "broker:gateio" in err
-    assert "--market sample" in err
-    assert "Traceback" not in err
+    program = "from cab_core.cli import main; main()"
+    with (tmp_path / "said").open("w") as said:
+        bot = subprocess.Popen([sys.executable, "-c", program, "run", "--no-api"], stderr=said)
+    try:
+        end = time.monotonic() + 120
+        while "the start waits" not in (err := (tmp_path / "said").read_text()):
+            assert bot.poll() is None, err
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        assert "broker:gateio" in err
+        assert "--market sample" in err
+        bot.send_signal(signal.SIGINT)
+        assert bot.wait(60) == 130
+    finally:
+        bot.kill()
+        bot.wait()
+    assert "Traceback" not in (tmp_path / "said").read_text()
 
 
 @pytest.mark.usefixtures("paper")

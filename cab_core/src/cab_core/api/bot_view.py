@@ -139,8 +139,9 @@ def api_lobby(taken: socket.socket) -> Lobby:
         bus, url = desk.guards.opened.bus, url_of(taken)
         meter = Meter.of(desk.settings, desk.symbols, desk.plugins_loaded, __version__, SystemClock())
         service = _service(desk, bus, taken.getsockname()[1], meter.scrape, meter.observe_request)
-        async with published(service, url):
-            await serve(service, taken.dup(), [web_router()])
+        with taken.dup() as door:
+            async with published(service, url):
+                await serve(service, door, [web_router()])
 
     return lobby
 

@@ -108,7 +108,7 @@ class Start:
         self._tell(error)
         for pause_s in chain(PAUSES_S, repeat(PAUSES_S[-1])):
             self.desk.waits_for = str(error)
-            log.warning("the start waits, again in %d s: %s", pause_s, error)
+            log.warning("the start waits, again in %d s: %s%s", pause_s, error, _fix(error))
             guards = self.desk.guards
             guards.starting(self.desk.reason)
             await guards.clock.sleep_until(guards.clock.now_ms() + 1000 * pause_s)
@@ -129,7 +129,7 @@ class Start:
         return isinstance(error, AwayError) or (self.exposed and not isinstance(error, lasting))
 
     def _tell(self, error: CabError) -> None:
-        guards, fix = self.desk.guards, f"; {error.fix}" if error.fix else ""
+        guards, fix = self.desk.guards, _fix(error)
         open_ = ", and positions are open that nobody looks after meanwhile" if self.exposed else ""
         alert = {
             "severity": "critical" if self.exposed else "important",
@@ -151,6 +151,10 @@ class Start:
             (failed,) = await asyncio.gather(serving, return_exceptions=True)
             if isinstance(failed, Exception):
                 log.error("the start could not be served", exc_info=failed)
+
+
+def _fix(error: CabError) -> str:
+    return f"; {error.fix}" if error.fix else ""
 
 
 async def is_exposed(guards: Guards) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cab_core.app.market_choice import MarketChoice
     from cab_core.app.run import View
     from cab_core.app.running import Running
-    from cab_core.app.starting import Lobby
+    from cab_core.app.starting import Lobby, StartingDesk
     from cab_core.settings import Loaded
     from cab_core.settings.schema import Settings
 
@@ -99,7 +99,7 @@ def command(
 
             again = [sys.executable, *sys.argv, *([] if yes_live else ["--yes-live"])]
             called = Invocation(restart=again, config=config, overrides=overrides, secrets=secrets)
-            running = asyncio.run(run_quoted(settings, view, called=called, lobby=lobby))
+            running = asyncio.run(run_quoted(settings, view, called=called, lobby=_told(lobby)))
         else:
             from cab_core.app.run import run_paper
 
@@ -152,6 +152,17 @@ def _with_api(settings: Settings, shown: View) -> Iterator[tuple[View, Lobby]]:
     refuse_if_held(settings.instance_lock_path)  # it has the port, too: say who it is
     with listen(settings) as taken:
         yield both(api_view(taken, _say), shown), api_lobby(taken)
+
+
+def _told(lobby: Lobby) -> Lobby:
+    """Tell a person at the terminal that the start waits; elsewhere the log does."""
+
+    async def told(desk: StartingDesk) -> None:
+        if sys.stderr.isatty():
+            click.echo(desk.reason, err=True)
+        await lobby(desk)
+
+    return told
 
 
 def _say(url: str, link: str) -> None:
