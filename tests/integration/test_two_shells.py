@@ -24,6 +24,7 @@ from cab_core.domain.candles import Series, prepare
 from cab_core.domain.regime import Reading, ReadingKind
 from cab_core.domain.regime_timeline import RegimeTimeline, ScriptedReading
 from cab_core.domain.risk import Halts
+from cab_core.domain.timeframes import DAY_MS
 from cab_core.plugins.kinds import Kind
 from cab_core.ports import Cycle
 from cab_core.settings import load_settings
@@ -211,7 +212,8 @@ async def test_a_limit_that_is_reached_between_entries_halts_alike_in_both_shell
     paper, finished = await shells.paper(tmp_path / "paper.sqlite3"), shells.replay()
     assert_equal(paper, finished)
     assert {reason for reason in finished.result.blocked if reason.startswith("risk_")}
-    assert paper.halts.active(0) == finished.trader.halts.active(0)
+    end_ms = START_MS + 10 * DAY_MS
+    assert paper.halts.active(end_ms) == finished.trader.halts.active(end_ms)
 
 
 async def test_no_more_positions_than_allowed_are_open_in_either_shell(tmp_path):

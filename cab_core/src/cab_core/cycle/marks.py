@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
@@ -39,7 +39,11 @@ class Grid:
         self.times = opens + (tapes[0].close_ms(0) - int(tapes[0].bars.ts_ms[0]))
         self.closes = [t.bars.close if alike else _carried(t, opens) for t in tapes]
         self._done = 0
-        self._judged: tuple[Decimal, int] | None = None
+        self._since: tuple[Decimal, int] | None = None
+        self._asked_at: Decimal | None = None
+        self._harmless_peak: Decimal | None = None
+        self._lowest = np.inf
+        self._deepest = 0.0
 
     @property
     def end_ms(self) -> int:
@@ -51,42 +55,87 @@ class Grid:
 
         The critical rules are asked at each close where they could have something new to say.
         """
-        book, first = trader.book, self._done
-        self._done = int(self.times.searchsorted(now_ms, side="right"))
-        for row in self._worst(trader, first):
-            self._raise_peak(book, first, row)
-            self._mark_at(book, row)
-            book.raise_peak()
-            trader.judge_account(int(self.times[row]))
-            first = row + 1
-        self._raise_peak(book, first, self._done)
+        first, self._done = self._done, int(self.times.searchsorted(now_ms, side="right"))
+        if not trader.watches:
+            self._raise_peak(trader.book, first, self._done)
+        elif first < self._done and not self._pass_harmless(trader, first):
+            for start, stop in self._days(first, self._done):
+                self._judge(trader, start, stop)
 
-    def _worst(self, trader: Trader, first: int) -> list[int]:
-        """Return the rows at which equity or drawdown are worse than at any row before of that stretch.
+    def _days(self, first: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Cut rows where a UTC day begins: what was lost counts anew from there."""
+        if self.times[first] // DAY_MS == self.times[stop - 1] // DAY_MS:
+            yield first, stop
+            return
+        begins = np.flatnonzero(np.diff(self.times[first:stop] // DAY_MS)) + first + 1
+        yield from pairwise([first, *begins.tolist(), stop])
 
-        Between fills nothing else moves, so a rule that trips in the stretch first trips at one of them. The
-        loss of a day begins anew at midnight.
+    def _pass_harmless(self, trader: Trader, first: int) -> bool:
+        """Raise the peak from row ``first`` on if no rule could halt there, whatever the prices.
+
+        That is asked anew after each fill, and where the peak has risen beyond what was asked about.
         """
-        book = trader.book
-        if not trader.watches or first == self._done:
-            return []
-        booked = (book.realized, len(book.round_trips))
-        if not self._held(book):
-            fresh, self._judged = booked != self._judged, booked
-            return [first] if fresh else []
-        self._judged = booked
-        equity = self._equity(book, first, self._done)
-        peak = np.maximum(np.maximum.accumulate(equity), float(book.peak))
-        drawdown = (peak - equity) / np.abs(peak)
-        worse = (drawdown >= _before(np.maximum.accumulate(drawdown), 0.0) - _CLOSE) & (drawdown > _CLOSE)
-        days = self.times[first : self._done] // DAY_MS
-        starts = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(days)]
-        for start, stop in pairwise(starts):
-            lowest = _before(np.minimum.accumulate(equity[start:stop]), np.inf)
-            worse[start:stop] |= equity[start:stop] <= lowest + _CLOSE * np.abs(equity[start:stop])
-        same = np.zeros(len(equity), np.bool_)
-        same[1:] = (equity[1:] == equity[:-1]) & (days[1:] == days[:-1])
-        return (np.flatnonzero(worse & ~same) + first).tolist()
+        book, peak = trader.book, trader.book.peak
+        bound = self._harmless_peak
+        if book.quote_free != self._asked_at or (bound is not None and peak > bound):
+            self._asked_at = book.quote_free
+            self._harmless_peak = bound = trader.harmless_peak(int(self.times[first]))
+        if bound is None:
+            return False
+        self._raise_peak(book, first, self._done)
+        if book.peak <= bound:
+            return True
+        book.peak = peak
+        return False
+
+    def _judge(self, trader: Trader, first: int, stop: int) -> None:
+        """Ask the critical rules about the rows of one day, and raise the peak along them.
+
+        Between fills nothing moves but equity and peak, so a rule that halts nothing at the lowest equity and
+        at the deepest drawdown halts nothing before. If one does, it is asked row by row where it began.
+        """
+        book, peak = trader.book, trader.book.peak
+        lows, deeps = self._worse(book, first, stop)
+        done, halts = first, False
+        for row in sorted({*lows[-1:], *deeps[-1:]}):
+            self._stand_at(book, done, row)
+            done = row + 1
+            assessment = trader.assess_account(int(self.times[row]))
+            halts = halts or (assessment is not None and bool(assessment.trips))
+        if halts:
+            book.peak, done, self._asked_at = peak, first, None
+            for row in sorted({*lows, *deeps}):
+                self._stand_at(book, done, row)
+                done = row + 1
+                trader.judge_account(int(self.times[row]))
+        self._raise_peak(book, done, stop)
+
+    def _stand_at(self, book: Book, first: int, row: int) -> None:
+        """Raise the peak along ``first <= r < row`` and value what is held at ``row``."""
+        self._raise_peak(book, first, row)
+        for tape in self._held(book):
+            book.mark(tape.symbol, self._costs.bid(to_decimal(float(self.closes[tape.index][row]))))
+        book.raise_peak()
+
+    def _worse(self, book: Book, first: int, stop: int) -> tuple[list[int], list[int]]:
+        """Return rows of one day with a lower equity, and with a deeper drawdown, than since the last fill.
+
+        Equity that was as low before, to the rounding of float64, counts as lower.
+        """
+        since = (book.quote_free, int(self.times[first]) // DAY_MS)
+        if since != self._since:
+            self._since, self._lowest, self._deepest = since, np.inf, 0.0
+        elif not self._held(book):
+            return [], []
+        equity = self._equity(book, first, stop)
+        drawdown = 1 - equity / np.maximum(np.maximum.accumulate(equity), float(book.peak))
+        lowest = np.minimum.accumulate(np.concatenate(([self._lowest], equity)))
+        deepest = np.maximum.accumulate(np.concatenate(([self._deepest], drawdown)))
+        self._lowest, self._deepest = float(lowest[-1]), float(deepest[-1])
+        moved = np.concatenate(([True], equity[1:] != equity[:-1]))
+        lows = np.flatnonzero(moved & (equity <= lowest[:-1] + _CLOSE * np.abs(equity)))
+        deeps = np.flatnonzero(moved & (drawdown > _CLOSE) & (drawdown >= deepest[:-1] - _CLOSE))
+        return (lows + first).tolist(), (deeps + first).tolist()
 
     def _equity(self, book: Book, first: int, stop: int) -> FloatArray:
         """Return the equity at the closes of ``first <= row < stop``, as float."""
@@ -96,10 +145,6 @@ class Grid:
             equity += float(quantity) * self._factor * self.closes[tape.index][first:stop]
             equity -= float(cost)
         return equity
-
-    def _mark_at(self, book: Book, row: int) -> None:
-        for tape in self._held(book):
-            book.mark(tape.symbol, self._costs.bid(to_decimal(float(self.closes[tape.index][row]))))
 
     def _raise_peak(self, book: Book, first: int, stop: int) -> None:
         held = self._held(book)
@@ -173,8 +218,3 @@ def _carried(tape: Tape, opens: np.ndarray[tuple[int], np.dtype[np.int64]]) -> F
     """Return the last close known at each time of the grid."""
     rows = np.searchsorted(tape.bars.ts_ms, opens, side="right") - 1
     return np.where(rows < 0, np.nan, tape.bars.close[rows])
-
-
-def _before(running: FloatArray, first: float) -> FloatArray:
-    """Return a running extreme as it was before each row."""
-    return np.concatenate(([first], running[:-1]))

@@ -118,13 +118,36 @@ class Trader:
 
         New halts are latched here and named in the assessment; None where no rule can be asked.
         """
+        self.halts = self.halts.expire(now_ms)
+        assessment = self.assess_account(now_ms)
+        if assessment is not None:
+            self._latch(assessment)
+        return assessment
+
+    def harmless_peak(self, now_ms: int) -> Decimal | None:
+        """Return up to which peak no critical rule halts before the next fill, None if one might.
+
+        Asked about an account whose holdings had doubled in worth and then lost all of it, on a day without
+        a profit.
+        """
         if self._watch is None:
             return None
-        self.halts = self.halts.expire(now_ms)
-        nothing = Entry(self.config.symbols[0], ZERO, ZERO, Quote(None, None, now_ms), now_ms)
-        assessment = assess(self._watch(nothing, self._view(now_ms, ())), self.halts, now_ms)
-        self._latch(assessment)
-        return assessment
+        view, cost = self._view(now_ms, ()), self.book.cost_held()
+        equity = view.equity - view.unrealized - cost
+        today, peak = min(ZERO, view.realized_today), view.peak + cost
+        worst = attrs.evolve(view, unrealized=-cost, equity=equity, peak=peak, realized_today=today)
+        halting = {rule for rule, _ in self._watch(self._nothing(now_ms), worst)}
+        if halting:  # what halts already, and would without any loss, has nothing to do with prices
+            calm = attrs.evolve(view, unrealized=ZERO, equity=peak, peak=peak, realized_today=ZERO)
+            standing = {halt.rule for halt in self.halts.active(now_ms)}
+            halting -= standing & {rule for rule, _ in self._watch(self._nothing(now_ms), calm)}
+        return None if halting else peak
+
+    def assess_account(self, now_ms: int) -> Assessment | None:
+        """Return what `judge_account` would say, and latch nothing."""
+        if self._watch is None:
+            return None
+        return assess(self._watch(self._nothing(now_ms), self._view(now_ms, ())), self.halts, now_ms)
 
     def rule_on_buy(
         self,
@@ -284,6 +307,9 @@ class Trader:
             released_ms=dict(self.halts.released_at),
             hourly_returns=lambda symbol: self._hourly_returns(symbol, now_ms),
         )
+
+    def _nothing(self, now_ms: int) -> Entry:
+        return Entry(self.config.symbols[0], ZERO, ZERO, Quote(None, None, now_ms), now_ms)
 
     def _latch(self, assessment: Assessment) -> None:
         for halt in assessment.trips:

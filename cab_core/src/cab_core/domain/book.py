@@ -178,6 +178,10 @@ class Book:
         symbols = self.ledger.symbols() if symbol is None else (symbol,)
         return sum((self._unrealized(each) for each in symbols), ZERO)
 
+    def cost_held(self) -> Decimal:
+        """Return the lot cost of everything that is held, dust included."""
+        return sum((self.ledger.held(symbol).cost for symbol in self.ledger.symbols()), ZERO)
+
     def equity(self) -> Decimal:
         """Return baseline + realized + unrealized."""
         return self.baseline + self.realized + self.unrealized()

@@ -68,13 +68,20 @@ class RiskPanel:
 
     def watch(self, entry: Entry, book: BookView) -> list[tuple[str, Judgment]]:
         """Return what the critical rules halt for as the account stands; an error here blocks nothing."""
-        halting: list[tuple[str, Judgment]] = []
+
+        def ask() -> list[object]:
+            return [call(entry, book) for _, call in self._critical]
+
         with self._guard:
-            for name, call in self._critical:
-                verdict, _, _ = attempt_within(self._guard, self._budget_s, partial(call, entry, book))
-                if isinstance(verdict, Verdict) and verdict.kind is VerdictKind.HALT:
-                    halting.append((name, verdict))
-        return halting
+            answers, error, _ = attempt_within(self._guard, self._budget_s, ask)
+            if answers is None or error is not None:  # one of them errs or is slow: the others count
+                alone = [partial(call, entry, book) for _, call in self._critical]
+                answers = [attempt_within(self._guard, self._budget_s, call)[0] for call in alone]
+        return [
+            (name, answer)
+            for (name, _), answer in zip(self._critical, answers, strict=True)
+            if isinstance(answer, Verdict) and answer.kind is VerdictKind.HALT
+        ]
 
     def _ask_together(self, entry: Entry, book: BookView) -> tuple[list[object], BaseException | None]:
         """Ask the rules under one deadline, as far as the first that raises or is in quarantine.
