@@ -34,12 +34,15 @@ async def flatten(settings: Settings, clock: Clock | None = None) -> FlattenRepo
         await session.orchestrator.execution.recover()
         before = {s: position.quantity for s, position in session.trader.book.positions.items()}
         for symbol in before:
+            bid = (await session.venue.market.quote(symbol)).bid
+            if bid is not None:
+                session.trader.book.mark(symbol, bid)
             await _close(session, symbol)
         return _report(session, before)
 
 
 async def _close(session: Session, symbol: str) -> None:
-    """Sell the position of one symbol and wait until the sale is settled."""
+    """Sell the position of one symbol and wait until the sale is settled; what is too small stays as dust."""
     execution, clock = session.orchestrator.execution, session.venue.clock
     for look in range(LOOKS):
         if look:
@@ -50,6 +53,8 @@ async def _close(session: Session, symbol: str) -> None:
         if not execution.standings.selling(symbol):
             planned = _sale(session, symbol)
             if planned is None:
+                session.trader.leave_small(symbol, clock.now_ms())
+                await execution.settlement.write_dust("-")
                 return
             await execution.sell([planned])
 
@@ -76,19 +81,21 @@ def _sale(session: Session, symbol: str) -> Planned | None:
 
 
 def _report(session: Session, before: dict[str, Decimal]) -> FlattenReport:
-    after = {s: position.quantity for s, position in session.trader.book.positions.items()}
-    steps = session.trader.config.instruments
-    left = {s: quantity for s, quantity in after.items() if quantity >= steps[s].amount_step}
+    book, rules = session.trader.book, session.trader.config.instruments
+    after = {s: book.ledger.held(s).quantity for s in before}
+    left = {s: quantity for s, quantity in after.items() if quantity >= rules[s].amount_step}
     open_orders = [
         planned.intent.client_id
         for symbol in before
         for planned in session.orchestrator.execution.open_intents(symbol)
     ]
-    errors = [f"{quantity:f} {symbol} is left" for symbol, quantity in left.items()]
+    errors = [
+        f"{quantity:f} {symbol} is left" for symbol, quantity in left.items() if symbol in book.positions
+    ]
     errors += [f"order {client_id} has not ended" for client_id in open_orders]
     return FlattenReport(
         symbols=tuple(before),
-        sold={s: quantity - after.get(s, Decimal(0)) for s, quantity in before.items()},
+        sold={s: quantity - after[s] for s, quantity in before.items()},
         left=left,
         errors=tuple(errors),
     )

@@ -198,7 +198,8 @@ class Watcher:
             "all positions are closed", extra={"context": {"sold": report.sold, "left": report.left}}
         )
         sold = ", ".join(f"{symbol} {amount:f}" for symbol, amount in report.sold.items()) or "nothing"
-        self._tell(f"all positions are closed (sold: {sold}); nothing starts before: cab dms ack")
+        dust = "".join(f"; too small to sell: {symbol} {amount:f}" for symbol, amount in report.left.items())
+        self._tell(f"all positions are closed (sold: {sold}{dust}); nothing starts before: cab dms ack")
 
     def _tell(self, text: str) -> None:
         """Tell people, beside the work."""
