@@ -153,6 +153,9 @@ class Replay:
             self._execute(tape, planned, quote, now_ms)
         tape.final[row] = tape.columns.reason[row] if planned else self._reasons.code("dust")
         tape.ordered[row] = -1 if planned else 0
+        if tape.symbol in self._trader.book.positions:  # filled in part: the rest is still protected
+            self._await_exit(tape, row + 1, row + 1)
+            return
         self._close_span(tape, row)
         self._await_entry(tape, row + 1)
 
