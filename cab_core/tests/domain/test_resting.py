@@ -67,6 +67,14 @@ def test_what_is_too_small_for_the_venue_has_no_stop_there(instrument: Instrumen
     assert desired_stop(PROTECTION, instrument, OFFSET) is None
 
 
+@pytest.mark.catalogue(48)
+def test_a_stop_worth_just_the_least_may_rest():
+    stop = desired_stop(PROTECTION, INSTRUMENT, OFFSET)
+    assert stop is not None
+    exact = attrs.evolve(INSTRUMENT, min_notional=stop.quantity * stop.limit, min_amount=stop.quantity)
+    assert desired_stop(PROTECTION, exact, OFFSET) == stop
+
+
 @given(st.decimals("1", "99999", places=3), st.decimals("0.001", "5", places=6), st.booleans())
 def test_it_never_sells_more_than_is_held_and_never_above_its_trigger(price, quantity, taken):
     p = protect(price, quantity, price * quantity, RULES)

@@ -91,6 +91,17 @@ def test_a_halt_of_another_rule_is_added_and_the_oldest_names_the_block():
     assert (found.blocked, [trip.rule for trip in found.trips]) == ("risk_max_drawdown", ["daily_loss"])
 
 
+def test_of_halts_in_force_the_oldest_comes_first_then_by_name():
+    older, newer = Halt("max_drawdown", NOW - 5), Halt("daily_loss", NOW, MIDNIGHT)
+    assert Halts().trip(newer).trip(older).active(NOW) == (older, newer)
+    twins = [Halt(rule, NOW) for rule in ("b", "c", "a")]
+    halts = Halts()
+    for halt in twins:
+        halts = halts.trip(halt)
+    assert [halt.rule for halt in halts.active(NOW)] == ["a", "b", "c"]
+    assert assess([("d", ALLOW)], halts, NOW).blocked == "risk_a"
+
+
 def test_a_halt_without_end_waits_for_a_person():
     halts = Halts().trip(Halt("max_drawdown", NOW))
     assert halts.active(NOW + 1000 * DAY)

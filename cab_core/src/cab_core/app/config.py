@@ -79,6 +79,8 @@ def cycle_config(
         baseline=settings.paper_initial_quote,
         instruments={symbol: _instrument(settings, symbol) for symbol in (*symbols, *leaving)},
         leaving=frozenset(leaving),
+        stop_offset=fraction(settings.exits_stop_limit_offset_pct),
+        emergency_flatten=settings.risk_emergency_flatten,
         partial_fill_prob=float(settings.paper_partial_fill_prob),
         grace_ms=settings.candle_grace_sec * 1000,
         retry_ms=settings.eval_interval_sec * 1000,

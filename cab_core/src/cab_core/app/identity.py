@@ -34,7 +34,6 @@ _ELSEWHERE = (
     "AI_",
     "EXITS_EXCHANGE_STOP",
     "EXITS_INTERVAL_SEC",
-    "EXITS_STOP_LIMIT",
     "PAPER_LATENCY_MS",
     "REGIME_ALLOW_HOSTS",
     "REGIME_BTC_DOM_JSON_POINTER",
@@ -45,7 +44,6 @@ _ELSEWHERE = (
     "REGIME_DXY_URL",
     "REGIME_FOMC_URL",
     "RISK_ALLOW_DISABLED",
-    "RISK_EMERGENCY_FLATTEN",
 )
 #: The kinds of plugins that decide in a replay.
 _KINDS = ("strategies", "risk_rules")

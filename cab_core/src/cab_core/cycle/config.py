@@ -30,6 +30,9 @@ class CycleConfig:
         max_slippage_pct: cap on the expected slippage of an entry, percent.
         instruments: precision and minimums by symbol, in the order of the settings.
         leaving: those of them that are no longer to be traded but are still held: no entries.
+        stop_offset: how far the limit of a resting stop lies below its trigger, as a fraction; what is bought
+            must be worth enough there.
+        emergency_flatten: a critical rule's halt also sells every position.
         best_fills: fill policy ``best`` (targets before stops within a candle).
         grace_ms: how long after its close a candle is first evaluated.
         retry_ms: how often a delayed entry is tried again; ``ttl_ms``: for how long after the close.
@@ -50,6 +53,8 @@ class CycleConfig:
     baseline: Decimal = Decimal(10_000)
     instruments: Mapping[str, Instrument]
     leaving: frozenset[str] = frozenset()
+    stop_offset: Decimal = Decimal("0.005")
+    emergency_flatten: bool = False
     best_fills: bool = False
     partial_fill_prob: float = 0.0
     fill_seed: int = 0

@@ -336,6 +336,7 @@ class Execution:
         """Cancel a resting order; what became of it is settled now or at the next look."""
         outcome = await self._cancelled(standing.intent)
         if isinstance(outcome, Ack):
+            self.standings.lifted.add(standing.intent.symbol)
             await self.settlement.settle(standing, outcome)
         elif isinstance(outcome, Rejected):  # it had ended: read how
             await self.settlement.look(standing)

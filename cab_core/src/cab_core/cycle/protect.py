@@ -54,6 +54,7 @@ class Protector:
     may_arm: Callable[[str], Awaitable[bool]]
     _failures: dict[str, int] = attrs.field(factory=dict, init=False)
     _armed: dict[str, str] = attrs.field(factory=dict, init=False)
+    _small: dict[str, str] = attrs.field(factory=dict, init=False)
 
     async def tend(self, symbol: str) -> None:
         """Bring the stop at the exchange to what the position needs."""
@@ -83,6 +84,7 @@ class Protector:
         desired = self._desired(position)
         if desired is None:
             await self._lift(symbol)
+            self._too_small(symbol, position)
             return
         if stop is not None:
             if replace_reason(stop.intent, desired, self.clock.now_ms(), self.max_ttl_s) is None:
@@ -94,7 +96,7 @@ class Protector:
             if left is None or desired is None:
                 return
             position = left
-        elif symbol in self._armed:
+        elif symbol in self._armed and symbol not in self.execution.standings.lifted:
             text = f"the stop of {symbol} at the exchange was gone; it is placed again"
             self.warn("important", "stop_missing", text, symbol=symbol, ts_ms=self.clock.now_ms())
         await self._place(symbol, position, desired)
@@ -108,6 +110,7 @@ class Protector:
         if done.refused is None:
             self._failures.pop(symbol, None)
             self._armed[symbol] = position.id
+            self.execution.standings.lifted.discard(symbol)
         elif done.refused == "trigger_reached":
             await self.sell_out(symbol)
         elif done.refused != "duplicate":
@@ -121,6 +124,13 @@ class Protector:
                 f"the stop of {symbol} cannot be placed at the exchange ({reason}); the bot watches it itself"
             )
             self.warn("critical", "stop_not_placed", text, symbol=symbol, ts_ms=self.clock.now_ms())
+
+    def _too_small(self, symbol: str, position: Position) -> None:
+        """Tell a person, once a position, that nothing guards it at the exchange."""
+        if self._small.get(symbol) != position.id:
+            self._small[symbol] = position.id
+            text = f"the stop of {symbol} is too small to rest at the exchange; the bot watches it itself"
+            self.warn("important", "stop_not_placed", text, symbol=symbol, ts_ms=self.clock.now_ms())
 
     async def _lift(self, symbol: str) -> bool:
         self._armed.pop(symbol, None)

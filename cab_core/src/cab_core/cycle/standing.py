@@ -100,8 +100,13 @@ class Standing:
 
 @attrs.define(eq=False)
 class Standings:
-    """All orders of the account that have not ended, by client id."""
+    """All orders of the account that have not ended, by client id.
 
+    Attributes:
+        lifted: symbols whose resting stop the bot canceled itself since it was placed last.
+    """
+
+    lifted: set[str] = attrs.field(factory=set, init=False)
     _by_id: dict[str, Standing] = attrs.field(factory=dict, init=False)
 
     def add(self, standing: Standing) -> Standing:

@@ -32,7 +32,7 @@ from cab_core.domain.risk import (
     assess,
 )
 from cab_core.domain.sellable import sellable
-from cab_core.domain.sizing import size_entry
+from cab_core.domain.sizing import size_entry, unsellable
 from cab_core.domain.slippage import expected_slippage_pct
 
 #: Asks every active risk rule about one entry, in check order.
@@ -194,6 +194,11 @@ class Trader:
         )
         if sized.reason is not None:
             return Ruling(sized.reason, regime, sized.amount, assessment)
+        price = quote.ask * (1 + config.costs.slippage)
+        instrument = config.instruments[symbol]
+        stuck = unsellable(sized.amount, price, instrument, config.exits, config.stop_offset)
+        if stuck is not None:
+            return Ruling(stuck, regime, sized.amount, assessment)
         slippage = expected_slippage_pct(quote, sized.amount, quote.asks)
         capped = slippage > config.max_slippage_pct
         reason = "slippage_cap" if capped else None

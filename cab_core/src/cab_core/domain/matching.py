@@ -99,6 +99,9 @@ def market_sell(
     bid = quote.bid if quote.bid is not None or last is None else last * (ONE - LAST_HALF_SPREAD)
     if bid is None:
         return _no_quote(instrument)
+    if quantity < instrument.min_amount:
+        least = f"{instrument.min_amount:f} {instrument.base}"
+        return Rejected("below_min_notional", f"{quantity:f} is less than the least amount of {least}")
     if quantity * bid < instrument.min_notional:
         return below_minimum(quantity * bid, instrument)
     return sell_at(_part_of(quantity, part, instrument), bid * (ONE - costs.slippage), instrument, costs)

@@ -28,6 +28,7 @@ class Purpose(StrEnum):
     TRAIL = "trail"
     BREAKEVEN = "be"
     DEAD_MAN = "dms"
+    EMERGENCY = "emergency"
     MANUAL = "manual"
 
 

@@ -29,6 +29,7 @@ from cab_core.domain.equity import Equity, drawdown_pct, snapshot
 from cab_core.domain.exits import on_price
 from cab_core.domain.limits import limit_use
 from cab_core.domain.orders import Purpose
+from cab_core.domain.risk import RoundTrip
 from cab_core.domain.seen import LATE_MS, REMEMBERED
 
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
@@ -214,6 +215,27 @@ def test_dust_is_valued_at_the_bid_so_that_no_loss_leaves_the_equity() -> None:
     assert limit_use(book, {}, START_MS)["daily_loss"] == D(20)
     assert book.write_off(SYMBOL, START_MS) == D(50)
     assert book.unrealized() == 0
+
+
+def test_a_protection_decided_on_another_quantity_guards_what_is_held() -> None:
+    book = new_book()
+    book.apply(bought("0.5", "100", trade_id="1"), ENTRY)
+    decided = book.positions[SYMBOL].protection
+    assert decided is not None
+    book.apply(bought("0.1", "100", trade_id="2"), attrs.evolve(ENTRY, rules=None))
+    book.guard(SYMBOL, attrs.evolve(decided, stop=decided.stop + 1))
+    guarded = book.positions[SYMBOL].protection
+    assert guarded is not None
+    assert (guarded.quantity, guarded.stop) == (D("0.6"), decided.stop + 1)
+
+
+def test_a_round_trip_of_nothing_ends_a_streak() -> None:
+    book = new_book()
+    book.round_trips += [RoundTrip(SYMBOL, n, n, D(pnl)) for n, pnl in enumerate((-1, -1, 0, -1), 1)]
+    assert limit_use(book, {}, START_MS)["loss_streak"] == 1
+    assert limit_use(book, {"loss_streak": 4}, START_MS)["loss_streak"] == 0
+    book.round_trips.append(RoundTrip(SYMBOL, 5, 5, D(0)))
+    assert limit_use(book, {}, START_MS)["loss_streak"] == 0
 
 
 def test_selling_more_than_held_is_flagged_and_never_a_short() -> None:

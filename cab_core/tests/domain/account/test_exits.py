@@ -167,6 +167,14 @@ def test_a_half_too_small_to_sell_takes_everything(quantity: str, reason: str, a
     assert reasons(sales) == [(reason, D(amount), D(102))]
 
 
+@pytest.mark.catalogue(48)
+def test_a_half_below_the_least_amount_takes_everything() -> None:
+    rules = attrs.evolve(BTC, amount_step=D("0.1"), min_amount=D(1))
+    p = protect(D(10), D("1.9"), D("19.04"), RULES)
+    _, sales = on_price(p, D("10.3"), rules, RULES)
+    assert reasons(sales) == [("take_profit_1_all", D("1.9"), D("10.3"))]
+
+
 def test_an_odd_quantity_is_halved_downward_and_sold_to_the_last_step() -> None:
     _, sales = on_price(fresh("0.500019"), D("106"), BTC, RULES)
     assert [sale.quantity for sale in sales] == [D("0.25000"), D("0.25001")]
