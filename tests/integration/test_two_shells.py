@@ -21,6 +21,7 @@ from cab_core.data.generator import START_MS, generate
 from cab_core.domain.bars import Bars
 from cab_core.domain.book import Book
 from cab_core.domain.candles import Series, prepare
+from cab_core.domain.orders import Purpose
 from cab_core.domain.regime import Reading, ReadingKind
 from cab_core.domain.regime_timeline import RegimeTimeline, ScriptedReading
 from cab_core.domain.risk import Halts
@@ -195,6 +196,36 @@ async def test_a_recorded_paper_run_replays_to_the_last_digit(tmp_path):
     } <= finished.result.exits_by_reason.keys()
     assert {"regime_neutral", "regime_risk_off"} <= finished.result.blocked.keys()
     assert_equal(paper, finished)
+
+
+@pytest.mark.parametrize("probability", ["0.5", "1"])
+@pytest.mark.parametrize("holes", [False, True])
+async def test_orders_that_fill_in_part_fill_alike(tmp_path, probability, holes):
+    """What is left after five attempts is still protected, in both shells."""
+    series = market("BTC/USDT", days=12)
+    if holes:
+        series = {"BTC/USDT": prepare(with_holes(series["BTC/USDT"].bars))}
+    shells = Shells(series, (*VOTE, *TIGHT, f"PAPER_PARTIAL_FILL_PROB={probability}", "FIXED_AMOUNT=3000"))
+    finished = shells.replay()
+    kinds = [order.intent.purpose for order in finished.result.orders]
+    assert Purpose.SIGNAL_SELL in kinds
+    assert max(order.intent.attempt for order in finished.result.orders) >= 5
+    assert_equal(await shells.paper(tmp_path / "paper.sqlite3"), finished)
+
+
+@pytest.mark.parametrize("partial", ["0", "0.7"])
+async def test_a_halt_that_sells_everything_does_so_alike(tmp_path, partial):
+    series = market("BTC/USDT", "ETH/USDT", days=15)
+    settings = ("RISK_DAILY_LOSS_LIMIT_QUOTE=2", "FIXED_AMOUNT=1000", "RISK_LOSS_STREAK_COUNT=2")
+    told = ("RISK_EMERGENCY_FLATTEN=true", f"PAPER_PARTIAL_FILL_PROB={partial}")
+    shells = Shells(series, (*VOTE, *TIGHT, *settings, *told))
+    finished = shells.replay()
+    sold = [order for order in finished.result.orders if order.intent.purpose is Purpose.EMERGENCY]
+    assert sold
+    assert {order.intent.reason for order in sold} == {"emergency_flatten"}
+    assert_equal(await shells.paper(tmp_path / "paper.sqlite3"), finished)
+    kept = Shells(series, (*VOTE, *TIGHT, *settings)).replay()
+    assert Purpose.EMERGENCY not in {order.intent.purpose for order in kept.result.orders}
 
 
 async def test_two_symbols_share_one_account_in_both_shells(tmp_path):

@@ -12,6 +12,7 @@ from cab_core.cycle.feed import Feed, Move
 from cab_core.cycle.protect import Protector
 from cab_core.domain.belief import Price
 from cab_core.domain.market import Candle
+from cab_core.domain.orders import Purpose
 from cab_core.domain.timeframes import TF_MS
 from cab_core.errors import LockedError, StorageError
 from cab_core.ports import Changes
@@ -72,7 +73,9 @@ class ExitWatch:
         along = move.value if isinstance(move, Price) else move
         sales = self.execution.trader.walk(symbol, along, trace_id, now_ms)
         if sales:
-            await self.execution.sell(sales, values=walked)
+            done = await self.execution.sell(sales, values=walked)
+            if done and sales[0].intent.purpose is Purpose.EMERGENCY:
+                self._told_of(symbol, now_ms)
         elif symbol in book.positions and book.positions[symbol].protection is not before:
             await self.execution.storage.commit(
                 Changes(ts_ms=now_ms, trace_id=trace_id, values=walked, **self.execution.booked(symbol))
@@ -81,3 +84,9 @@ class ExitWatch:
         if isinstance(move, Candle):
             self.feed.stand_at(symbol, move.close)
             book.mark(symbol, move.close)
+
+    def _told_of(self, symbol: str, now_ms: int) -> None:
+        """Tell a person that a halt sells a position."""
+        rules = ", ".join(halt.rule for halt in self.execution.trader.halts.active(now_ms))
+        text = f"{symbol}: the whole position is sold, because {rules} halted the account"
+        self.records.announcer.alert("critical", "emergency_flatten", text, symbol=symbol, ts_ms=now_ms)

@@ -34,8 +34,8 @@ def fill_orders(
     """
     instrument = config.instruments[intent.symbol]
     left = intent.quantity
-    for attempt in range(1, EXIT_ATTEMPTS + 1):
-        sent = intent if attempt == 1 else attrs.evolve(intent, attempt=attempt, quantity=left)
+    for attempt in range(intent.attempt, intent.attempt + EXIT_ATTEMPTS):
+        sent = attrs.evolve(intent, attempt=attempt, quantity=left)
         part = ONE  # most markets fill whole orders: no id is hashed to find that out
         if config.partial_fill_prob > 0:
             part = filled_part(config.fill_seed, sent.client_id, config.partial_fill_prob)

@@ -11,6 +11,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from enum import IntEnum
+from math import inf
+
+import attrs
 
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.fills import fill_orders, is_last
@@ -23,8 +26,8 @@ from cab_core.cycle.trader import Planned, Ruling, Trader
 from cab_core.domain.booking import AppliedTo
 from cab_core.domain.exits import quiet_band
 from cab_core.domain.market import Quote
-from cab_core.domain.money import to_decimal
-from cab_core.domain.orders import Purpose
+from cab_core.domain.money import ZERO, floor_step, to_decimal
+from cab_core.domain.orders import Fill, Intent, Purpose
 from cab_core.domain.regime import RegimeState
 
 
@@ -68,6 +71,7 @@ class Replay:
         self.grid = Grid(tapes, config.costs)
         self._queue: list[tuple[int, Step, int, int]] = []
         self._spreads: tuple[float, ...] = ()
+        self._waiting: dict[int, Planned] = {}
         self.orders: list[OrderRecord] = []
         self.holdings: list[Holding] = []
         self.rulings: dict[tuple[int, int], Ruling] = {}
@@ -106,7 +110,9 @@ class Replay:
         sell = tape.next_sell(evaluate_from)
         limit = tape.stop if sell is None else sell + 1
         touched = None
-        if protection is not None:
+        if self._config.emergency_flatten or tape.index in self._waiting:  # no bar is quiet
+            touched = tape.next_touch(walk_from, limit, inf, -inf)
+        elif protection is not None:
             low, high = quiet_band(protection, self._config.exits)
             touched = tape.next_touch(walk_from, limit, low, high)
         if touched is not None:
@@ -125,6 +131,7 @@ class Replay:
         book = self._trader.book
         self.grid.mark_during_walk(book, tape.index, tape.close_ms(row))
         trace_id = self.trace_id(tape.index, row)
+        self._sell_rest(tape, now_ms)
         candle = bid_candle(tape.bars, row, self._config.costs)
         for planned in self._trader.walk(tape.symbol, candle, trace_id, now_ms):
             bid = planned.intent.reference
@@ -136,6 +143,21 @@ class Replay:
         else:
             self._close_span(tape, row)
             self._await_entry(tape, row)
+
+    def _sell_rest(self, tape: Tape, now_ms: int) -> None:
+        """Make what is left of a signal exit that filled in part, before this candle is judged."""
+        planned = self._waiting.pop(tape.index, None)
+        position = self._trader.book.positions.get(tape.symbol)
+        if planned is None or position is None:
+            return
+        intent = planned.intent
+        held = floor_step(position.quantity, self._config.instruments[tape.symbol].amount_step)
+        if intent.quantity is not None and held < intent.quantity:
+            intent = attrs.evolve(intent, attempt=intent.attempt + 1, quantity=held)
+        if held and intent.reference is not None:
+            ask = self._config.costs.ask_of_bid(intent.reference)
+            quote = Quote(intent.reference, ask, now_ms)
+            self._execute(tape, attrs.evolve(planned, intent=intent), quote, now_ms)
 
     def _evaluate(self, tape: Tape, row: int, now_ms: int) -> None:
         price = to_decimal(price_after(tape.bars, row))
@@ -207,9 +229,22 @@ class Replay:
             for fill in fills:
                 self._trader.settle(fill, planned.context, final=is_last(intent, fill.quantity))
                 self._hold(tape, now_ms)
+                self._keep_rest(tape, planned, intent, fill)
+            if fills and tape.symbol not in book.positions:
+                break  # what is left is dust
         if refused is not None and self._trader.leave_small(tape.symbol, now_ms):
             self._hold(tape, now_ms)
         return refused
+
+    def _keep_rest(self, tape: Tape, planned: Planned, sent: Intent, fill: Fill) -> None:
+        """Keep what a signal exit has not sold: a signal comes once, so its rest is made at the next walk."""
+        if sent.purpose is not Purpose.SIGNAL_SELL:
+            return
+        rest = ZERO if sent.quantity is None else sent.quantity - fill.quantity
+        self._waiting.pop(tape.index, None)
+        if rest > 0 and tape.symbol in self._trader.book.positions:
+            again = attrs.evolve(sent, attempt=sent.attempt + 1, quantity=rest)
+            self._waiting[tape.index] = attrs.evolve(planned, intent=again)
 
     def _hold(self, tape: Tape, now_ms: int) -> None:
         """Keep what is held now, for the equity curve."""

@@ -239,8 +239,12 @@ class Trader:
         """Judge protective exits along a walk of bids (recorded candle) or at one observed bid.
 
         A peak or stop that rose without a sale is stored at once; a sale's protection comes with its fill.
+        Where a halt is to sell everything, it does so here, before any level: at the first price of the move.
         """
         position = self.book.positions.get(symbol)
+        if position is not None and self.must_flatten(now_ms):
+            first = move.open if isinstance(move, Candle) else move
+            return self._flattened(position, first, trace_id, now_ms)
         if position is None or position.protection is None:
             return []
         p, instrument, rules = position.protection, self.config.instruments[symbol], self.config.exits
@@ -253,6 +257,10 @@ class Trader:
                 self.book.guard(symbol, following)
             return []
         return [self._sale(position, sale, following, trace_id, now_ms) for sale in sales]
+
+    def must_flatten(self, now_ms: int) -> bool:
+        """Say whether a critical rule's halt is in force and is to sell every position."""
+        return self.config.emergency_flatten and bool(self.halts.active(now_ms))
 
     def stop_out(self, symbol: str, trace_id: str, now_ms: int) -> Planned | None:
         """Return the order that sells a whole position whose stop is due; None if nothing can be sold."""
@@ -319,6 +327,16 @@ class Trader:
     def _latch(self, assessment: Assessment) -> None:
         for halt in assessment.trips:
             self.halts = self.halts.trip(halt)
+
+    def _flattened(self, position: Position, bid: Decimal, trace_id: str, now_ms: int) -> list[Planned]:
+        """Return the order that sells a whole position because of a halt; none if it is less than a step."""
+        purpose, reason = Purpose.EMERGENCY, "emergency_flatten"
+        step = self.config.instruments[position.symbol].amount_step
+        quantity = floor_step(position.quantity, step)
+        if not quantity:
+            return []
+        intent = self._exit(position, purpose, quantity, reason, trace_id, now_ms, bid)
+        return [Planned(intent, AppliedTo(purpose, reason, trace_id))]
 
     def _sale(
         self, position: Position, sale: ExitSale, following: Protection, trace_id: str, now_ms: int

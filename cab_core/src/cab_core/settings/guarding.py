@@ -115,7 +115,7 @@ class RiskSettings:
     )
     risk_enforce_5m: bool = setting("false", parse.boolean(), "The two five-minute limits delay entries.")
     risk_emergency_flatten: bool = setting(
-        "false", parse.boolean(), "A tripped critical rule also sells all positions."
+        "false", parse.boolean(), "While a critical rule's halt is in force, every position is sold, too."
     )
     risk_disabled_rules: tuple[str, ...] = setting(
         "", lists.names("a comma list of risk rules"), "Installed rules that are switched off."

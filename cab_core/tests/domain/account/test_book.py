@@ -229,6 +229,20 @@ def test_a_protection_decided_on_another_quantity_guards_what_is_held() -> None:
     assert (guarded.quantity, guarded.stop) == (D("0.6"), decided.stop + 1)
 
 
+def test_rules_are_shown_the_highest_equity_there_was_and_the_present_one() -> None:
+    book = new_book()
+    book.apply(bought("0.5", "100", trade_id="1"), ENTRY)
+    book.mark(SYMBOL, D(140))
+    book.raise_peak()
+    book.mark(SYMBOL, D(60))
+    shown = book.view(START_MS, spreads=(), released_ms={}, hourly_returns=lambda _: None)
+    assert (shown.equity, shown.peak, shown.unrealized) == (D(980), D(1020), D(-20))
+    assert drawdown_pct(shown.peak, shown.equity) > D("3.9")
+    book.mark(SYMBOL, D(200))
+    risen = book.view(START_MS, spreads=(), released_ms={}, hourly_returns=lambda _: None)
+    assert (risen.equity, risen.peak) == (D(1050), D(1050))
+
+
 def test_a_round_trip_of_nothing_ends_a_streak() -> None:
     book = new_book()
     book.round_trips += [RoundTrip(SYMBOL, n, n, D(pnl)) for n, pnl in enumerate((-1, -1, 0, -1), 1)]

@@ -205,6 +205,7 @@ def test_a_gap_through_the_stop_sells_at_the_open(best: bool) -> None:
     _, sales = on_candle(fresh(), candle("93", "104", "92", "103"), BTC, RULES, best)
     assert reasons(sales) == [("stop_loss_gap", D("0.5"), D("93"))]
     assert sales[0].gap
+    assert not on_price(fresh(), D("90"), BTC, RULES)[1][0].gap
     assert sales[0].purpose is Purpose.STOP_LOSS
 
 
