@@ -7,6 +7,8 @@ WORKERS ?= 3
 SEEDS ?= 1000
 FROM ?= 1
 DAYS ?= 1
+SAMPLE ?= 60
+SEED ?= 1
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -17,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all coverage check lint format types contracts deps scan security bench wheels docs pins \
-	clean soak \
+	clean soak mutants \
 	test-risk-all test-idempotency test-settlement test-reconciliation-suite test-regime-states
 
 help: ## list the commands
@@ -86,6 +88,9 @@ pins: setup ## resolve anew and rewrite constraints.txt
 
 soak: setup ## simulate crashes and faults: SEEDS=10000 seeds of DAYS=1, from FROM=1 on
 	$(BIN)/python -m tests.sim --seeds $(FROM)..$$(($(FROM) + $(SEEDS) - 1)) --days $(DAYS) --workers $(WORKERS) $(ARGS)
+
+mutants: setup ## break what decides over money, SAMPLE changes drawn by SEED, and see whether a test notices
+	$(BIN)/python tools/mutants.py --sample $(SAMPLE) --seed $(SEED) --workers $(WORKERS) $(ARGS)
 
 test-risk-all: setup ## the risk rules, alone and together
 	$(PYTEST) plugins-risk tests/integration/test_risk_rules.py cab_core/tests/domain/test_risk.py $(ARGS)
