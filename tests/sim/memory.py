@@ -58,5 +58,5 @@ async def open_store(writer: InlineWriter) -> Store:
     """Open the database as a start of the bot does: schema, then a new epoch."""
     store = Store(SqliteFile(Path("/simulated.sqlite3")))
     store._writer = writer
-    await store._start()
+    await store._start(alone=False)
     return store
