@@ -103,7 +103,7 @@ def _settings(folder: Path) -> Settings:
     return demo_settings(
         folder,
         "MODE=paper",
-        "EXCHANGE=none",
+        "EXCHANGE=paper",
         f"SYMBOLS={','.join(SYMBOLS)}",
         f"DB_PATH={folder / 'demo.db'}",
         "PORT=0",
