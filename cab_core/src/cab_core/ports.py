@@ -179,8 +179,8 @@ class Storage(Protocol):
     async def last_attempt(self, key: str) -> tuple[int, OrderState] | None:
         """Return number and state of the newest attempt of an intent key, None if it was never planned."""
 
-    async def known_orders(self, ids: Collection[str]) -> frozenset[str]:
-        """Return those of some client ids and venue's order ids that are on record."""
+    async def known_orders(self, ids: Collection[str]) -> Mapping[str, OrderState]:
+        """Return those of some client ids and venue's order ids that are on record, and their states."""
 
     async def halts(self, now_ms: int) -> tuple[Halts, bool]:
         """Return the halts as they are now, and whether the peak is to be reset (``cab risk reset``)."""

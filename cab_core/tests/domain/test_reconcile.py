@@ -152,6 +152,26 @@ TABLE = {
         venue(orders=[order(STRAY, open=False, filled=Decimal("0.5"))], base_total=Decimal("0.5")),
         [(Kind.STRAY_FILLS, "none", "0.5 filled")],
     ),
+    "an order of ours that is on record as refused and filled": (
+        local(known=frozenset({STRAY}), refused=frozenset({STRAY})),
+        venue(base_total=Decimal("1.499"), trades=[fill(STRAY)]),
+        [(Kind.REFUSED_BUT_FILLED, "refused", "0.5 filled")],
+    ),
+    "a refused order of ours whose trades are not visible yet": (
+        local(known=frozenset({STRAY}), refused=frozenset({STRAY})),
+        venue(orders=[order(STRAY, open=False, filled=Decimal("0.5"))], base_total=Decimal("0.5")),
+        [(Kind.REFUSED_BUT_FILLED, "refused", "0.5 filled")],
+    ),
+    "an ended order that is known by its client id alone": (
+        local(known=frozenset({STRAY})),
+        venue(orders=[order(STRAY, open=False, filled=Decimal("0.5"))]),
+        [],
+    ),
+    "an ended order that is known by the venue's id alone": (
+        local(known=frozenset({"o1"})),
+        venue(orders=[order(STRAY, open=False, filled=Decimal("0.5"))]),
+        [],
+    ),
     "an ended order of the journal": (
         local(known=frozenset({STRAY}), booked=frozenset({"1"})),
         venue(orders=[order(STRAY, open=False, filled=Decimal("0.5"))], trades=[fill(STRAY)]),

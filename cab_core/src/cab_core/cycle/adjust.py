@@ -15,6 +15,11 @@ from cab_core.domain.booking import AppliedTo
 from cab_core.domain.corrections import Corrections
 from cab_core.domain.orders import Ack, Fill, Purpose, Side, VenueOrder
 
+#: Why trades of ours are found that no order waits for.
+_OTHERS = "another instance trades this account, or the database is an older copy"
+_LATE = "they were listed after it had been closed"
+_REFUSED = "the exchange filled what is on record as never taken"
+
 
 @attrs.frozen(eq=False)
 class Adjuster:
@@ -27,9 +32,10 @@ class Adjuster:
 
     async def make(self, symbol: str, todo: Corrections, now_ms: int) -> tuple[str, ...]:
         """Make the corrections and say what was done."""
-        if todo.adopted or todo.canceled:
+        unknown = any(fill.client_id not in todo.known for fill in todo.adopted)
+        if unknown or todo.canceled:
             await self.unknown.halt(_unknown_text(symbol, todo))
-        done = [*await self._adopt(symbol, todo.adopted, now_ms)]
+        done = [*await self._adopt(symbol, todo, now_ms)]
         if todo.shrunk is not None:
             done.append(await self._shrink(symbol, todo.shrunk))
         if todo.taken_over is not None:
@@ -37,20 +43,26 @@ class Adjuster:
         done += [await self._cancel(order, now_ms) for order in todo.canceled]
         return tuple(done)
 
-    async def _adopt(self, symbol: str, trades: Sequence[Fill], now_ms: int) -> Sequence[str]:
+    async def _adopt(self, symbol: str, todo: Corrections, now_ms: int) -> Sequence[str]:
         done = []
-        for client_id, fills in _by_order(trades):
+        for client_id, fills in _by_order(todo.adopted):
             side = fills[0].side
             context = AppliedTo(
                 Purpose.ENTRY if side is Side.BUY else Purpose.MANUAL,
                 "adopted",
                 rules=self.trader.config.exits if side is Side.BUY else None,
             )
-            await self.execution.book(symbol, fills, context, "stray_fills")
+            refused = client_id in todo.refused
+            await self.execution.book(
+                symbol, fills, context, "refused_but_filled" if refused else "stray_fills"
+            )
             verb = "bought" if side is Side.BUY else "sold"
             quantity = sum(fill.quantity for fill in fills)
-            text = f"booked {quantity:f} {verb} by the unknown order {client_id}"
-            self._critical(symbol, text, now_ms)
+            what, why = ("unknown order", _OTHERS) if client_id not in todo.known else ("order", _LATE)
+            if refused:
+                what, why = "refused order", _REFUSED
+            text = f"booked {quantity:f} {verb} by the {what} {client_id}"
+            self._critical(symbol, text, now_ms, why)
             done.append(text)
         return done
 
@@ -71,13 +83,12 @@ class Adjuster:
         outcome = await self.execution.cancel_stray(order)
         what = f"the unknown order {order.client_id or order.order_id} of this bot's prefix"
         text = f"canceled {what}" if isinstance(outcome, Ack) else f"could not cancel {what} yet"
-        self._critical(order.symbol, text, now_ms)
+        self._critical(order.symbol, text, now_ms, _OTHERS)
         return text
 
-    def _critical(self, symbol: str, text: str, now_ms: int) -> None:
-        known = "another instance trades this account, or the database is an older copy"
+    def _critical(self, symbol: str, text: str, now_ms: int, why: str) -> None:
         self.announcer.alert(
-            "critical", "reconciliation.completed", f"{text}: {known}", symbol=symbol, ts_ms=now_ms
+            "critical", "reconciliation.completed", f"{text}: {why}", symbol=symbol, ts_ms=now_ms
         )
 
 

@@ -157,6 +157,11 @@ class Announcer:
             )
             self.alert("important", "fee_unpriced", text, symbol=fill.symbol, ts_ms=fill.ts_ms)
 
+    def overdue(self, intent: Intent, age_s: int) -> None:
+        """A market order did not end in time and is being canceled."""
+        self.bus.publish("trade.settlement.timeout", {**_order(intent), "age_s": age_s}, intent.trace_id)
+        self.stuck(intent, f"it has not ended after {age_s} s and is canceled")
+
     def failing(self, symbol: str, loop: str, error: BaseException, in_a_row: int) -> None:
         """A loop failed, so often in a row by now: worth a word if that goes on."""
         if in_a_row < FAILING:

@@ -112,7 +112,7 @@ class Attempts:
         held = intent.symbol in self.settlement.trader.book.positions
         if intent.side is Side.SELL and held and done.refused != "bad_precision":
             if done.refused != "below_min_notional":
-                self._tell(intent, f"it is refused ({done.refused}); it is tried again")
+                self._tell(intent, f"it is refused ({done.why}); it is tried again")
             if intent.purpose in KEPT:
                 await self.later(following(planned))
         return None

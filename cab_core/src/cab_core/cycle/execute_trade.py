@@ -12,6 +12,7 @@ from cab_core.clock import Clock, TurnLock
 from cab_core.contracts import Broker
 from cab_core.cycle.attempts import KEPT, Attempts, following
 from cab_core.cycle.dust import refused_as_small
+from cab_core.cycle.locked import locked_by
 from cab_core.cycle.records import Executed, OrderRecord
 from cab_core.cycle.refusals import Refusals
 from cab_core.cycle.settlement import Settlement, plain
@@ -305,7 +306,10 @@ class Execution:
             self.settlement.events.stuck(intent, told)
         if outcome.reason == "below_min_notional" and intent.side is Side.SELL and not standing.is_stop:
             await refused_as_small(self.settlement, intent, outcome.message)
-        return Executed(outcome.reason, transient=outcome.transient)
+        if outcome.reason == "insufficient_funds" and intent.side is Side.SELL:
+            locks = await locked_by(self.broker, intent.symbol, self.standings, self.clock.now_ms())
+            text = f"{text}; {locks}" if locks else text
+        return Executed(outcome.reason, transient=outcome.transient, why=text)
 
     # After the send.
 
@@ -329,7 +333,7 @@ class Execution:
         final = standing.ack is not None and standing.ack.final
         age_ms = self.clock.now_ms() - (intent.sent_ms or intent.created_ms)
         if not final and not standing.is_stop and age_ms > MARKET_TIMEOUT_MS:
-            self.settlement.events.stuck(intent, f"it has not ended after {age_ms // 1000} s and is canceled")
+            self.settlement.events.overdue(intent, age_ms // 1000)
             await self._cancel(standing)
 
     async def _cancel(self, standing: Standing) -> None:

@@ -17,10 +17,12 @@ from cab_core.domain.comparison import CLIENT_PREFIX, LocalView, VenueView
 from cab_core.domain.corrections import estimate_id
 from cab_core.domain.market import Instrument
 from cab_core.domain.money import ZERO
-from cab_core.domain.orders import Intent, Side
+from cab_core.domain.orders import Intent, OrderState, Side
 from cab_core.domain.position import Position
 from cab_core.domain.resting import DesiredStop, desired_stop
 from cab_core.ports import Storage
+
+_NEVER_TAKEN = frozenset({OrderState.REJECTED, OrderState.ABANDONED})
 
 
 @attrs.frozen(eq=False)
@@ -65,6 +67,7 @@ class Observer:
         """Return what the bot has of the symbol, seen beside the venue's listings."""
         book, seen = self.trader.book, self.trader.book.seen[symbol]
         ids = {order.order_id for order in venue.orders} | {order.client_id for order in venue.orders}
+        ids |= {trade.client_id for trade in venue.trades}
         known = await self.storage.known_orders(ids - {""})
         position = book.positions.get(symbol)
         if position is None:
@@ -79,7 +82,8 @@ class Observer:
             ref=ref,
             flat=position is None,
             intents=intents,
-            known=known,
+            known=frozenset(known),
+            refused=frozenset(each for each, state in known.items() if state in _NEVER_TAKEN),
             booked=frozenset(
                 trade.trade_id
                 for trade in venue.trades

@@ -26,12 +26,14 @@ class Executed:
         fills: what was filled, the rest of a partial exit included.
         unknown: whether the venue has it is not known yet; it will be found out.
         transient: the refusal may pass: the same order may be sent again.
+        why: the refusal for a person, with what is known of its cause.
     """
 
     refused: str | None
     fills: tuple[Fill, ...] = ()
     unknown: bool = False
     transient: bool = False
+    why: str = ""
 
 
 @attrs.frozen(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 
@@ -13,12 +13,13 @@ from cab_core.clock import Clock
 from cab_core.contracts import Broker
 from cab_core.cycle.asking import asked
 from cab_core.cycle.fills import is_last
+from cab_core.cycle.order_events import NoEvents, OrderEvents
 from cab_core.cycle.proof import Proof, odd
 from cab_core.cycle.records import OrderRecord
 from cab_core.cycle.standing import STUCK_MS, Standing, Standings
-from cab_core.cycle.trader import Planned, Trader
+from cab_core.cycle.trader import Trader
 from cab_core.domain.book_state import account_state, position_state
-from cab_core.domain.booking import Applied, AppliedTo, LeftDust
+from cab_core.domain.booking import AppliedTo
 from cab_core.domain.limits import limit_use
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Absent, Ack, Fill, Found, Intent, OrderState, Side, Undetermined
@@ -33,44 +34,6 @@ HELD_UP_MS = 30_000
 
 #: An entry is not sent if recording that takes longer than this.
 LATE_MS = 5_000
-
-
-class OrderEvents(Protocol):
-    """Told what becomes of orders, after it is durable."""
-
-    def changed(self, intent: Intent, to: OrderState, message: str) -> None:
-        """An attempt went to another state."""
-
-    def settled(self, planned: Planned, fills: Sequence[Fill], *, ended: bool) -> None:
-        """Own trades were booked; ``ended`` if all of the order is."""
-
-    def stuck(self, intent: Intent, text: str) -> None:
-        """An order needs a person."""
-
-    def dust(self, left: LeftDust, trace_id: str, *, refused: bool) -> None:
-        """What is left of a position cannot be sold; ``refused``: an order to sell it was refused."""
-
-    def booked(self, fill: Fill, applied: Applied) -> None:
-        """A trade entered the book, and what it did there."""
-
-
-class NoEvents:
-    """Nobody listens."""
-
-    def changed(self, intent: Intent, to: OrderState, message: str) -> None:
-        """Do nothing."""
-
-    def settled(self, planned: Planned, fills: Sequence[Fill], *, ended: bool) -> None:
-        """Do nothing."""
-
-    def stuck(self, intent: Intent, text: str) -> None:
-        """Do nothing."""
-
-    def dust(self, left: LeftDust, trace_id: str, *, refused: bool) -> None:
-        """Do nothing."""
-
-    def booked(self, fill: Fill, applied: Applied) -> None:
-        """Do nothing."""
 
 
 @attrs.define(eq=False)

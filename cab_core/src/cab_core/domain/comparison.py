@@ -29,6 +29,7 @@ class LocalView:
         flat: there is no open position.
         intents: attempts that have not ended.
         known: those of the venue's order ids and client ids that are in the journal.
+        refused: those of the known client ids that are on record as never taken by the venue.
         booked: those of the venue's trade ids that are in the book.
         stop: what should rest, None where nothing should.
         quote_needed: what all open entries of the account may still spend.
@@ -41,6 +42,7 @@ class LocalView:
     flat: bool = True
     intents: Sequence[Intent] = ()
     known: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
     booked: frozenset[str] = frozenset()
     stop: DesiredStop | None = None
     quote_needed: Decimal = ZERO
@@ -128,7 +130,7 @@ def _astray(order: VenueOrder, local: LocalView, venue: VenueView) -> bool:
 def _invisible_of(order: VenueOrder, local: LocalView, venue: VenueView) -> bool:
     """Say whether an ended order filled something that is neither in the journal nor among the trades."""
     known = order.client_id in local.known or order.order_id in local.known
-    return not known and invisible(order, venue)
+    return (not known or order.client_id in local.refused) and invisible(order, venue)
 
 
 def invisible(order: VenueOrder, venue: VenueView) -> bool:

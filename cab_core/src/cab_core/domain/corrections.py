@@ -37,13 +37,16 @@ class Corrections:
     """What to do, in this order. Nothing here ever buys.
 
     Attributes:
-        adopted: trades of ours to book, oldest first.
+        adopted: trades of ours to book, oldest first. ``known``, ``refused``: the client ids among them that
+            are in the journal, and those that are there as never taken by the venue.
         shrunk: what somebody sold by hand, as a sell of ours at the present bid.
         taken_over: a foreign balance that becomes a position at the present bid.
         canceled: orders of ours that nobody waits for.
     """
 
     adopted: tuple[Fill, ...] = ()
+    known: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
     shrunk: Fill | None = None
     taken_over: Fill | None = None
     canceled: tuple[VenueOrder, ...] = ()
@@ -83,6 +86,8 @@ def corrections(
             taken_over = _adjustment(ADOPTED, Side.BUY, surplus, local, venue, instrument, now_ms)
     return Corrections(
         adopted=tuple(stray_trades(local, venue)),
+        known=local.known,
+        refused=local.refused,
         shrunk=shrunk,
         taken_over=taken_over,
         canceled=_open_once(strays(local, venue)),

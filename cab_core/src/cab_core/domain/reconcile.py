@@ -39,6 +39,7 @@ class Kind(StrEnum):
     ORDER_UNRESOLVED = "order_unresolved"
     STRAY_ORDER = "stray_order"
     STRAY_FILLS = "stray_fills"
+    REFUSED_BUT_FILLED = "refused_but_filled"
     FOREIGN_ORDER = "foreign_order"
     POSITION_SHORT = "position_short"
     UNMANAGED = "unmanaged"
@@ -55,6 +56,7 @@ CORRECTIONS: dict[Kind, str] = {
     Kind.ORDER_UNRESOLVED: "find out by observation whether the venue has it",
     Kind.STRAY_ORDER: "cancel the order",
     Kind.STRAY_FILLS: "book its trades and arm protection",
+    Kind.REFUSED_BUT_FILLED: "book its trades and arm protection",
     Kind.FOREIGN_ORDER: "none: orders of others are left alone",
     Kind.POSITION_SHORT: "book the difference as an external sell at the present bid",
     Kind.UNMANAGED: "none: base that the bot did not buy is left alone",
@@ -68,6 +70,7 @@ CORRECTIONS: dict[Kind, str] = {
 _SEVERITIES = {
     Kind.STRAY_ORDER: Severity.CRITICAL,
     Kind.STRAY_FILLS: Severity.CRITICAL,
+    Kind.REFUSED_BUT_FILLED: Severity.CRITICAL,
     Kind.FOREIGN_ORDER: Severity.INFO,
     Kind.UNMANAGED: Severity.INFO,
     Kind.CASH_MOVED: Severity.INFO,
@@ -148,7 +151,9 @@ def _order_findings(local: LocalView, venue: VenueView) -> Iterable[Finding]:
     for trade in stray_trades(local, venue):
         filled.setdefault(trade.client_id, visible(trade.client_id, venue))
     for client_id, quantity in filled.items():
-        yield _finding(Kind.STRAY_FILLS, local, client_id, "none", f"{quantity:f} filled")
+        refused = client_id in local.refused
+        kind = Kind.REFUSED_BUT_FILLED if refused else Kind.STRAY_FILLS
+        yield _finding(kind, local, client_id, "refused" if refused else "none", f"{quantity:f} filled")
 
 
 def _position_findings(local: LocalView, venue: VenueView, instrument: Instrument) -> Iterable[Finding]:

@@ -104,7 +104,6 @@ class OperationSettings:
         "false", parse.boolean(), "Whether balances bought by hand may be taken over on request."
     )
     reconcile_interval_sec: int = setting("60", parse.whole(1, 3600), "Seconds between reconciliations.")
-    settlement_interval_sec: int = setting("30", parse.whole(1, 3600), "Seconds between settlements.")
     watchdog_interval_sec: int = setting("3", parse.whole(1, 3600), "Seconds between watchdog checks.")
     health_check_interval_sec: int = setting("10", parse.whole(1, 3600), "Seconds between health checks.")
     dms_enabled: bool | None = setting(

@@ -45,8 +45,8 @@ class RecordsBeside:
         """Return number and state of the newest attempt of an intent key, None if it was never planned."""
         return await self._read(lambda conn: last_attempt(conn, key))
 
-    async def known_orders(self, ids: Collection[str]) -> frozenset[str]:
-        """Return those of some client ids and venue's order ids that are on record."""
+    async def known_orders(self, ids: Collection[str]) -> Mapping[str, OrderState]:
+        """Return those of some client ids and venue's order ids that are on record, and their states."""
         return await self._read(lambda conn: known_orders(conn, ids))
 
     async def halts(self, now_ms: int) -> tuple[Halts, bool]:

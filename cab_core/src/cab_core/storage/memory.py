@@ -51,10 +51,10 @@ class MemoryRecords:
         attempts = [attempt for known, attempt in self._states if known == key]
         return (max(attempts), self._states[key, max(attempts)]) if attempts else None
 
-    async def known_orders(self, ids: Collection[str]) -> frozenset[str]:
+    async def known_orders(self, ids: Collection[str]) -> Mapping[str, OrderState]:
         """Return the client ids among ``ids`` that were planned; no venue has orders of this account."""
-        planned = {client_order_id(key, attempt) for key, attempt in self._states}
-        return frozenset(planned.intersection(ids))
+        planned = {client_order_id(key, attempt): state for (key, attempt), state in self._states.items()}
+        return {client_id: state for client_id, state in planned.items() if client_id in ids}
 
     async def halts(self, now_ms: int) -> tuple[Halts, bool]:
         """Return the halts tripped so far."""

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
+from cab_core.domain.orders import OrderState
 from cab_core.domain.timeframes import DAY_MS
 from cab_core.ports import Reconciled
 from cab_core.storage.journal import append
@@ -57,13 +58,17 @@ def load_reconciliations(
     return [ReconciliationRow(*row) for row in found]
 
 
-def known_orders(conn: sa.Connection, ids: Collection[str]) -> frozenset[str]:
-    """Return those of some client ids and venue's order ids that the intents or the fills name."""
+def known_orders(conn: sa.Connection, ids: Collection[str]) -> dict[str, OrderState]:
+    """Return those of some client ids and venue's order ids that the intents or the fills name.
+
+    With the state of the attempt; what only a fill names is done.
+    """
     if not ids:
-        return frozenset()
+        return {}
     wanted = sorted(ids)
-    columns = (order_intents.c.client_id, order_intents.c.order_id, fills.c.client_id)
-    found: set[str] = set()
-    for column in columns:
-        found.update(conn.execute(sa.select(column).where(column.in_(wanted))).scalars())
-    return frozenset(found)
+    named = conn.execute(sa.select(fills.c.client_id).where(fills.c.client_id.in_(wanted))).scalars()
+    found = dict.fromkeys(named, OrderState.DONE)
+    for column in (order_intents.c.order_id, order_intents.c.client_id):
+        rows = conn.execute(sa.select(column, order_intents.c.state).where(column.in_(wanted)))
+        found |= {known: OrderState(state) for known, state in rows}
+    return found

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from odd_venue import SYMBOL, Account, D, account
 
 from cab_core.domain.belief import Price
-from cab_core.domain.orders import Ack, Intent, Purpose, Rejected, Side
+from cab_core.domain.orders import Ack, Intent, Purpose, Rejected, Side, VenueOrder
 
 
 def tenth(bot: Account) -> object:
@@ -19,6 +20,22 @@ def tenth(bot: Account) -> object:
 
 def refusing(reason: str, *, transient: bool = False) -> object:
     return lambda _: Rejected(reason, "says the venue", transient=transient)
+
+
+def by_hand(order_id: str, quantity: Decimal) -> VenueOrder:
+    """Return a sell of the owner that rests far above the price."""
+    return VenueOrder(
+        order_id=order_id,
+        client_id="",
+        symbol=SYMBOL,
+        side=Side.SELL,
+        stop=False,
+        open=True,
+        quantity=quantity,
+        filled=D(0),
+        created_ms=0,
+        limit=D(120),
+    )
 
 
 async def test_a_signal_sells_what_its_canceled_stop_has_left(tmp_path: Path) -> None:
@@ -157,3 +174,30 @@ async def test_the_account_is_free_while_a_refused_order_waits(tmp_path: Path) -
         assert looked == [100]
         assert bot.held() == bot.venue.held["BTC"] == 0
         assert [order.open for order in await bot.venue.orders(SYMBOL, 0)] == [False] * len(bot.venue.acks)
+
+
+async def test_a_person_whose_order_locks_the_coins_is_told_which_it_is(tmp_path: Path) -> None:
+    """At once, and no stop that the bot itself lifted is blamed."""
+    async with account(tmp_path, stop_offset="0.005") as bot:
+        await bot.buy()
+        await bot.look()
+        bot.venue.others.append(by_hand("4711", D("0.5")))
+        bot.venue.plan += [refusing("insufficient_funds")] * 2
+        await bot.signal()
+        (told,) = await bot.alerts()
+        assert "order 4711 of 0.5 at 120" in told
+        await bot.watch(120)
+        assert bot.held() == 0
+        assert await bot.alerts("important") == []
+
+
+async def test_an_order_that_does_not_end_is_published_and_told(tmp_path: Path) -> None:
+    async with account(tmp_path) as bot:
+        await bot.buy()
+        bot.venue.plan.append(lambda intent: bot.venue.told(intent, final=False, filled=D(0)))
+        await bot.signal()
+        await bot.watch(140)
+        await bot.bus.drain()
+        (event,) = [payload for topic, payload in bot.heard if topic == "trade.settlement.timeout"]
+        assert 120 < event["age_s"] <= 130
+        assert bot.held() == 0

@@ -1,0 +1,32 @@
+"""An attempt on record as refused that has traded after all: adopted, protected, told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from odd_venue import SYMBOL, D, account
+
+from cab_core.domain.orders import Intent, Purpose, Rejected, Side
+from cab_core.domain.reconcile import Kind
+
+
+async def test_a_refused_entry_that_filled_becomes_a_guarded_position(tmp_path: Path) -> None:
+    def lie(intent: Intent) -> Rejected:
+        bot.venue.fill(intent, "0.5")
+        return Rejected("internal", "execution status unknown")
+
+    async with account(tmp_path, stop_offset="0.005") as bot:
+        bot.venue.plan.append(lie)
+        bot.venue.held["USDT"] = D(1000)
+        await bot.buy()
+        assert await bot.states(Purpose.ENTRY) == ["rejected"]
+        await bot.clock.sleep_until(bot.clock.now_ms() + 60_000)
+        result = await bot.reconciler.run_once(SYMBOL, fix=True)
+        assert [finding.kind for finding in result.findings] == [Kind.REFUSED_BUT_FILLED]
+        assert bot.held() == D("0.5")
+        (told,) = await bot.alerts()
+        assert "refused order" in told
+        await bot.look()
+        (stop,) = bot.venue.sells(stops=True)
+        assert (stop.side, stop.quantity, stop.trigger) == (Side.SELL, D("0.5"), D("95.00"))
+        assert (await bot.reconciler.run_once(SYMBOL, fix=True)).clean
