@@ -14,8 +14,9 @@ from cab_core.domain.orders import Intent, Purpose, Side, intent_key
 from cab_core.safety.dead_man import FlattenReport
 from cab_core.settings.schema import Settings
 
-#: Looks at an exit that has not ended, and the pause before each, milliseconds.
-LOOKS, PAUSE_MS = 30, 1_000
+#: Looks at an exit that has not ended, and the pause before each, milliseconds: long enough for two looks at
+#: the account that prove what an order has sold.
+LOOKS, PAUSE_MS = 40, 1_000
 
 
 async def flatten(settings: Settings, clock: Clock | None = None) -> FlattenReport:

@@ -54,10 +54,15 @@ class Standing:
 
     @classmethod
     def left_open(cls, found: OpenIntent, now_ms: int) -> Standing:
-        """Return the order as a former run left it; what is unknown has been so since it was sent."""
-        planned = Planned(found.intent, contexts.from_json(found.context))
-        sent_ms = found.intent.sent_ms if found.state in _UNKNOWN else None
-        return cls(planned, found.state, sent_ms or now_ms, recorded_id=found.intent.order_id)
+        """Return the order as a former run left it.
+
+        What is unknown, and what the trades of a market order lack, has been so since it was sent: restarts
+        do not begin the wait anew.
+        """
+        planned, sent_ms = Planned(found.intent, contexts.from_json(found.context)), found.intent.sent_ms
+        since_ms = sent_ms if found.state in _UNKNOWN and sent_ms is not None else now_ms
+        final_ms = None if found.intent.type is OrderType.STOP_LIMIT else sent_ms
+        return cls(planned, found.state, since_ms, recorded_id=found.intent.order_id, final_ms=final_ms)
 
     @property
     def intent(self) -> Intent:

@@ -261,6 +261,21 @@ async def test_the_wait_for_an_unknown_exit_is_counted_from_its_send_over_restar
     assert venue.held["BTC"] == 0
 
 
+async def test_the_wait_for_missing_trades_is_counted_from_the_send_over_restarts(tmp_path: Path) -> None:
+    """As the dead man's switch does, which opens the account anew for each attempt."""
+    async with account(tmp_path) as bot:
+        venue = bot.venue
+        await bot.buy()
+        venue.price = D("102.5")
+        venue.plan.append(short_listed(venue, "0.24", "0.25"))
+        await bot.look()
+        venue.price = D(50)
+    for _ in range(4):
+        async with account(tmp_path, venue) as bot:
+            await bot.watch(40)
+    assert venue.held["BTC"] == 0
+
+
 async def test_an_unknown_stop_that_is_not_there_holds_no_exit_back_without_end(tmp_path: Path) -> None:
     async with account(tmp_path, stop_offset="0.005") as bot:
         bot.venue.plan += [lambda i: bot.venue.fill(i, "0.5"), lambda _: Unknown("no answer")]
