@@ -278,8 +278,6 @@ async def account(
     settlement = Settlement(trader, venue, storage, clock, events=announcer)
     execution = Execution(trader, venue, storage, clock, settlement, lock=lock)
     records = CycleRecords(storage, clock, _Ids(), execution, announcer, ())
-    protector = Protector(execution, clock, D(stop_offset or "0.005"), None, announcer.alert, _Ids().trace_id)
-    exits = ExitWatch(_Still(), execution, records, protector if stop_offset else None)
     reconciler = Reconciler(
         trader=trader,
         broker=venue,
@@ -291,6 +289,16 @@ async def account(
         stop_offset=None if stop_offset is None else D(stop_offset),
         turn=lock,
     )
+    protector = Protector(
+        execution,
+        clock,
+        D(stop_offset or "0.005"),
+        None,
+        announcer.alert,
+        _Ids().trace_id,
+        reconciler.unknown.may_arm,
+    )
+    exits = ExitWatch(_Still(), execution, records, protector if stop_offset else None)
     made = Account(venue, clock, store, trader, execution, exits, reconciler, bus, lock)
 
     async def hear(topic: str, payload: Mapping[str, Any], _: str) -> None:
