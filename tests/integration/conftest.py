@@ -165,6 +165,12 @@ class DiesAt:
         return getattr(self.inner, name)
 
 
+@pytest.fixture(scope="session")
+def new_bench():
+    """Make a bench in a given folder: for runs that several tests look at."""
+    return Bench
+
+
 @pytest.fixture
 def bench(tmp_path: Path):
     """Make a bench in a folder of its own: ``bench(bars=20)``."""

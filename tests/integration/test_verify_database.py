@@ -46,12 +46,18 @@ def broken(path: Path) -> set[str]:
         return {result.name for result in violated(check_database(conn))}
 
 
-@pytest.fixture
-def database(bench: Any) -> Path:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, new_bench: Any) -> Path:
     """The database of a run of two symbols that ends with a position of BTC open."""
-    recorded = bench(symbols=SYMBOLS, bars=60)
+    recorded = new_bench(tmp_path_factory.mktemp("finished"), symbols=SYMBOLS, bars=60)
     asyncio.run(recorded.run())
     return recorded.database
+
+
+@pytest.fixture
+def database(finished: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be bent."""
+    return shutil.copy(finished, tmp_path / finished.name)
 
 
 def write(path: Path, change: Write) -> None:
