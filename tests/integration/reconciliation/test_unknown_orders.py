@@ -47,6 +47,23 @@ async def bought(bot: Any, ref: str = "1") -> None:
     await guarded(bot)
 
 
+async def released(bot: Any) -> None:
+    """Say, as an operator, that only this bot trades the account."""
+    now_ms = bot.execution.clock.now_ms()
+    await bot.store.transact(lambda conn: release_halt(conn, RULE, by="cli:me", ts_ms=now_ms))
+    bot.trader.halts, _ = await bot.execution.storage.halts(now_ms)
+
+
+def placed_by_hand(exchange: RunningExchange, like: Any, **changes: Any) -> Any:
+    """Place a stop as a person does."""
+    wished = attrs.evolve(like.request, **changes)
+    return exchange.call(lambda: exchange.exchange.place_stop("main", wished))
+
+
+def withdraw(exchange: RunningExchange, stop: Any) -> None:
+    exchange.call(lambda: exchange.exchange.cancel_stop("main", stop.stop_id))
+
+
 @asynccontextmanager
 async def account_of_two_owners(gate: Any, exchange: RunningExchange) -> AsyncIterator[Any]:
     """A bot with a guarded position on an account where its owner has coins of his own."""
@@ -83,10 +100,8 @@ async def test_a_lost_database_finds_the_stop_it_had_placed(gate: Any, exchange:
     async with gate.bot("0.005") as bot:  # the halt and the stop outlive a restart
         await guarded(bot)
         assert_halted_and_guarded_once(bot, exchange)
-        now_ms = bot.execution.clock.now_ms()
-        await bot.store.transact(lambda conn: release_halt(conn, RULE, by="cli:me", ts_ms=now_ms))
-        halts, _ = await bot.execution.storage.halts(now_ms)
-        assert halts.active(now_ms) == ()
+        await released(bot)
+        assert bot.trader.halts.active(bot.execution.clock.now_ms()) == ()
 
 
 @pytest.mark.catalogue(39, 84)
@@ -142,19 +157,96 @@ async def test_two_bots_on_one_account_share_one_stop(
 async def test_a_stop_that_a_person_placed_is_left_alone(gate: Any, exchange: RunningExchange) -> None:
     async with account_of_two_owners(gate, exchange) as bot:
         (own,) = waiting(exchange)
-        wished = attrs.evolve(own.request, amount=D("0.5"))
-        theirs = exchange.call(lambda: exchange.exchange.place_stop("main", wished))
+        theirs = placed_by_hand(exchange, own, amount=D("0.5"))
         for _ in range(4):
             await guarded(bot)
         assert {stop.stop_id for stop in waiting(exchange)} == {own.stop_id, theirs.stop_id}
+        for halted in (False, True):  # a halt over something else changes nothing about it
+            if halted:
+                await bot.reconciler.unknown.halt("an order of another instance")
+            (own,) = [stop for stop in waiting(exchange) if stop.stop_id != theirs.stop_id]
+            withdraw(exchange, own)
+            for _ in range(4):
+                await guarded(bot)
+            assert theirs.stop_id in {stop.stop_id for stop in waiting(exchange)}
+            assert len(waiting(exchange)) == 2, "its own stop rests again beside theirs"
+            assert bool(bot.trader.halts.active(bot.execution.clock.now_ms())) is halted
+
+
+@pytest.mark.catalogue(38, 39)
+async def test_an_unknown_stop_under_another_offset_is_asked_about_once(
+    gate: Any, exchange: RunningExchange
+) -> None:
+    async with account_of_two_owners(gate, exchange):
+        (before,) = waiting(exchange)
+    gate.database.unlink()
+    await begin_anew(gate, exchange)
+    async with gate.bot("0.01") as bot:
+        for _ in range(4):
+            await guarded(bot)
+        assert [stop.stop_id for stop in waiting(exchange)] == [before.stop_id]
+        assert bot.execution.standings.stop(SYMBOL) is None
+        assert [halt.rule for halt in bot.trader.halts.active(bot.execution.clock.now_ms())] == [RULE]
+        assert_is_asked(await bot.alerts())
+        await released(bot)
+        await guarded(bot)
+        assert bot.execution.standings.stop(SYMBOL) is not None
+        assert before.stop_id in {stop.stop_id for stop in waiting(exchange)}
         assert bot.trader.halts.active(bot.execution.clock.now_ms()) == ()
+
+
+@pytest.mark.catalogue(39, 84)
+async def test_a_stop_on_coins_that_only_the_bot_has_is_its_own(gate: Any, exchange: RunningExchange) -> None:
+    async with gate.bot("0.005") as bot:
+        await bought(bot)
+        (before,) = waiting(exchange)
+    gate.database.unlink()
+    await begin_anew(gate, exchange)
+    async with gate.bot("0.01") as bot:
+        for _ in range(3):
+            await guarded(bot)
+        assert [stop.stop_id for stop in waiting(exchange)] == [before.stop_id]
+        assert_halted_and_guarded_once(bot, exchange)
+
+
+@pytest.mark.catalogue(38, 39)
+async def test_no_stop_is_placed_beside_one_that_sells_what_the_bot_holds(
+    gate: Any, exchange: RunningExchange
+) -> None:
+    async with gate.bot("0.005") as bot:
+        await bought(bot)
+        (own,) = waiting(exchange)
+        half = own.request.amount / 2 // D("0.0001") * D("0.0001")
+        theirs = placed_by_hand(exchange, own, amount=half)
+        withdraw(exchange, own)
+        for _ in range(4):
+            await guarded(bot)
+        assert [stop.stop_id for stop in waiting(exchange)] == [theirs.stop_id]
+        assert_is_asked(await bot.alerts())
+
+
+@pytest.mark.catalogue(84)
+async def test_no_stop_is_placed_beside_an_unknown_one_before_the_first_comparison(
+    gate: Any, exchange: RunningExchange
+) -> None:
+    async with account_of_two_owners(gate, exchange) as bot:
+        (own,) = waiting(exchange)
+        theirs = placed_by_hand(exchange, own, amount=D("0.5"))
+    withdraw(exchange, own)
+    async with gate.bot("0.005") as bot:
+        await bot.settled()
+        await bot.protector.tend(SYMBOL)
+        assert [stop.stop_id for stop in waiting(exchange)] == [theirs.stop_id]
+        for _ in range(4):
+            await guarded(bot)
+        assert len(waiting(exchange)) == 2
 
 
 @pytest.mark.catalogue(39)
 async def test_a_second_stop_that_nobody_lifts_is_canceled(gate: Any, exchange: RunningExchange) -> None:
     async with account_of_two_owners(gate, exchange) as bot:
         (own,) = waiting(exchange)
-        exchange.call(lambda: exchange.exchange.place_stop("main", own.request))
+        placed_by_hand(exchange, own)
         await guarded(bot)
         assert_is_asked(await bot.alerts())
         await bot.settled(LEFT_MS // 1000)
@@ -168,7 +260,7 @@ async def test_verify_counts_what_is_not_managed(gate: Any, exchange: RunningExc
     async with account_of_two_owners(gate, exchange) as bot:
         assert "I5" not in await broken(gate)
         (own,) = waiting(exchange)
-        exchange.call(lambda: exchange.exchange.place_stop("main", own.request))
+        placed_by_hand(exchange, own)
         assert resting(exchange) < total(exchange)
         assert resting(exchange) > bot.held()
         assert "I5" in await broken(gate)

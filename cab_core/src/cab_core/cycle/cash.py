@@ -13,8 +13,9 @@ from typing import Any
 
 import attrs
 
-from cab_core.cycle.reconcile import APART_MS, BALANCE_LAG_MS, Reconciler, as_data
+from cab_core.cycle.reconcile import APART_MS, Reconciler, as_data
 from cab_core.domain.book_state import account_state
+from cab_core.domain.comparison import BALANCE_LAG_MS
 from cab_core.domain.market import Instrument
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import OrderType

@@ -22,7 +22,7 @@ from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.observe import Observer
 from cab_core.cycle.trader import Trader
 from cab_core.cycle.unknown_orders import UnknownOrders
-from cab_core.domain.comparison import LocalView, VenueView, undecided
+from cab_core.domain.comparison import BALANCE_LAG_MS, LocalView, VenueView, undecided
 from cab_core.domain.corrections import TOLERATED_CYCLES, Allowed, Streak, corrections, follow
 from cab_core.domain.reconcile import Finding, Kind, findings
 from cab_core.domain.timeframes import MINUTE_MS
@@ -33,9 +33,6 @@ log = logging.getLogger("cab.reconcile")
 
 #: How far listings reach back behind the last verdict: trades and balances may show up late.
 OVERLAP_MS = 15 * MINUTE_MS
-
-#: Balances may lag behind own trades by this much: before that they prove no shortfall.
-BALANCE_LAG_MS = 100_000
 
 #: Two looks that confirm each other lie at least this far apart.
 APART_MS = 30_000
@@ -206,10 +203,10 @@ class Reconciler:
             done = await Adjuster(self.trader, self.execution, self.announcer, self.unknown).make(
                 symbol, todo, now_ms
             )
-            return (
-                *done,
-                *await self.unknown.take_over(symbol, venue.orders, local.known, [local.managed]),
+            unknown = await self.unknown.look_at(
+                symbol, venue.orders, local.known, [local.managed], venue.base_total
             )
+            return (*done, *unknown)
 
     def _remember(self, result: Reconciliation, *, open_question: bool) -> None:
         symbol = result.symbol

@@ -15,10 +15,13 @@ import attrs
 from cab_core.clock import Clock
 from cab_core.contracts import Broker
 from cab_core.cycle.announce import Announcer
+from cab_core.cycle.asking import asked
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.stop_intents import planned_stop
+from cab_core.domain.comparison import BALANCE_LAG_MS
+from cab_core.domain.market import Instrument
+from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Ack, OrderState, VenueOrder
-from cab_core.domain.position import Position
 from cab_core.domain.resting import DesiredStop
 from cab_core.domain.risk import Halt
 from cab_core.domain.unknown_stops import Signature, unknown_stops
@@ -47,6 +50,7 @@ class UnknownOrders:
     announcer: Announcer
     offset: Decimal | None
     _asked: set[str] = attrs.field(factory=set, init=False)
+    _compared: set[str] = attrs.field(factory=set, init=False)
     _left_ms: dict[str, int] = attrs.field(factory=dict, init=False)
 
     @property
@@ -71,62 +75,111 @@ class UnknownOrders:
         self.announcer.bus.publish("emergency.stop", event)
 
     async def may_arm(self, symbol: str) -> bool:
-        """Say whether a stop may be placed where none of ours rests. Costs a question only while halted."""
-        if not self.halted:
+        """Say whether a stop may be placed where none of ours rests.
+
+        Costs a question while entries are halted, and before the symbol is compared for the first time:
+        until then a stop that nobody knows may be any.
+        """
+        if symbol in self._compared and not self.halted:
             return True
         try:
-            orders = await self.broker.orders(symbol, self.clock.now_ms())
+            orders = await asked(self.broker.orders(symbol, self.clock.now_ms()), "orders")
             known = await self.storage.known_orders({order.order_id for order in orders})
+            strangers = self._strangers(symbol, orders, known)
+            if not strangers or symbol not in self._compared:
+                return not strangers
+            balances = await asked(self.broker.balances(), "balances")
         except StorageError:
             raise
         except CabError:
             return False  # what rests there is not known: the bot watches the stop itself
-        await self.take_over(symbol, orders, known, ())
+        base = balances.get(self._instrument(symbol).base)
+        total = ZERO if base is None else base.total
+        await self._look_at(symbol, strangers, (), total)
         if self.execution.standings.stop(symbol) is not None:
             return False
-        strangers = self._strangers(symbol, orders, known)
-        for order in strangers:
+        signature = self._signature(symbol, (), total)
+        doubtful = [order for order in strangers if signature is not None and signature.is_doubtful(order)]
+        for order in doubtful:
             self._ask(order)
-        return not strangers
+        return not doubtful
 
-    async def take_over(
-        self, symbol: str, orders: Sequence[VenueOrder], known: Collection[str], before: Collection[Decimal]
+    async def look_at(
+        self,
+        symbol: str,
+        orders: Sequence[VenueOrder],
+        known: Collection[str],
+        before: Collection[Decimal],
+        total: Decimal,
     ) -> tuple[str, ...]:
         """Take over the oldest waiting stop that is this bot's by its figures, and say what was done.
 
-        Of two instances that see each other's stops both so keep the older one.
+        Of two instances that see each other's stops both so keep the older one. Over one that may be this
+        bot's a person is asked before any is placed beside it.
 
         Args:
             symbol: which.
             orders: what the venue lists of it.
             known: those of its order ids that are in the journal.
             before: base that was managed before unknown trades were booked.
+            total: free and locked base at the venue.
         """
-        position = self.execution.trader.book.positions.get(symbol)
-        if position is None or position.protection is None or self.offset is None:
+        self._compared.add(symbol)
+        return await self._look_at(symbol, self._strangers(symbol, orders, known), before, total)
+
+    async def _look_at(
+        self, symbol: str, strangers: Sequence[VenueOrder], before: Collection[Decimal], total: Decimal
+    ) -> tuple[str, ...]:
+        signature, standings = self._signature(symbol, before, total), self.execution.standings
+        if signature is None or not strangers or standings.selling(symbol):
             return ()
-        signature = self._signature(position, before, self.offset)
-        found = [order for order in self._strangers(symbol, orders, known) if signature.fits(order)]
-        standings = self.execution.standings
-        if not found or standings.selling(symbol):
-            return ()
-        await self.halt(f"stop {found[0].order_id} of {symbol} is in no record of this bot")
         mine = standings.stop(symbol)
-        if mine is not None and (mine.intent.sent_ms or 0) <= found[0].created_ms:
-            return await self._lift_surplus(found)
+        own = [order for order in strangers if signature.is_own(order)]
+        if not own:
+            doubtful = [order for order in strangers if signature.is_doubtful(order)]
+            if mine is None:
+                await self._ask_about(symbol, doubtful)
+            return ()
+        await self.halt(f"stop {own[0].order_id} of {symbol} is in no record of this bot")
+        if mine is not None and (mine.intent.sent_ms or 0) <= own[0].created_ms:
+            return await self._lift_surplus(own)
         if not await self.execution.lift_stop(symbol):
             return ()
-        return (await self._adopt(symbol, found[0]),)
+        return (await self._adopt(symbol, own[0]),)
 
-    def _signature(self, position: Position, before: Collection[Decimal], offset: Decimal) -> Signature:
+    async def _ask_about(self, symbol: str, doubtful: Sequence[VenueOrder]) -> None:
+        """Halt entries over stops that may be this bot's; what a person has released is not asked again."""
+        unasked = [order for order in doubtful if order.order_id not in self._asked]
+        if unasked:
+            await self.halt(f"stop {unasked[0].order_id} of {symbol} may be this bot's")
+        for order in unasked:
+            self._ask(order)
+
+    def _signature(self, symbol: str, before: Collection[Decimal], total: Decimal) -> Signature | None:
+        """Return what a stop of the symbol's position looks like, None where none would rest."""
         book = self.execution.trader.book
-        held = book.ledger.held(position.symbol).quantity
+        position = book.positions.get(symbol)
+        if position is None or position.protection is None or self.offset is None:
+            return None
+        held = book.ledger.held(symbol).quantity
+        traded_ms = book.last_fill_ms.get(symbol, 0)
+        settled = self.clock.now_ms() - traded_ms >= BALANCE_LAG_MS
         return Signature(
-            instrument=book.instruments[position.symbol],
+            instrument=self._instrument(symbol),
             amounts=[held, *before, *(held - amount for amount in before)],
             opened_ms=int(position.id.rpartition("@")[2]),
-            offset=offset,
+            offset=self.offset,
+            unmanaged=total - self._managed(symbol) if settled else None,
         )
+
+    def _managed(self, symbol: str) -> Decimal:
+        """Return what the bot holds of the symbol's base, under whichever symbol."""
+        ledger, base = self.execution.trader.book.ledger, self._instrument(symbol).base
+        held = [ledger.held(each).quantity for each in ledger.symbols() if each.partition("/")[0] == base]
+        return sum(held, ZERO)
+
+    def _instrument(self, symbol: str) -> Instrument:
+        return self.execution.trader.book.instruments[symbol]
 
     def _strangers(
         self, symbol: str, orders: Sequence[VenueOrder], known: Collection[str]

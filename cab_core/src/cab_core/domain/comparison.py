@@ -15,6 +15,9 @@ from cab_core.domain.resting import DesiredStop
 #: How our client order ids begin. An order that carries it was made by a bot, this one or another.
 CLIENT_PREFIX = "t-c"
 
+#: Balances may lag behind own trades by this much: before that they prove nothing about what is managed.
+BALANCE_LAG_MS = 100_000
+
 #: Share of the managed quantity, and of a stop's trigger, by which the venue may differ.
 TOLERANCE = Decimal("0.001")
 
