@@ -111,7 +111,8 @@ def test_the_latch_lies_beside_the_database_in_use(tmp_path: Path) -> None:
     file = f"sqlite+aiosqlite:///{tmp_path / 'other.sqlite3'}"
     assert dead_man.database_file(settings_of(tmp_path, DATABASE_URL=file)) == tmp_path / "other.sqlite3"
     server = "postgresql+asyncpg://me:pw@127.0.0.1/bot"
-    assert dead_man.database_file(settings_of(tmp_path, DATABASE_URL=server)) == own
+    named = tmp_path / "postgresql-127.0.0.1-5432-bot"  # so two bots with two servers have a latch each
+    assert dead_man.database_file(settings_of(tmp_path, DATABASE_URL=server)) == named
 
 
 def test_a_waiting_watcher_has_loaded_nothing_heavy() -> None:

@@ -143,6 +143,7 @@ def answers() -> dict[str, Any]:
             "limits": [_LIMIT],
             "regime": _REGIME,
             "unfinished_orders": 0,
+            "silent_pid": None,
         },
         "pnl": {
             "account": "paper:sample",
