@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "live"))
 sys.path.insert(0, str(Path(__file__).parents[2] / "cab_core" / "tests"))
 from live_bench import SYMBOL, install_strategy
-from live_desk import SECOND_KEY, LiveDesk, exchange_of_now
+from live_desk import OTHER_KEY, SECOND_KEY, LiveDesk, exchange_of_now
 from own_redis import RedisServer, running_redis
 
 from cab_exchange_sim.keys import ApiKey
@@ -34,7 +34,7 @@ def desk(tmp_path: Path) -> Iterator[Callable[..., LiveDesk]]:
                     rate=1.0,
                     key="k83hf93hf03k",
                     secret="s93hf93hf93hf0",
-                    more_keys=[ApiKey(*SECOND_KEY, "main")],
+                    more_keys=[ApiKey(*SECOND_KEY, "main"), ApiKey(*OTHER_KEY, "other")],
                 )
             )
             folder = tmp_path / f"desk-{len(made)}"

@@ -37,6 +37,8 @@ from cab_exchange_sim.testing import RunningExchange
 FOR_EVER_MS = 10**9
 #: Another key of the same account, with its secret: as on another host, no lock of this one sees two bots.
 SECOND_KEY = ("k27bq16bq52z", "s27bq16bq52zq1")
+#: A key of another account at the same exchange.
+OTHER_KEY = ("k64cw95cw31x", "s64cw95cw31xw7")
 PROGRAM = "from cab_core.cli import main; main()"
 
 
@@ -50,7 +52,7 @@ def exchange_of_now(symbols: Sequence[str] = (SYMBOL,)) -> Exchange:
     exchange = Exchange(
         {symbol: market([FLAT], first_ms=first_ms) for symbol in symbols},
         instruments={symbol: attrs.evolve(RULES, symbol=symbol) for symbol in symbols},
-        balances={"main": {"USDT": D(10_000)}},
+        balances={"main": {"USDT": D(10_000)}, "other": {"USDT": D(10_000)}},
     )
     exchange.advance(now_ms())
     return exchange
@@ -119,11 +121,17 @@ class LiveDesk:
         (self.folder / "cab.toml").write_text(text)
 
     def start(
-        self, *wrapper: str, program: str = PROGRAM, buys: bool = True, sells: bool = False, **more: str
+        self,
+        *wrapper: str,
+        program: str = PROGRAM,
+        flags: Sequence[str] = (),
+        buys: bool = True,
+        sells: bool = False,
+        **more: str,
     ) -> subprocess.Popen[str]:
-        """Start the bot; ``wrapper`` is put before its command line."""
+        """Start the bot; ``wrapper`` is put before its command line, ``flags`` after it."""
         self.write_options(buys=buys, sells=sells)
-        command = [*wrapper, sys.executable, "-c", program, "run", "--yes-live", "--json"]
+        command = [*wrapper, sys.executable, "-c", program, "run", "--yes-live", "--json", *flags]
         with (self.folder / "log").open("a") as log:
             process = subprocess.Popen(
                 command,
@@ -157,6 +165,11 @@ class LiveDesk:
         assert process.returncode == 0, self.log()
         told: dict[str, Any] = json.loads(out)
         return told
+
+    def finish_idle(self, process: subprocess.Popen[str]) -> None:
+        """Wait until the bot has taken up its work, and stop it."""
+        self.until_running()
+        assert self.finish(process)["failures"] == {}
 
     def bot(self) -> RemoteDesk:
         """Return the desk of the bot that runs, over its API."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from live_bench import D
-from live_desk import LiveDesk
+from live_desk import OTHER_KEY, SECOND_KEY, LiveDesk
 
+from cab_core.app.flatten import flatten
 from cab_core.domain.orders import Side
+from cab_core.errors import ConfigError
+from cab_core.settings import load_settings
+from cab_core.storage import journal_rows, visit
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
 
@@ -112,3 +117,62 @@ def test_cash_that_is_withdrawn_or_paid_in_is_seen_told_and_no_drawdown(desk: De
     assert D(told["equity"]) == D(told["baseline"]) == 5500
     assert live.filled(Side.BUY) == []
     live.assert_sound()
+
+
+def journal(live: LiveDesk) -> int:
+    return visit(live.database, lambda conn: len(list(journal_rows(conn))))
+
+
+def keyed(key: tuple[str, str]) -> dict[str, str]:
+    return {"API_KEY": key[0], "API_SECRET": key[1]}
+
+
+@pytest.mark.catalogue(108)
+@pytest.mark.timeout(300)
+def test_a_new_key_goes_on_and_that_of_another_account_is_refused(desk: Desk) -> None:
+    live = desk(DMS_ENABLED="false")
+    bot = live.start()
+    live.until(lambda: stops(live, BTC))
+    live.finish(bot)
+    held, rows, sent = live.held, journal(live), len(live.ledger("order", "stop", "end"))
+    assert held > 0
+
+    for command in (
+        ["run", "--yes-live"],
+        ["run", "--yes-live", "--same-account"],  # the exchange tells better than a person
+        ["reconcile"],
+        ["reconcile", "--fix", "--force-sync"],
+        ["doctor", "--online", "--only", "account"],
+    ):
+        told = live.cab(*command, "--json", **keyed(OTHER_KEY))
+        assert told.returncode == (1 if command[0] == "doctor" else 78), (command, told.stdout, told.stderr)
+        shown = told.stdout + told.stderr
+        assert "but the database has traded the account" in shown, (command, shown)
+        assert str(live.database) in shown or command[0] == "doctor", (command, shown)
+        assert OTHER_KEY[0] not in shown
+    settings = load_settings(live.environment(**keyed(OTHER_KEY)), live.folder).settings
+    with pytest.raises(ConfigError, match="has traded the account"):
+        asyncio.run(flatten(settings))
+    assert (live.held, journal(live)) == (held, rows)
+    assert len(live.ledger("order", "stop", "end")) == sent
+
+    live.finish_idle(live.start(buys=False, **keyed(SECOND_KEY)))  # of the same account
+    assert live.held == held
+    live.assert_sound()
+
+
+@pytest.mark.catalogue(108)
+@pytest.mark.timeout(300)
+def test_where_the_exchange_does_not_tell_a_new_key_is_confirmed_once(desk: Desk) -> None:
+    live = desk(DMS_ENABLED="false")
+    unseen = {"after": True, "method": "GET", "path": "/account/detail$", "times": None}
+    live.fault("edit", fields={"user_id": None}, **unseen)
+    live.finish_idle(live.start(buys=False))
+
+    told = live.cab("run", "--yes-live", "--json", **keyed(SECOND_KEY))
+    assert told.returncode == 78, told.stderr
+    assert "API_KEY is another one than before" in told.stderr
+    assert "cab run --same-account" in told.stderr
+
+    live.finish_idle(live.start(flags=["--same-account"], buys=False, **keyed(SECOND_KEY)))
+    live.finish_idle(live.start(buys=False, **keyed(SECOND_KEY)))

@@ -250,6 +250,22 @@ class Checked(Protocol):
         """
 
 
+@runtime_checkable
+class Identified(Protocol):
+    """A broker whose venue tells which account a key is of.
+
+    Without it a start with a new key has to be confirmed: it may be of another account, whose balances would
+    be taken for this one's.
+    """
+
+    async def account_id(self) -> str | None:
+        """Return the venue's own name of the account, equal for all of its keys; None if it tells none.
+
+        Raises:
+            cab_core.errors.AwayError: it cannot be asked for now.
+        """
+
+
 class Broker(Protocol):
     """The verbs of an open account. Decimal and our own types only; no venue's dictionaries.
 

@@ -149,7 +149,8 @@ class BrokerHooks(LifecycleHooks):
             account: symbols, settings of this broker, clock, and credentials (the only plugin to get them).
 
         Returns:
-            An object with the verbs of `cab_core.sdk.Broker`. On error: the start is refused. Budget 30 s.
+            An object with the verbs of `cab_core.sdk.Broker`, and where the venue can tell, those of
+            `Checked` and `Identified`. On error: the start is refused. Budget 30 s.
         """
 
 

@@ -374,6 +374,16 @@ class Whispers(Wrapped):
         return "Broker(key=kit-api-key-0001)"
 
 
+class NamesItsAccountAnew(Wrapped):
+    async def account_id(self) -> str:
+        return str(random.random())
+
+
+class NamesItsAccountByKey(Wrapped):
+    async def account_id(self) -> str:
+        return "kit-api-key-0001"
+
+
 BROKERS: dict[type, str] = {
     broker_with("ForgetsIds", Forgets): "test_client_ids_are_idempotent",
     broker_with("ThrowsRefusals", Throws): "test_refusals_are_values",
@@ -386,6 +396,8 @@ BROKERS: dict[type, str] = {
     broker_with("TakesSilenceForAbsence", TakesSilenceForProof): "test_absence_is_proven_as_the_caps_say",
     broker_with("CancelsWhatIsGone", CancelsAnything): "test_cancelling_what_is_gone_is_a_value",
     broker_with("RepeatsFills", RepeatsItsFills): "test_fills_tell_what_happened",
+    broker_with("NamesAnAccountAnew", NamesItsAccountAnew): "test_an_account_is_named_alike",
+    broker_with("NamesAnAccountByKey", NamesItsAccountByKey): "test_an_account_is_named_alike",
     broker_with("WhispersItsKey", Whispers): "test_credentials_are_not_in_the_output",
 }
 

@@ -9,6 +9,7 @@ from cab_core.app.config import cycle_config, plugins_for
 from cab_core.app.continuing import account_of, continued
 from cab_core.app.live import QuotedSetup, care_of, open_venue, venue_plugin
 from cab_core.app.run import opened_store
+from cab_core.app.same_account import require_account_of
 from cab_core.app.session import Session
 from cab_core.bus.memory import MemoryBus
 from cab_core.clock import Clock, SystemClock
@@ -45,6 +46,8 @@ async def open_account(
         store = await stack.enter_async_context(opened_store(settings, account_of(settings)))
         venue = open_venue(bound, settings, config, clock)
         stack.push_async_callback(venue.close)
+        if live:
+            await require_account_of(venue, settings)
         setup = QuotedSetup(
             config=config,
             plugins=plugins,

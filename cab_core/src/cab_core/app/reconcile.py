@@ -14,6 +14,7 @@ from cab_core.app.config import cycle_config, plugins_for
 from cab_core.app.continuing import left_open, place_of, refuse_misfits, stored
 from cab_core.app.instance import instance_key, only_instance
 from cab_core.app.live import open_venue, venue_plugin
+from cab_core.app.same_account import require_account_of
 from cab_core.app.session import SystemIds, open_broker
 from cab_core.bus.memory import MemoryBus
 from cab_core.clock import Clock, SystemClock, VirtualClock
@@ -235,6 +236,7 @@ async def _opened(
             clock: Clock = SystemClock()
             broker = open_venue(venue_plugin(settings).broker, settings, config, clock)
             stack.push_async_callback(broker.close)
+            await require_account_of(broker, settings)
             config = attrs.evolve(config, instruments=await broker.instruments())
         else:
             virtual = VirtualClock(past.as_of_ms or SystemClock().now_ms())

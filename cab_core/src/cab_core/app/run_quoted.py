@@ -24,6 +24,7 @@ from cab_core.app.regime import regime_watch
 from cab_core.app.retention import retention_loop
 from cab_core.app.run import START_PATIENCE, View, opened_store, started_plugins, until_over
 from cab_core.app.running import Running, Tally, also
+from cab_core.app.same_account import take_account
 from cab_core.app.session import SystemIds
 from cab_core.app.starting import Lobby, Start, StartingDesk, is_exposed, nobody
 from cab_core.clock import Clock, SystemClock, turn
@@ -51,6 +52,7 @@ async def run_quoted(
     clock: Clock | None = None,
     called: Invocation = _CALLED,
     lobby: Lobby = nobody,
+    same_account: bool = False,
 ) -> Running:
     """Trade on the venue that EXCHANGE names until stopped.
 
@@ -60,6 +62,7 @@ async def run_quoted(
         clock: the time of a local exchange that is played step by step; then nothing watches the time.
         called: how this run was called, for the dead man's switch.
         lobby: serves those who ask while the start waits.
+        same_account: a new key is of the account on record, should the venue not tell.
 
     Raises:
         CabError: it cannot start, or the database failed.
@@ -106,6 +109,8 @@ async def run_quoted(
             async with turn(clock):
                 if live:
                     await start.to(partial(check_venue, setup.source))
+                    own = partial(take_account, setup.source, settings, store, confirmed=same_account)
+                    await start.to(own)
                 session = await start.to(setup.open)
                 session.orchestrator.background += (retention_loop(store, settings, clock),)
                 if not played:

@@ -56,12 +56,19 @@ if TYPE_CHECKING:
     help="Serve the HTTP API and the pages, or not.  [default: as API_ENABLED says, not with --speed max]",
 )
 @click.option("--yes-live", is_flag=True, help="Confirm that MODE=live sends real orders.")
+@click.option(
+    "--same-account",
+    is_flag=True,
+    help="Confirm, once, that a new API_KEY is of the account in the database, where the exchange does not "
+    "tell.",
+)
 @settings_options
 def command(
     markets: Sequence[str],
     speed: float,
     api: bool | None,
     yes_live: bool,
+    same_account: bool,
     as_json: bool,
     config: Path | None,
     overrides: Sequence[str],
@@ -97,9 +104,11 @@ def command(
             from cab_core.app.guards import Invocation
             from cab_core.app.run_quoted import run_quoted
 
-            again = [sys.executable, *sys.argv, *([] if yes_live else ["--yes-live"])]
+            said = [word for word in sys.argv if word != "--same-account"]  # of this start alone
+            again = [sys.executable, *said, *([] if yes_live else ["--yes-live"])]
             called = Invocation(restart=again, config=config, overrides=overrides, secrets=secrets)
-            running = asyncio.run(run_quoted(settings, view, called=called, lobby=_told(lobby)))
+            trading = run_quoted(settings, view, called=called, lobby=_told(lobby), same_account=same_account)
+            running = asyncio.run(trading)
         else:
             from cab_core.app.run import run_paper
 

@@ -25,7 +25,7 @@ from cab_core.storage.journal import append as journal
 from cab_core.storage.journal import rows as journal_rows
 from cab_core.storage.journal import verify as verify_journal
 from cab_core.storage.kv import PaperState, kv_load, kv_save
-from cab_core.storage.meta import bind_account
+from cab_core.storage.meta import VenueAccount, bind_account, save_venue_account, venue_account
 from cab_core.storage.positions import (
     AccountRow,
     EquityPoint,
@@ -93,6 +93,7 @@ __all__ = [
     "Store",
     "StoredIntent",
     "TraceRow",
+    "VenueAccount",
     "active_halts",
     "bind_account",
     "damage",
@@ -131,11 +132,13 @@ __all__ = [
     "save_reconciliation",
     "save_regime",
     "save_trace",
+    "save_venue_account",
     "set_counter",
     "set_intent_state",
     "stored_epoch",
     "stored_rows",
     "update_trace",
+    "venue_account",
     "verify_journal",
     "visit",
     "write_audit",

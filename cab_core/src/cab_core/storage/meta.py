@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import sqlalchemy as sa
 
 from cab_core.errors import RefusedError, StorageError
@@ -12,6 +13,19 @@ from cab_core.storage.sql import upsert
 EPOCH = "cab_epoch"
 
 _GET = sa.select(meta.c.value).where(meta.c.key == sa.bindparam("name"))
+
+
+@attrs.frozen(slots=True)
+class VenueAccount:
+    """Whose keys at the venue have traded what a database holds.
+
+    Attributes:
+        told: the venue's own name of the account, None if it tells none.
+        key_mark: a digest of the newest key.
+    """
+
+    told: str | None
+    key_mark: str
 
 
 def get_meta(conn: sa.Connection, name: str) -> str | None:
@@ -62,3 +76,16 @@ def bind_account(conn: sa.Connection, name: str) -> None:
             f"the database belongs to the account {owner!r}, not to {name!r}",
             fix="set DB_PATH to a file of its own for each account",
         )
+
+
+def venue_account(conn: sa.Connection) -> VenueAccount | None:
+    """Return whose keys have traded, None before the first live start."""
+    mark = get_meta(conn, "venue_key_mark")
+    return None if mark is None else VenueAccount(get_meta(conn, "venue_account"), mark)
+
+
+def save_venue_account(conn: sa.Connection, account: VenueAccount) -> None:
+    """Remember whose keys have traded."""
+    upsert(conn, meta, {"key": "venue_key_mark"}, {"value": account.key_mark})
+    if account.told is not None:
+        upsert(conn, meta, {"key": "venue_account"}, {"value": account.told})

@@ -19,8 +19,8 @@ from cab_core.sdk import (
     BrokerCaps,
     Clock,
     Costs,
-    Fill,
     Found,
+    Identified,
     Instrument,
     Intent,
     Outcome,
@@ -33,6 +33,7 @@ from cab_core.sdk import (
     Unknown,
 )
 from cab_core.testing.base import Conformance, reject
+from cab_core.testing.broker_figures import held, paid, provable
 from cab_core.testing.fakes import StillMarket, VirtualClock
 from cab_core.testing.series import START_MS, TF_MS
 
@@ -148,9 +149,9 @@ class BrokerConformance(Conformance):
         """A buy spends the cost it was given and never more; what it gets is in base."""
 
         async def talk(broker: Broker) -> None:
-            before = await _held(broker)
+            before = await held(broker)
             self._expect(await broker.submit(self.buy("50")), Ack, "a buy for 50 USDT")
-            after = await _held(broker)
+            after = await held(broker)
             spent = before["USDT"] - after["USDT"]
             if not Decimal(45) <= spent <= Decimal(50):
                 reject(f"a buy for 50 USDT spent {spent}", "size buys in quote, round down")
@@ -164,9 +165,9 @@ class BrokerConformance(Conformance):
 
         async def talk(broker: Broker) -> None:
             self._expect(await broker.submit(self.buy("200")), Ack, "a buy for 200 USDT")
-            before = await _held(broker)
+            before = await held(broker)
             self._expect(await broker.submit(self.sell(Decimal("1.5"))), Ack, "a sell of 1.5 BTC")
-            after = await _held(broker)
+            after = await held(broker)
             sold = before["BTC"] - after["BTC"]
             if sold != Decimal("1.5"):
                 reject(f"a sell of 1.5 BTC sold {sold}", "size sells in base, take the fee in quote")
@@ -181,9 +182,9 @@ class BrokerConformance(Conformance):
         async def talk(broker: Broker) -> None:
             await broker.submit(self.buy("200"))
             step = (await broker.instruments())[SYMBOL].amount_step
-            before = await _held(broker)
+            before = await held(broker)
             self._value(await broker.submit(self.sell(1 + step * 9 / 10)))
-            sold = before["BTC"] - (await _held(broker))["BTC"]
+            sold = before["BTC"] - (await held(broker))["BTC"]
             if sold not in (0, 1 - 1 % step):
                 reject(f"a sell of {1 + step * 9 / 10} BTC sold {sold}", f"round down to the step of {step}")
 
@@ -195,9 +196,9 @@ class BrokerConformance(Conformance):
         async def talk(broker: Broker) -> None:
             intent = self.buy("50")
             await broker.submit(intent)
-            once, fills = await _held(broker), await broker.fills_since(SYMBOL, 0)
+            once, fills = await held(broker), await broker.fills_since(SYMBOL, 0)
             self._value(await broker.submit(intent))
-            if await _held(broker) != once or list(await broker.fills_since(SYMBOL, 0)) != list(fills):
+            if await held(broker) != once or list(await broker.fills_since(SYMBOL, 0)) != list(fills):
                 reject("sending an intent twice bought twice", "look the client id up before executing")
 
         self.ask(talk)
@@ -206,7 +207,7 @@ class BrokerConformance(Conformance):
         """No money, too small, unknown symbol, nothing to sell: `Rejected` with a reason, never an error."""
 
         async def talk(broker: Broker) -> None:
-            before = await _held(broker)
+            before = await held(broker)
             hopeless = {
                 "a buy beyond the balance": self.buy("1000000", "3"),
                 "a buy below the minimum": self.buy("0.01", "4"),
@@ -217,7 +218,7 @@ class BrokerConformance(Conformance):
                 self._expect(outcome, Rejected, name)
                 if isinstance(outcome, Rejected) and not outcome.reason:
                     reject(f"{name} is rejected without a reason", "name the reason in snake case")
-            if await _held(broker) != before:
+            if await held(broker) != before:
                 reject("a rejected order changed the balances", "check first, then book")
 
         self.ask(talk)
@@ -226,7 +227,7 @@ class BrokerConformance(Conformance):
         """Fills are unique, ordered, ours, carry their fee, and add up to the balances."""
 
         async def talk(broker: Broker) -> None:
-            before = await _held(broker)
+            before = await held(broker)
             await broker.submit(self.buy("50", "6"))
             await broker.submit(self.buy("60", "7"))
             fills = list(await broker.fills_since(SYMBOL, 0))
@@ -241,10 +242,10 @@ class BrokerConformance(Conformance):
                 reject("the fills do not carry the client ids of the intents", "copy intent.client_id")
             if [fill.ts_ms for fill in fills] != sorted(fill.ts_ms for fill in fills):
                 reject("the fills are not ordered by time", "return them oldest first")
-            spent = before["USDT"] - (await _held(broker))["USDT"]
-            if spent != sum(map(_paid, fills)):
+            spent = before["USDT"] - (await held(broker))["USDT"]
+            if spent != sum(map(paid, fills)):
                 reject(
-                    f"fills of {sum(map(_paid, fills))} USDT against {spent} in the balance",
+                    f"fills of {sum(map(paid, fills))} USDT against {spent} in the balance",
                     "book what was filled",
                 )
             first = [fill for fill in fills if fill.client_id == self.buy("50", "6").client_id]
@@ -261,18 +262,18 @@ class BrokerConformance(Conformance):
         async def talk(broker: Broker) -> None:
             sent, never = self.buy("50", "8"), self.buy("50", "9")
             await broker.submit(sent)
-            before = await _held(broker)
+            before = await held(broker)
             found, absent = await broker.resolve(sent), await self._absence(broker, never)
             if not isinstance(found, Found):
                 reject(
                     f"a sent order is resolved as {found}", "look up open orders, finished ones and trades"
                 )
-            if not isinstance(absent, Absent) and _provable(broker.caps()):
+            if not isinstance(absent, Absent) and provable(broker.caps()):
                 reject(
                     f"an order that was never sent is resolved as {absent}",
                     "say Absent where the venue proves it",
                 )
-            if await _held(broker) != before:
+            if await held(broker) != before:
                 reject("resolve() changed the balances", "only look")
 
         self.ask(talk)
@@ -295,10 +296,10 @@ class BrokerConformance(Conformance):
                     "absence is 'expiry' and supports_request_expiry is False",
                     "send an expiry that the venue enforces, or say absence='none'",
                 )
-            before = await _held(broker)
+            before = await held(broker)
             self.clock.advance(ms=PATIENCE_MS // 10)
             self._expect(await broker.submit(late), Rejected, "an order whose time is over")
-            if await _held(broker) != before:
+            if await held(broker) != before:
                 reject("an order whose time was over was executed", "send nothing after expires_ms")
             return caps.absence
 
@@ -334,6 +335,22 @@ class BrokerConformance(Conformance):
 
         self.ask(talk)
 
+    def test_an_account_is_named_alike(self) -> None:
+        """Who can name the account does so alike at every start, without a credential in it."""
+
+        async def talk(broker: Broker) -> str | None:
+            return await broker.account_id() if isinstance(broker, Identified) else None
+
+        first, second = self.ask(talk), self.ask(talk)
+        if first is None and second is None:
+            return
+        if not isinstance(first, str) or not first:
+            reject(f"account_id() is {first!r}", "return the venue's name of the account, or None")
+        if first != second:
+            reject(f"account_id() is {first!r} and then {second!r}", "return what never changes")
+        if API_KEY in first or API_SECRET in first:
+            reject("account_id() holds a credential", "return what all keys of the account share")
+
     def test_closing_twice_is_harmless(self) -> None:
         """A stop may meet a stop."""
 
@@ -362,7 +379,7 @@ class BrokerConformance(Conformance):
                 "an order whose request may still arrive is resolved as Absent",
                 "wait until the request has expired, then look again",
             )
-        for _ in range(PATIENCE_MS // STEP_MS if _provable(broker.caps()) else 3):
+        for _ in range(PATIENCE_MS // STEP_MS if provable(broker.caps()) else 3):
             if not isinstance(resolution, Undetermined):
                 break
             self.clock.advance(ms=STEP_MS)
@@ -377,17 +394,3 @@ class BrokerConformance(Conformance):
         self._value(outcome)
         if not isinstance(outcome, kind):
             reject(f"{name} gave {outcome!r}, not {kind.__name__}", "outcomes are values of cab_core.sdk")
-
-
-def _provable(caps: BrokerCaps) -> bool:
-    """Say whether the venue can prove that it never took an order: it expires, or is found by client id."""
-    return caps.absence == "expiry" or caps.client_id_lookup == "always"
-
-
-def _paid(fill: Fill) -> Decimal:
-    """Return the quote currency a buy took, its fee included if that was in quote."""
-    return fill.value + (fill.fee if fill.fee_currency == "USDT" else 0)
-
-
-async def _held(broker: Broker) -> dict[str, Decimal]:
-    return {currency: balance.total for currency, balance in (await broker.balances()).items()}

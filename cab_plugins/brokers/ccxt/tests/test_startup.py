@@ -12,7 +12,7 @@ from ccxt_world import SYMBOL, World
 from cab_broker_ccxt import offline_checks, startup
 from cab_broker_ccxt.config import ccxt_id
 from cab_broker_ccxt.gate import GateBroker
-from cab_core.sdk import AwayError, CabError, Checked, ConfigError, Rejected, Secret
+from cab_core.sdk import AwayError, CabError, Checked, ConfigError, Identified, Rejected, Secret
 from cab_exchange_sim.faults import Rule
 
 D = Decimal
@@ -144,6 +144,16 @@ async def test_an_account_of_another_kind_is_refused(world: World) -> None:
         world.change(world.venue.faults.clear)
         world.fault("edit", method="GET", path="account/detail", fields={**detail, "key": {"mode": 1}})
         assert list(await broker.check()) == []
+
+
+async def test_the_account_is_named_unless_the_key_may_not_see_it(world: World) -> None:
+    async with world.opened() as broker:
+        assert isinstance(broker, Identified)
+        told = await broker.account_id()
+        assert told is not None
+        assert told.isdigit()
+        world.fault("edit", method="GET", path="account/detail", fields={"user_id": None})
+        assert await broker.account_id() is None
 
 
 async def test_a_symbol_that_does_not_exist_is_refused(world: World) -> None:

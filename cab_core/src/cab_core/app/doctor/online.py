@@ -9,6 +9,7 @@ from cab_core.app.config import cycle_config
 from cab_core.app.doctor.rows import Check, Row, Verdict
 from cab_core.app.live import open_venue, venue_plugin
 from cab_core.app.regime import source_urls
+from cab_core.app.same_account import require_account_of
 from cab_core.app.short_history import short_windows
 from cab_core.clock import SystemClock
 from cab_core.safety.http import SafeHttp
@@ -79,7 +80,8 @@ async def _candles(venue: Broker, settings: Settings) -> list[Row]:
     return [Row("candles", Verdict.WARN, text, fix) for text in short]
 
 
-async def _account(venue: Broker, _: Settings) -> list[Row]:
+async def _account(venue: Broker, settings: Settings) -> list[Row]:
+    await require_account_of(venue, settings)
     if not isinstance(venue, Checked):
         return [Row("account", Verdict.SKIP, "this broker cannot check its account")]
     warnings = await venue.check()

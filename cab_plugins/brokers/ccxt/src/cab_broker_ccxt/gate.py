@@ -10,6 +10,7 @@ from cab_broker_ccxt.book import quote_of
 from cab_broker_ccxt.canceling import Canceling
 from cab_broker_ccxt.candles import gate_candles
 from cab_broker_ccxt.config import Config
+from cab_broker_ccxt.errors import VenueAwayError, VenueError
 from cab_broker_ccxt.listings import LOOK_BACK_DAYS, Listings
 from cab_broker_ccxt.memory import Memory
 from cab_broker_ccxt.own import Own
@@ -84,6 +85,16 @@ class GateBroker:
         """
         bench = Bench(account=self._account, api=self._api, rules=self._rules, config=self._config)
         return await checked(bench)
+
+    async def account_id(self) -> str | None:
+        """Return the number of the user, None if the key may not see it."""
+        try:
+            detail = await self._api.row("privateAccountGetDetail", {})
+        except VenueAwayError:
+            raise
+        except VenueError:
+            return None
+        return str(detail["user_id"]) if detail.get("user_id") else None
 
     async def instruments(self) -> Mapping[str, Instrument]:
         """Return the rules of all configured symbols, at most four hours old."""

@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from cab_exchange_sim.web.rendering import user_id
+
 PAIR = "BTC_USDT"
 
 
@@ -130,3 +132,9 @@ def test_candles_have_eight_fields_and_the_running_one_is_not_closed(api, venue)
 def test_everything_a_client_asks_for_at_its_start_is_there(api, path):
     path, _, query = path.partition("?")
     assert api("GET", path, query).status_code == 200
+
+
+def test_an_account_has_one_user_id(api, buy):
+    told = api("GET", "/account/detail").json()["user_id"]
+    assert told == api("GET", "/spot/fee").json()["user_id"]
+    assert told != user_id("another")

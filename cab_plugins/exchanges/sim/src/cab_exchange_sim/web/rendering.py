@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any, TypeAlias
+from zlib import crc32
 
 from cab_core.domain.money import HUNDRED, ZERO
 from cab_exchange_sim.engine import Order, Stop, Trade
@@ -18,7 +19,14 @@ _SOURCES = {"api": "apiv4", "stop": "api", "phantom": "web"}
 
 _PERCENT = Decimal("0.01")
 
-USER_ID = 10_000
+
+#: User ids have eight digits here.
+_FIRST_USER, _USERS = 10_000_000, 90_000_000
+
+
+def user_id(account: str) -> int:
+    """Return the number of an account: the same for all of its keys, and at every start."""
+    return _FIRST_USER + crc32(account.encode()) % _USERS
 
 
 def plain(value: Decimal) -> str:
@@ -98,7 +106,7 @@ def stop_row(stop: Stop) -> Row:
     request = stop.request
     return {
         "id": int(stop.stop_id),
-        "user": USER_ID,
+        "user": user_id(stop.account),
         "market": stop.pair,
         "trigger": {"price": plain(request.trigger), "rule": request.rule, "expiration": request.ttl_s},
         "put": {

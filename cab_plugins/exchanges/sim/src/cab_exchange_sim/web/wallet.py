@@ -6,14 +6,14 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
 from cab_exchange_sim.web.gateway import Admitted
-from cab_exchange_sim.web.rendering import USER_ID, Row, plain, trade_row
+from cab_exchange_sim.web.rendering import Row, plain, trade_row, user_id
 
 
 @get("/account/detail", sync_to_thread=False)
-def account_detail(private: Admitted) -> Row:  # noqa: ARG001 - asked for so that the key is checked
-    """Return that this is a classic account."""
+def account_detail(private: Admitted) -> Row:
+    """Return whose account it is, and that it is a classic one."""
     return {
-        "user_id": USER_ID,
+        "user_id": user_id(private.account),
         "ip_whitelist": [],
         "currency_pairs": [],
         "tier": 0,
@@ -95,7 +95,7 @@ def fee(private: Admitted) -> Row:
     costs, mode = private.exchange.settings.costs, private.exchange.settings.fee_mode
     rate = plain(costs.fee)
     return {
-        "user_id": USER_ID,
+        "user_id": user_id(private.account),
         "taker_fee": rate,
         "maker_fee": rate,
         "gt_discount": mode == "gt",
