@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import attrs
+
+from cab_core.storage import journal_rows, visit
 
 _CAB = "from cab_core.cli import main; main()"
 
@@ -81,12 +82,10 @@ def ledger(folder: Path) -> list[dict[str, Any]]:
     return json.loads((folder / "ledger.json").read_text())["entries"]
 
 
-def journal(folder: Path, kind: str) -> list[tuple[str, int]]:
-    """Return client id or symbol, and number of the start, of each row of a kind."""
-    with closing(sqlite3.connect(folder / "trader.sqlite3")) as database:
-        return database.execute(
-            "SELECT ref, epoch FROM journal WHERE kind = ? ORDER BY seq", (kind,)
-        ).fetchall()
+def journal(where: str | Path, kind: str) -> list[tuple[str, int]]:
+    """Return client id or symbol, and number of the start, of each row of a kind in a database."""
+    rows = visit(where, lambda conn: [*journal_rows(conn)])
+    return [(row.ref, row.epoch) for row in rows if row.kind == kind]
 
 
 def until(holds: Callable[[], object], seconds: float = 60.0) -> None:

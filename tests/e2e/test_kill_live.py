@@ -1,33 +1,51 @@
 """SIGKILL: the live bot on the local exchange, killed at random moments, again and again.
 
-``CAB_KILLS=200 pytest tests/e2e/test_kill_live.py`` kills it two hundred times in one run.
+``CAB_KILLS=200 pytest tests/e2e/test_kill_live.py`` kills it two hundred times in one run on each engine.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from own_redis import running_redis
 from rehearsing import journal, ledger, start
 
-KILLS = int(os.environ.get("CAB_KILLS", "25"))
+#: Without CAB_KILLS; on servers each start takes longer.
+ON_FILE, ON_SERVERS = 25, 6
+MOST = int(os.environ.get("CAB_KILLS", ON_FILE))
+
+
+@pytest.fixture
+def servers(tmp_path: Path, database_url: str) -> Iterator[Sequence[str]]:
+    """Options of a rehearsal: none for a file, else its PostgreSQL server, and a Redis server beside it."""
+    if not database_url:
+        yield ()
+        return
+    with running_redis(tmp_path) as redis:
+        yield "--database", database_url, "--redis", redis.url.reveal()
 
 
 @pytest.mark.catalogue(3, 4, 5, 14, 119)
-@pytest.mark.timeout(120 + 6 * KILLS)
-def test_no_kill_costs_or_doubles_an_order(tmp_path: Path) -> None:
-    days = max(1, round(KILLS / 40))
-    rehearsal = start(tmp_path, "--kills", str(KILLS), "--faults", "none", "--days", str(days), "--seed", "1")
-    out, _ = rehearsal.process.communicate(timeout=100 + 6 * KILLS)
-    assert '"verdict": "clean"' in out, out
-    assert f'"kills": {KILLS},' in out
-    assert len({epoch for _, epoch in journal(rehearsal.folder, "order.planned")}) > 1
+@pytest.mark.timeout(120 + 6 * MOST)
+def test_no_kill_costs_or_doubles_an_order(tmp_path: Path, database_url: str, servers: Sequence[str]) -> None:
+    kills = int(os.environ.get("CAB_KILLS", ON_SERVERS if servers else ON_FILE))
+    seed = "20" if servers else "1"  # of which few kills are enough to strike on both sides of the send
+    days = max(1, round(kills / 40))
+    how = ("--kills", str(kills), "--faults", "none", "--days", str(days), "--seed", seed, *servers)
+    rehearsal = start(tmp_path, *how)
+    out, said = rehearsal.process.communicate(timeout=100 + 6 * MOST)
+    assert '"verdict": "clean"' in out, out + said
+    assert f'"kills": {kills},' in out
+    database = database_url or rehearsal.folder / "trader.sqlite3"
+    assert len({epoch for _, epoch in journal(database, "order.planned")}) > 1
 
-    sent = dict(journal(rehearsal.folder, "order.sent"))
-    acked = dict(journal(rehearsal.folder, "order.acked"))
-    abandoned = dict(journal(rehearsal.folder, "order.abandoned"))
+    sent = dict(journal(database, "order.sent"))
+    acked = dict(journal(database, "order.acked"))
+    abandoned = dict(journal(database, "order.abandoned"))
     accepted = Counter(
         entry.get("text", "") for entry in ledger(rehearsal.folder) if entry["kind"] == "order"
     )

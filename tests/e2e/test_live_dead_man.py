@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
+from database_servers import fresh_database, needs_postgres
 from freezing import STATES, T1, bring_to, pause
 from live_desk import LiveDesk
 
@@ -17,6 +18,7 @@ Desk = Callable[..., LiveDesk]
 
 #: Seconds of silence after which its positions are closed; less is no valid setting.
 T2 = 10
+QUICK = {"DMS_RESTART_SEC": str(T1), "DMS_TIMEOUT_SEC": str(T2), "DMS_RECHECK_SEC": "0.5"}
 
 
 @pytest.mark.catalogue(161, 162)
@@ -24,7 +26,21 @@ T2 = 10
 @pytest.mark.timeout(280)
 @pytest.mark.parametrize("state", STATES)
 def test_dms_closes_position_correctly(desk: Desk, state: str) -> None:
-    live = desk(DMS_RESTART_SEC=str(T1), DMS_TIMEOUT_SEC=str(T2), DMS_RECHECK_SEC="0.5")
+    assert_it_closes_correctly(desk(**QUICK), state)
+
+
+@pytest.mark.catalogue(161)
+@pytest.mark.postgres
+@needs_postgres
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_a_position_on_record_on_a_server_is_closed_as_well(desk: Desk) -> None:
+    with fresh_database() as url:
+        assert_it_closes_correctly(desk(url, **QUICK), "position open")
+
+
+def assert_it_closes_correctly(live: LiveDesk, state: str) -> None:
+    """Freeze a bot in a state; its watcher kills it and sells what it held, once."""
     bot = bring_to(live, state)
     pause(bot)
     before = len(live.filled(Side.SELL))

@@ -75,8 +75,8 @@ def test_a_second_one_is_refused(desk: Desk) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("kind", ["", "delay", "hang"])
-def test_killed_around_an_order_and_started_again(desk: Desk, kind: str) -> None:
-    live, chance = desk(DMS_ENABLED="false"), random.Random(kind)
+def test_killed_around_an_order_and_started_again(desk: Desk, database_url: str, kind: str) -> None:
+    live, chance = desk(database_url, DMS_ENABLED="false"), random.Random(kind)
     if kind:
         live.fault(kind, after=True, seconds=1 if kind == "delay" else 0)
     bot = live.start()
