@@ -22,7 +22,7 @@ from cab_core.app.running import Running
 from cab_core.clock import VirtualClock
 from cab_core.cycle.moment import MomentReader
 from cab_core.domain.timeframes import DAY_MS
-from cab_core.ports import Changes
+from cab_core.ports import Changes, Committed
 from cab_core.settings import load_settings
 from cab_core.storage.records import Records
 
@@ -55,7 +55,7 @@ def watch(taken: Taken) -> None:
             taken.began = 0.0
         return await send(self, endpoint, params)
 
-    async def timed_commit(self: Records, changes: Changes) -> bool:
+    async def timed_commit(self: Records, changes: Changes) -> Committed:
         began = perf_counter()
         try:
             return await commit(self, changes)

@@ -23,7 +23,7 @@ from cab_core.errors import StorageAwayError
 from cab_core.ports import Changes, Cycle
 from cab_core.safety.ballast import Ballast, provident
 from cab_core.safety.patience import Patience
-from cab_core.storage import Store, intents_open, load_traces
+from cab_core.storage import Store, intents_open, load_traces, visit
 from cab_core.storage.records import Records
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,7 +171,7 @@ async def test_an_entry_does_not_wait_for_its_server(tmp_path: Path, server: Own
         assert not planned.done()  # the decision is still to be recorded
     finally:
         await asyncio.to_thread(server.start)
-    assert await planned is False
+    assert (await planned).refused == "storage_away"
     assert await store.read(intents_open) == []
     (trace,) = await store.read(load_traces)
     assert (trace.action, trace.reason, trace.order_key) == ("hold", "storage_away", None)
@@ -195,3 +195,26 @@ def test_another_program_that_keeps_the_file_for_long_costs_no_exit(desk: Desk) 
             other.execute("ROLLBACK")
 
         assert_it_sells_once_the_database_is_back(live, long_after)
+
+
+@pytest.mark.catalogue(78)
+@pytest.mark.timeout(120)
+def test_an_entry_that_the_database_refused_is_told_by_that_reason_everywhere(desk: Desk) -> None:
+    live = desk(
+        DMS_ENABLED="false", EVAL_INTERVAL_SEC="1", CANDLE_GRACE_SEC="0", RECONCILE_INTERVAL_SEC="3600"
+    )
+    live.hold_candles()
+    bot = live.start()
+    live.until_running()
+    with closing(sqlite3.connect(live.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        live.hold_candles(0)
+        live.until(lambda: "it is tried again" in live.log(None))  # that it was refused is to be recorded
+        other.execute("ROLLBACK")
+        live.until(lambda: "BTC/USDT hold: " in live.log(None))
+    told = live.finish(bot)
+    (trace,) = visit(live.database, load_traces)
+    assert (trace.action, trace.reason) == ("hold", "storage_busy")
+    assert "BTC/USDT hold: storage_busy" in live.log(None)
+    assert told["actions"] == {"hold": 1}
+    assert live.ledger("order") == []

@@ -21,7 +21,7 @@ from cab_core.domain.candles import Series, prepare
 from cab_core.domain.regime import Reading, ReadingKind
 from cab_core.domain.regime_timeline import RegimeTimeline, ScriptedReading
 from cab_core.plugins.kinds import Kind
-from cab_core.ports import Changes, Cycle, Storage
+from cab_core.ports import Changes, Committed, Cycle, Storage
 from cab_core.settings import load_settings
 from cab_core.storage import PaperState, Store
 from cab_core.storage.records import Records
@@ -152,7 +152,7 @@ class DiesAt:
     after: bool
     commits: int = 0
 
-    async def commit(self, changes: Changes) -> bool:
+    async def commit(self, changes: Changes) -> Committed:
         self.commits += 1
         if self.commits > self.commit_no or (self.commits == self.commit_no and not self.after):
             raise CrashedError

@@ -11,7 +11,7 @@ import pytest
 
 from cab_core.app.verify import check_database, violated
 from cab_core.errors import StorageBusyError, StorageError
-from cab_core.ports import Changes, Storage
+from cab_core.ports import Changes, Committed, Storage
 from cab_core.storage import visit
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
@@ -25,7 +25,7 @@ class RefusesOnce:
     nth: int
     seen: int = 0
 
-    async def commit(self, changes: Changes) -> bool:
+    async def commit(self, changes: Changes) -> Committed:
         self.seen += bool(changes.fills)
         if changes.fills and self.seen == self.nth:
             raise StorageBusyError("another process keeps the database")

@@ -12,7 +12,7 @@ from live_bench import LiveBench
 from cab_core.domain.money import floor_step
 from cab_core.domain.orders import OrderState, Purpose
 from cab_core.errors import StorageError
-from cab_core.ports import Changes
+from cab_core.ports import Changes, Committed
 
 Bench = Callable[..., LiveBench]
 
@@ -27,11 +27,11 @@ class Failing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    async def commit(self, changes: Changes) -> bool:
+    async def commit(self, changes: Changes) -> Committed:
         for move in changes.moved:
             if move.to is OrderState.SENT and f"|{self.purpose}|" in move.key:
                 raise StorageError("the disk broke")
-        return bool(await self.inner.commit(changes))
+        return await self.inner.commit(changes)
 
 
 @pytest.mark.catalogue(7)

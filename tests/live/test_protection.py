@@ -13,7 +13,7 @@ from live_bench import FLAT, MINUTE, START_MS, D, LiveBench
 from cab_core.domain.money import floor_step
 from cab_core.domain.orders import Purpose, Side
 from cab_core.domain.timeframes import HOUR_MS
-from cab_core.ports import Changes
+from cab_core.ports import Changes, Committed
 
 Bench = Callable[..., LiveBench]
 STEP = D("0.0001")
@@ -51,10 +51,10 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    async def commit(self, changes: Changes) -> bool:
+    async def commit(self, changes: Changes) -> Committed:
         if changes.fills:
             self.seen.append(changes)
-        return bool(await self.inner.commit(changes))
+        return await self.inner.commit(changes)
 
 
 @pytest.mark.catalogue(10)

@@ -11,7 +11,7 @@ from tests.sim.draws import fraction
 from tests.sim.memory import InlineWriter
 
 from cab_core.domain.orders import Intent, OrderState, OrderType, Side
-from cab_core.ports import Changes, Storage
+from cab_core.ports import Changes, Committed, Storage
 
 #: Chance of a kill at one hit of a checkpoint, by the beginning of its name; frequent ones kill rarely.
 _CHANCES = (
@@ -90,7 +90,7 @@ class MortalStorage:
     writer: InlineWriter
     reaper: Reaper
 
-    async def commit(self, changes: Changes) -> bool:
+    async def commit(self, changes: Changes) -> Committed:
         """Commit, unless the process dies."""
         for intent, _ in changes.planned:
             self.reaper.legs[intent.key] = leg_of(intent)

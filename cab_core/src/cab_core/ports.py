@@ -160,17 +160,32 @@ class Remembered:
     as_of_ms: int | None = None
 
 
+@attrs.frozen(slots=True)
+class Committed:
+    """What became of a commit; true if it was written.
+
+    Attributes:
+        refused: why nothing was: ``duplicate``, or of an entry, which does not wait, ``disk_full``,
+            ``storage_busy`` or ``storage_away``.
+    """
+
+    refused: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.refused is None
+
+
 class Storage(Protocol):
     """The durable memory of the orchestrator."""
 
     async def remember(self) -> Remembered:
         """Return the durable state in one snapshot."""
 
-    async def commit(self, changes: Changes) -> bool:
+    async def commit(self, changes: Changes) -> Committed:
         """Write the changes durably in one transaction.
 
         Returns:
-            False, with nothing written, if an intent or a cycle is a duplicate.
+            Refused, with nothing written, if an intent or a cycle is a duplicate.
 
         Raises:
             cab_core.errors.StorageError: the database refused; nothing was written.

@@ -20,7 +20,7 @@ from cab_core.app.guards import Guards
 from cab_core.bus.memory import MemoryBus
 from cab_core.domain.orders import Intent, Purpose, Side, intent_key
 from cab_core.errors import DiskFullError, LockedError
-from cab_core.ports import Changes
+from cab_core.ports import Changes, Committed
 from cab_core.safety.instance_lock import instance_lock
 from cab_core.safety.starts import StartVerdict
 from cab_core.safety.watchman import Watchman
@@ -173,12 +173,12 @@ async def test_a_full_disk_stops_entries_and_costs_no_exit(desk: Desk) -> None:
 
         inner: Any
 
-        async def commit(self, changes: Changes) -> bool:
+        async def commit(self, changes: Changes) -> Committed:
             nonlocal tries
             tries += 1
             if desk.guards.ballast.path.exists():
                 raise DiskFullError("the disk is full")
-            return bool(await self.inner.commit(changes))
+            return await self.inner.commit(changes)
 
     desk.guards.storage = Full(desk.guards.storage)
     assert desk.guards.no_entry(SYMBOL) is None

@@ -12,7 +12,7 @@ import pytest
 
 from cab_core.domain.orders import Intent, OrderState, Purpose, Side, intent_key
 from cab_core.errors import DiskFullError, StorageBusyError, StorageError
-from cab_core.ports import Changes, Cycle, IntentChange
+from cab_core.ports import Changes, Committed, Cycle, IntentChange
 from cab_core.safety.ballast import Ballast, provident
 from cab_core.safety.patience import Patience
 from cab_core.storage import Store, intents_open, journal, load_traces, verify_journal
@@ -79,9 +79,9 @@ async def check_entry_refused_exit_written(store: Store, ballast: Ballast) -> No
     storage = provident(Records(store, "paper"), ballast)
     assert ballast.entries_allowed() is None
 
-    assert await storage.commit(plan(Side.BUY, 1)) is False  # so nothing is sent
+    assert (await storage.commit(plan(Side.BUY, 1))).refused == "disk_full"  # so nothing is sent
     assert ballast.entries_allowed() == "disk_full"
-    assert await storage.commit(plan(Side.SELL, 2)) is True
+    assert await storage.commit(plan(Side.SELL, 2))
     sale = intent(Side.SELL, 2)
     for state in (OrderState.SENT, OrderState.ACKED, OrderState.DONE):
         moved = (IntentChange(key=sale.key, attempt=1, to=state),)
@@ -179,7 +179,7 @@ async def test_while_another_process_writes_entries_are_refused_and_exits_tried_
     class Counted:
         inner: Records
 
-        async def commit(self, changes: Changes) -> bool:
+        async def commit(self, changes: Changes) -> Committed:
             nonlocal tries
             tries += 1
             if tries == 3:
@@ -189,12 +189,12 @@ async def test_while_another_process_writes_entries_are_refused_and_exits_tried_
     ballast = Ballast(tmp_path / "ballast", size=MIB)
     storage = provident(Counted(Records(store, "paper")), ballast, Patience(limit_s=0.5, pause_s=0.01))
     other.execute("BEGIN IMMEDIATE")
-    assert await storage.commit(plan(Side.SELL, 1)) is True
+    assert await storage.commit(plan(Side.SELL, 1))
     assert tries == 3
 
     tries = 0
     other.execute("BEGIN IMMEDIATE")
-    assert await storage.commit(plan(Side.BUY, 2)) is False
+    assert (await storage.commit(plan(Side.BUY, 2))).refused == "storage_busy"
     assert [found.intent.side for found in await store.read(intents_open)] == [Side.SELL]
     assert [trace.reason for trace in await store.read(load_traces)] == ["storage_busy"]
 

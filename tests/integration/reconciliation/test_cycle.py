@@ -12,6 +12,7 @@ import pytest
 from cab_core.domain.orders import Side, client_order_id
 from cab_core.domain.reconcile import Kind
 from cab_core.errors import CabError
+from cab_core.ports import Committed
 from cab_core.storage import journal_rows, load_positions, load_reconciliations, verify_journal
 
 SYMBOL = "BTC/USDT"
@@ -405,9 +406,9 @@ class _DiesAtAdjustment:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    async def commit(self, changes: Any) -> bool:
+    async def commit(self, changes: Any) -> Committed:
         if not any(note.kind == "position.adjusted" for note in changes.notes):
-            return bool(await self.inner.commit(changes))
+            return await self.inner.commit(changes)
         if self.after:
             await self.inner.commit(changes)
         raise _Killed

@@ -33,7 +33,7 @@ from cab_core.cycle.probes import (
 from cab_core.cycle.supervise import Loop
 from cab_core.cycle.watchdog import Watchdog
 from cab_core.errors import CabError, LockedError
-from cab_core.ports import Changes, Storage
+from cab_core.ports import Changes, Committed, Storage
 from cab_core.safety.ballast import Ballast, provident
 from cab_core.safety.instance_lock import FileMark, Holder, still_mine
 from cab_core.safety.notify import ServiceManager
@@ -301,7 +301,7 @@ class _Told:
     inner: Storage
     tell: Callable[[], None]
 
-    async def commit(self, changes: Changes) -> bool:
+    async def commit(self, changes: Changes) -> Committed:
         written = await self.inner.commit(changes)
         if changes.moved or changes.fills:
             self.tell()

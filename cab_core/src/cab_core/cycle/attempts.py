@@ -17,7 +17,7 @@ from cab_core.cycle.settlement import Settlement, plain, rest_of
 from cab_core.cycle.standing import Standing
 from cab_core.cycle.trader import Planned
 from cab_core.domain.orders import RETRIED, TERMINAL, Intent, OrderState, Purpose, Side
-from cab_core.ports import Changes, Storage
+from cab_core.ports import Changes, Committed, Storage
 
 #: Pauses before a transiently refused order is sent again, seconds, each varied by up to 20 %: three sends.
 RETRY_PAUSES_S = (1, 2)
@@ -52,18 +52,18 @@ class Attempts:
     lock: TurnLock
     jitter: Callable[[], float]
 
-    async def plan(self, planned: Sequence[Planned], **changes: Any) -> bool:
-        """Write intents durably, with further `Changes`; False, writing nothing, if one is a duplicate."""
+    async def plan(self, planned: Sequence[Planned], **changes: Any) -> Committed:
+        """Write intents durably, with further `Changes`; or nothing, and say why: one is a duplicate."""
         intents = tuple((p.intent, contexts.to_json(p.context)) for p in planned)
         now_ms = self.clock.now_ms()
         trace_id = planned[0].intent.trace_id
-        if not await self.storage.commit(
+        written = await self.storage.commit(
             Changes(ts_ms=now_ms, trace_id=trace_id, planned=intents, **changes)
-        ):
-            return False
-        for each in planned:
-            self.settlement.standings.add(Standing(each, OrderState.PLANNED, now_ms))
-        return True
+        )
+        if written:
+            for each in planned:
+                self.settlement.standings.add(Standing(each, OrderState.PLANNED, now_ms))
+        return written
 
     async def again(self, wanted: Sequence[Planned]) -> list[Planned]:
         """Return what may be tried once more, as the next attempt, and what was not tried yet."""

@@ -157,8 +157,9 @@ class Decider:
         )
         planned = self.trader.entry(symbol, ruling, quote, moment.candle_ts_ms, now_ms, why)
         cycle = self.records.cycle(symbol, moment, ruling, ("buy", why.reason), planned, trace_id)
-        if not await self.execution.plan([planned], cycle=cycle, **self.records.account()):
-            return attrs.evolve(cycle, action="hold", reason="duplicate", order_key=None)
+        written = await self.execution.plan([planned], cycle=cycle, **self.records.account())
+        if written.refused is not None:
+            return attrs.evolve(cycle, action="hold", reason=written.refused, order_key=None)
         await self._observe(symbol)
         self.prices.enter(symbol, quote)
         with self.phases("execute", symbol):

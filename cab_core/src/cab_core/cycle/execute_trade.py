@@ -33,7 +33,7 @@ from cab_core.domain.orders import (
     Unknown,
     VenueOrder,
 )
-from cab_core.ports import Changes, Note, OpenIntent, Storage
+from cab_core.ports import Changes, Committed, Note, OpenIntent, Storage
 
 #: A market order that has not ended after this long is canceled.
 MARKET_TIMEOUT_MS = 120_000
@@ -81,8 +81,8 @@ class Execution:
         """The orders that have not ended."""
         return self.settlement.standings
 
-    async def plan(self, planned: Sequence[Planned], **changes: Any) -> bool:
-        """Write intents durably, with further `Changes`; False, writing nothing, if one is a duplicate."""
+    async def plan(self, planned: Sequence[Planned], **changes: Any) -> Committed:
+        """Write intents durably, with further `Changes`; or nothing, and say why: one is a duplicate."""
         return await self.attempts.plan(planned, **changes)
 
     async def execute_trade(self, planned: Planned) -> Executed:

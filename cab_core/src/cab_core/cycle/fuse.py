@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from cab_core.errors import StorageError
-from cab_core.ports import Changes, Storage
+from cab_core.ports import Changes, Committed, Storage
 
 
 class _Fused:
@@ -21,7 +21,7 @@ class _Fused:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._storage, name)
 
-    async def commit(self, changes: Changes) -> bool:
+    async def commit(self, changes: Changes) -> Committed:
         if self._blown is not None:
             raise StorageError(
                 f"nothing is written any more, because a write failed: {self._blown}",

@@ -16,7 +16,7 @@ import attrs
 
 from cab_core.domain.orders import Side
 from cab_core.errors import DiskFullError, StorageAwayError, StorageBusyError
-from cab_core.ports import Changes, Storage
+from cab_core.ports import Changes, Committed, Storage
 from cab_core.safety.patience import Patience, patient
 
 log = logging.getLogger("cab.ballast")
@@ -108,12 +108,12 @@ class _Provident:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._patient, name)
 
-    async def commit(self, changes: Changes) -> bool:
+    async def commit(self, changes: Changes) -> Committed:
         if any(intent.side is Side.BUY for intent, _ in changes.planned):
             return await self._entry(changes)
         return await self._patience.outlast(lambda: self._made_room(changes))
 
-    async def _entry(self, changes: Changes) -> bool:
+    async def _entry(self, changes: Changes) -> Committed:
         """Write an entry now or not at all: its price does not wait."""
         try:
             try:
@@ -129,7 +129,7 @@ class _Provident:
             reason = "storage_away"
         return await self._refuse(changes, reason)
 
-    async def _made_room(self, changes: Changes) -> bool:
+    async def _made_room(self, changes: Changes) -> Committed:
         try:
             return await self._storage.commit(changes)
         except DiskFullError:
@@ -137,21 +137,21 @@ class _Provident:
                 raise
             return await self._storage.commit(changes)
 
-    async def _refuse(self, changes: Changes, reason: str) -> bool:
-        """Record the decision without its order. False tells the caller that nothing was planned."""
+    async def _refuse(self, changes: Changes, reason: str) -> Committed:
+        """Record the decision without its order, and tell the caller that nothing was planned."""
         cycle = changes.cycle
         if cycle is not None:
             cycle = attrs.evolve(cycle, action="hold", reason=reason, order_key=None)
         await self.commit(attrs.evolve(changes, planned=(), cycle=cycle))
-        return False
+        return Committed(reason)
 
 
 def provident(storage: Storage, ballast: Ballast, patience: Patience | None = None) -> Storage:
     """Return a storage whose exits are written even when the disk is full or the database busy or away.
 
     A change that plans an entry does not wait: its decision is recorded as refused (``disk_full``,
-    ``storage_busy``, ``storage_away``), `commit` returns False, and nothing is sent. All else is tried again:
-    after a full disk once, with the ballast given up, while the database is busy or away as long as the
-    patience lasts. Nothing was written by what was refused.
+    ``storage_busy``, ``storage_away``), `commit` returns the reason, and nothing is sent. All else is tried
+    again: after a full disk once, with the ballast given up, while the database is busy or away as long as
+    the patience lasts. Nothing was written by what was refused.
     """
     return cast(Storage, _Provident(storage, ballast, patience or Patience()))

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from cab_core.domain.orders import OrderState
 from cab_core.domain.risk import Halts
 from cab_core.errors import StorageError
-from cab_core.ports import Changes, Remembered
+from cab_core.ports import Changes, Committed, Remembered
 from cab_core.storage.intents import last_attempt
 from cab_core.storage.kv import kv_load
 from cab_core.storage.reconciliations import known_orders
@@ -37,7 +37,7 @@ class RecordsBeside:
         """Return the durable state in one snapshot."""
         return await self._read(remembered)
 
-    async def commit(self, changes: Changes) -> bool:  # noqa: ARG002 - signature of the port
+    async def commit(self, changes: Changes) -> Committed:  # noqa: ARG002 - signature of the port
         """Refuse."""
         raise self._refusal()
 

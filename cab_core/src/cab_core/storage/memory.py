@@ -9,7 +9,7 @@ import attrs
 
 from cab_core.domain.orders import OrderState, client_order_id
 from cab_core.domain.risk import Halts
-from cab_core.ports import Changes, Remembered
+from cab_core.ports import Changes, Committed, Remembered
 
 
 @attrs.define(eq=False)
@@ -33,18 +33,18 @@ class MemoryRecords:
             values={},
         )
 
-    async def commit(self, changes: Changes) -> bool:
-        """Take the changes in; False at a duplicate."""
+    async def commit(self, changes: Changes) -> Committed:
+        """Take the changes in; refused at a duplicate."""
         intents = {(intent.key, intent.attempt) for intent, _ in changes.planned}
         cycles = set() if changes.cycle is None else {(changes.cycle.symbol, changes.cycle.candle_ts_ms)}
         if intents & self._states.keys() or cycles & self._cycles:
-            return False
+            return Committed("duplicate")
         self._states |= dict.fromkeys(intents, OrderState.PLANNED)
         self._states |= {(move.key, move.attempt): move.to for move in changes.moved}
         self._cycles |= cycles
         for halt in changes.halts:
             self._halts = self._halts.trip(halt)
-        return True
+        return Committed()
 
     async def last_attempt(self, key: str) -> tuple[int, OrderState] | None:
         """Return number and state of the newest attempt of an intent key, None if it was never planned."""

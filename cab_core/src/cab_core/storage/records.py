@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from cab_core.domain.equity import drawdown_pct
 from cab_core.domain.orders import OrderState
 from cab_core.domain.risk import Halt, Halts
-from cab_core.ports import Changes, Cycle, OpenIntent, Remembered
+from cab_core.ports import Changes, Committed, Cycle, OpenIntent, Remembered
 from cab_core.storage.fills import save_fill
 from cab_core.storage.intents import last_attempt, plan_intent, set_intent_state
 from cab_core.storage.journal import append
@@ -55,13 +55,13 @@ class Records:
         """Return the durable state in one snapshot."""
         return await self.store.transact(remembered)
 
-    async def commit(self, changes: Changes) -> bool:
-        """Write the changes in one transaction; False, with nothing written, at a duplicate."""
+    async def commit(self, changes: Changes) -> Committed:
+        """Write the changes in one transaction; refused, with nothing written, at a duplicate."""
         try:
             await self.store.transact(lambda conn: self._write(conn, changes))
         except _DuplicateError:
-            return False
-        return True
+            return Committed("duplicate")
+        return Committed()
 
     async def last_attempt(self, key: str) -> tuple[int, OrderState] | None:
         """Return number and state of the newest attempt of an intent key, None if it was never planned."""
