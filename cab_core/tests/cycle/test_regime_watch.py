@@ -60,7 +60,7 @@ async def test_changes_are_told_once_with_old_and_new(clock):
     assert told == [(Regime.RISK_ON, Regime.RISK_SMALL), (Regime.RISK_SMALL, Regime.RISK_ON)]
 
 
-async def test_a_failing_source_keeps_its_reading_until_stale_and_hides_no_other(clock):
+async def test_a_failing_source_costs_what_it_last_said_and_hides_no_other(clock):
     dxy, btc, failures = Source(change(0.35)), Source(change(0.0)), []
     watch = RegimeWatch(
         {"dxy": dxy, "btc_dominance": btc},
@@ -75,7 +75,7 @@ async def test_a_failing_source_keeps_its_reading_until_stale_and_hides_no_other
     assert failures == [("dxy", "down")]
     clock.advance(ms=1)
     state = await watch.poll()
-    assert (state.score, state.stale) == (0.15, ("dxy",))
+    assert (state.score, state.stale) == (-0.2, ("dxy",))
 
 
 async def test_a_restart_goes_on_where_it_was(clock):
