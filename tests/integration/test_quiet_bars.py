@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from cab_core.app.config import judge_of, plugins_for
 from cab_core.cycle.backtest import Backtest
 from cab_core.cycle.config import CycleConfig
-from cab_core.cycle.fills import fill_orders, is_last
+from cab_core.cycle.fills import fill_orders
 from cab_core.cycle.market import bid_candle, price_after
 from cab_core.cycle.reasons import Reasons
 from cab_core.cycle.records import OrderRecord
@@ -197,7 +197,7 @@ class EveryBar:
             refused = refusal
             self.seen.orders.append(OrderRecord(intent, fills))
             for fill in fills:
-                self.trader.settle(fill, planned.context, final=is_last(intent, fill.quantity))
+                self.trader.settle(fill, planned.context)
         if refused:
             self.trader.leave_small(symbol, now_ms)
         return refused

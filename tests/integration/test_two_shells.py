@@ -199,10 +199,10 @@ async def test_a_recorded_paper_run_replays_to_the_last_digit(tmp_path):
 
 
 @pytest.mark.parametrize("probability", ["0.5", "1"])
-@pytest.mark.parametrize("holes", [False, True])
-async def test_orders_that_fill_in_part_fill_alike(tmp_path, probability, holes):
-    """What is left after five attempts is still protected, in both shells."""
-    series = market("BTC/USDT", days=12)
+@pytest.mark.parametrize(("holes", "seed"), [(False, 11), (True, 11), (True, 5), (True, 13)])
+async def test_orders_that_fill_in_part_fill_alike(tmp_path, probability, holes, seed):
+    """What is left after five attempts is still protected, and sold where the next candle opens."""
+    series = market("BTC/USDT", days=12, seed=seed)
     if holes:
         series = {"BTC/USDT": prepare(with_holes(series["BTC/USDT"].bars))}
     shells = Shells(series, (*VOTE, *TIGHT, f"PAPER_PARTIAL_FILL_PROB={probability}", "FIXED_AMOUNT=3000"))

@@ -95,8 +95,9 @@ class Attempts:
         """
         intent = planned.intent
         if left := rest_of(intent, done.fills):
-            if self.settlement.standings.find(intent.client_id) is not None:
-                return None
+            held = intent.symbol in self.settlement.trader.book.positions
+            if not held or self.settlement.standings.find(intent.client_id) is not None:
+                return None  # what is left is dust, or not known yet
             if parts < EXIT_ATTEMPTS:
                 return await self.later(following(planned, left))
             self._tell(intent, f"{left:f} of it is not sold after {parts} orders that filled in part")

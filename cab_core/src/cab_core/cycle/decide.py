@@ -174,13 +174,14 @@ class Decider:
 
     async def _signal_sell(self, symbol: str, moment: Moment, quote: Quote, trace_id: str) -> Cycle:
         reason = "" if moment.votes is None else moment.votes.aggregate.reason(0)
-        sale = self.trader.signal_sell(symbol, quote, reason, trace_id, self.execution.clock.now_ms())
-        planned = None if sale is None else await self.execution.attempts.renewed(sale)
-        if planned is None:
-            why = "already_exiting"
+        planned, why = None, "already_exiting"
+        if not self.execution.standings.leaving(symbol):
+            sale = self.trader.signal_sell(symbol, quote, reason, trace_id, self.execution.clock.now_ms())
+            planned = None if sale is None else await self.execution.attempts.renewed(sale)
             if sale is None:
                 why = "dust"
                 await self.execution.settlement.write_dust(trace_id)
+        if planned is None:
             cycle = self.records.cycle(symbol, moment, None, ("hold", why), None, trace_id)
             await self._observe(symbol)
             await self.records.record(cycle)

@@ -128,9 +128,19 @@ class Execution:
                     standing.intent.key, now_ms
                 )
                 if exits and not paused:
+                    self._reprice(standing)
                     await self.execute_trade(standing.planned)
             elif standing.due_ms <= now_ms:
                 await self._look(standing)
+
+    async def drop_pointless(self, symbol: str) -> None:
+        """End exits that wait although nothing is held any more: none may sell what is bought next."""
+        if symbol in self.trader.book.positions:
+            return
+        for standing in self.standings.each(symbol):
+            waits = standing.state is OrderState.PLANNED and not standing.is_stop
+            if waits and standing.intent.side is Side.SELL:
+                await self.settlement.end(standing, OrderState.ABANDONED, "nothing is held any more")
 
     async def settle(self, symbol: str) -> None:
         """Look at every order of the symbol that has been sent, due or not."""
@@ -264,6 +274,12 @@ class Execution:
         position = self.trader.book.positions.get(symbol)
         step = self.trader.config.instruments[symbol].amount_step
         return Decimal(0) if position is None else floor_step(position.quantity, step)
+
+    def _reprice(self, standing: Standing) -> None:
+        """Let an exit that has waited be measured against the price of now, not of its decision."""
+        intent = standing.intent
+        bid = self.trader.book.marks.get(intent.symbol, intent.reference)
+        standing.planned = attrs.evolve(standing.planned, intent=attrs.evolve(intent, reference=bid))
 
     # The send.
 

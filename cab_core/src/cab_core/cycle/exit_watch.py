@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import attrs
 
@@ -44,11 +45,15 @@ class ExitWatch:
         """Look after open orders, judge exits along one move of the price, protect what is left.
 
         Nothing that stops entries stops this, and an order that cannot be looked after does not keep the
-        price from being judged: its error is raised when all else is done.
+        price from being judged: its error is raised when all else is done. Orders that have waited are made
+        where a candle opens.
         """
+        if isinstance(move, Candle):
+            self._stand_at(symbol, move.open)
         failed = await self._tended(symbol)
         if move is not None:
             await self._walk(symbol, move)
+        await self.execution.drop_pointless(symbol)
         if self.protector is not None:
             await self.protector.tend(symbol)
         if failed is not None:
@@ -82,8 +87,11 @@ class ExitWatch:
             )
             self.records.announcer.protection(symbol, book.positions[symbol], trace_id)
         if isinstance(move, Candle):
-            self.feed.stand_at(symbol, move.close)
-            book.mark(symbol, move.close)
+            self._stand_at(symbol, move.close)
+
+    def _stand_at(self, symbol: str, bid: Decimal) -> None:
+        self.feed.stand_at(symbol, bid)
+        self.execution.trader.book.mark(symbol, bid)
 
     def _told_of(self, symbol: str, now_ms: int) -> None:
         """Tell a person that a halt sells a position."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 import attrs
 
@@ -15,13 +14,6 @@ from cab_core.domain.orders import Fill, Intent, Rejected, Side
 
 #: How often the rest of a partially filled exit is sent again at once (spec 11).
 EXIT_ATTEMPTS = 5
-
-
-def is_last(intent: Intent, filled: Decimal) -> bool:
-    """Say whether no more fills will come of what an intent set out to do."""
-    if intent.side is Side.BUY or intent.quantity is None:
-        return True
-    return filled >= intent.quantity or intent.attempt >= EXIT_ATTEMPTS
 
 
 def fill_orders(

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from decimal import Decimal
 from enum import IntEnum
 from math import inf
 
 import attrs
 
 from cab_core.cycle.config import CycleConfig
-from cab_core.cycle.fills import fill_orders, is_last
+from cab_core.cycle.fills import fill_orders
 from cab_core.cycle.market import bid_candle, price_after
 from cab_core.cycle.marks import Grid
 from cab_core.cycle.reasons import Reasons
@@ -131,8 +132,8 @@ class Replay:
         book = self._trader.book
         self.grid.mark_during_walk(book, tape.index, tape.close_ms(row))
         trace_id = self.trace_id(tape.index, row)
-        self._sell_rest(tape, now_ms)
         candle = bid_candle(tape.bars, row, self._config.costs)
+        self._sell_rest(tape, candle.open, now_ms)
         for planned in self._trader.walk(tape.symbol, candle, trace_id, now_ms):
             bid = planned.intent.reference
             if bid is not None:
@@ -144,19 +145,18 @@ class Replay:
             self._close_span(tape, row)
             self._await_entry(tape, row)
 
-    def _sell_rest(self, tape: Tape, now_ms: int) -> None:
-        """Make what is left of a signal exit that filled in part, before this candle is judged."""
+    def _sell_rest(self, tape: Tape, bid: Decimal, now_ms: int) -> None:
+        """Make what is left of a signal exit where a candle opens, before that candle is judged."""
         planned = self._waiting.pop(tape.index, None)
         position = self._trader.book.positions.get(tape.symbol)
         if planned is None or position is None:
             return
-        intent = planned.intent
+        intent = attrs.evolve(planned.intent, reference=bid)
         held = floor_step(position.quantity, self._config.instruments[tape.symbol].amount_step)
         if intent.quantity is not None and held < intent.quantity:
             intent = attrs.evolve(intent, attempt=intent.attempt + 1, quantity=held)
-        if held and intent.reference is not None:
-            ask = self._config.costs.ask_of_bid(intent.reference)
-            quote = Quote(intent.reference, ask, now_ms)
+        if held:
+            quote = Quote(bid, self._config.costs.ask_of_bid(bid), now_ms)
             self._execute(tape, attrs.evolve(planned, intent=intent), quote, now_ms)
 
     def _evaluate(self, tape: Tape, row: int, now_ms: int) -> None:
@@ -169,6 +169,10 @@ class Replay:
             self._buy(tape, row, quote, now_ms)
 
     def _sell(self, tape: Tape, row: int, quote: Quote, now_ms: int) -> None:
+        if tape.index in self._waiting:  # what the exit before has left is made at the next walk
+            tape.final[row] = self._reasons.code("already_exiting")
+            self._await_exit(tape, row + 1, row + 1)
+            return
         reason = self._reasons.text(int(tape.columns.reason[row]))
         planned = self._trader.signal_sell(tape.symbol, quote, reason, self.trace_id(tape.index, row), now_ms)
         if planned is not None:
@@ -227,7 +231,7 @@ class Replay:
             self.orders.append(OrderRecord(intent, fills))
             refused = refusal
             for fill in fills:
-                self._trader.settle(fill, planned.context, final=is_last(intent, fill.quantity))
+                self._trader.settle(fill, planned.context)
                 self._hold(tape, now_ms)
                 self._keep_rest(tape, planned, intent, fill)
             if fills and tape.symbol not in book.positions:
@@ -254,7 +258,11 @@ class Replay:
         self.holdings.append(Holding(now_ms, tape.index, quantity, cost, book.realized, is_open))
 
     def _close_span(self, tape: Tape, until_row: int) -> None:
-        """The position is closed: buys wanted in between were stopped because it was open."""
+        """The position is closed: buys wanted in between were stopped because it was open.
+
+        No rest of an exit may sell what is bought next.
+        """
+        self._waiting.pop(tape.index, None)
         tape.mark_already_long(until_row, self._reasons.code("already_long"))
 
     def _spreads_before(self, tape: Tape, row: int, quote: Quote) -> tuple[float, ...]:

@@ -12,7 +12,6 @@ import attrs
 from cab_core.clock import Clock
 from cab_core.contracts import Broker
 from cab_core.cycle.asking import asked
-from cab_core.cycle.fills import is_last
 from cab_core.cycle.order_events import NoEvents, OrderEvents
 from cab_core.cycle.proof import Proof, odd
 from cab_core.cycle.records import OrderRecord
@@ -282,7 +281,7 @@ class Settlement:
     async def _book(self, standing: Standing, trades: Sequence[Fill], *, ended: bool) -> tuple[Fill, ...]:
         fresh, planned = [], standing.planned
         for number, trade in enumerate(trades, 1):
-            final = ended and number == len(trades) and is_last(planned.intent, standing.filled)
+            final = ended and number == len(trades)
             context = planned.context
             if trade.fee_currency not in trade.symbol.split("/"):
                 context = attrs.evolve(context, fee_rate=await self._rate(trade))

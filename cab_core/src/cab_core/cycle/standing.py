@@ -10,7 +10,7 @@ import attrs
 from cab_core.cycle import context as contexts
 from cab_core.cycle.trader import Planned
 from cab_core.domain.money import ZERO
-from cab_core.domain.orders import Ack, Intent, OrderState, OrderType
+from cab_core.domain.orders import Ack, Intent, OrderState, OrderType, Purpose
 from cab_core.ports import OpenIntent
 
 #: Pauses between looks at an order that is unknown or not settled, milliseconds; the last one repeats.
@@ -154,6 +154,10 @@ class Standings:
             not s.is_stop and s.intent.quantity is not None and s.state is not OrderState.PLANNED
             for s in self.of(symbol)
         )
+
+    def leaving(self, symbol: str) -> bool:
+        """Say whether a signal's exit of the symbol has not ended: what it has left is sold by itself."""
+        return any(s.intent.purpose is Purpose.SIGNAL_SELL for s in self.of(symbol))
 
     def in_flight(self, symbol: str, now_ms: int, within_ms: int) -> bool:
         """Say whether a younger order than ``within_ms`` is on its way or being settled."""

@@ -201,3 +201,48 @@ async def test_an_order_that_does_not_end_is_published_and_told(tmp_path: Path) 
         (event,) = [payload for topic, payload in bot.heard if topic == "trade.settlement.timeout"]
         assert 120 < event["age_s"] <= 130
         assert bot.held() == 0
+
+
+def falls_to(bot: Account, price: Decimal) -> None:
+    bot.venue.price = price
+    bot.trader.book.mark(SYMBOL, price)
+
+
+async def test_a_rest_that_has_waited_is_measured_against_the_price_of_now(tmp_path: Path) -> None:
+    async with account(tmp_path) as bot:
+        await bot.buy(cost="5000")
+        bot.venue.plan += [tenth(bot)] * 5
+        await bot.signal()
+        falls_to(bot, D(99))
+        await bot.watch(65)
+        assert [order.reference for order in bot.venue.sells()] == [D(100)] * 5 + [D(99)]
+        assert bot.trader.book.marks[SYMBOL] == D(99)
+
+
+async def test_a_rest_that_its_stop_has_sold_keeps_no_entry_out_and_sells_nothing_later(
+    tmp_path: Path,
+) -> None:
+    async with account(tmp_path) as bot:
+        await bot.buy(cost="5000")
+        bot.venue.plan += [tenth(bot)] * 5
+        await bot.signal()
+        assert bot.execution.no_entry(SYMBOL) == "broker_error"
+        falls_to(bot, D(90))
+        await bot.look()
+        assert bot.held() == 0
+        assert bot.execution.no_entry(SYMBOL) is None
+        assert await bot.states(Purpose.SIGNAL_SELL) == ["done"] * 5 + ["abandoned"]
+        await bot.buy(cost="45", ref="2")
+        await bot.watch(120)
+        assert bot.held() == D("0.5")
+
+
+async def test_a_rest_that_is_too_small_to_sell_is_dust_at_once(tmp_path: Path) -> None:
+    async with account(tmp_path) as bot:
+        await bot.buy()
+        bot.venue.plan.append(lambda intent: bot.venue.fill(intent, "0.49"))
+        await bot.signal()
+        assert bot.held() == 0
+        assert bot.trader.book.dust()[SYMBOL].quantity == D("0.01")
+        assert len(bot.venue.sells()) == 1
+        assert await bot.states(Purpose.SIGNAL_SELL) == ["done"]
