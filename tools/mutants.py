@@ -34,24 +34,36 @@ PACKAGE = SOURCE / "cab_core"
 
 #: What the order goes through, beside the domain.
 ORDER_PATH = (
+    "attempts",
     "decide",
     "dust",
     "execute_trade",
     "exit_watch",
     "fills",
+    "locked",
+    "market",
     "marks",
     "orchestrator",
     "pauses",
+    "proof",
     "protect",
+    "reconcile",
+    "refusals",
     "replay",
     "rules_watch",
     "settlement",
     "standing",
+    "stop_intents",
     "trader",
+    "unknown_orders",
 )
 
 #: Tests that drive the whole way of an order.
 WIDE = (
+    "cab_core/tests/cycle/orders/test_exits_are_kept.py",
+    "cab_core/tests/cycle/orders/test_failing_loops.py",
+    "cab_core/tests/cycle/orders/test_odd_answers.py",
+    "cab_core/tests/cycle/orders/test_refused_but_filled.py",
     "tests/integration/test_quiet_bars.py",
     "tests/integration/test_paper_cycle.py",
     "tests/live/test_too_small.py",

@@ -208,3 +208,19 @@ def test_no_timeframe_has_no_weight() -> None:
 def test_settings_out_of_range_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):
         TrendSettings(**bad)  # type: ignore[arg-type] # only floats are given
+
+
+@pytest.mark.parametrize(("growth", "score"), [(1.03, 1.0), (0.97, -1.0)])
+def test_however_steep_a_move_its_score_is_one(growth: float, score: float) -> None:
+    close = 100 * growth ** np.arange(200.0)
+    open_ = close / growth
+    bars = Bars.of(
+        40 * DAY_MS + np.arange(200) * HOUR_MS,
+        open_,
+        np.maximum(open_, close),
+        np.minimum(open_, close),
+        close,
+        np.ones(200),
+    )
+    columns = trend_columns("1h", bars)
+    assert set(columns.score[columns.available]) == {score}
