@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from live_bench import FLAT, MINUTE, START_MS, LiveBench
+from live_bench import FLAT, MINUTE, START_MS, D, LiveBench
 
 from cab_core.domain.orders import Purpose
 from cab_core.domain.timeframes import TF_MS
@@ -77,6 +77,18 @@ async def test_a_refused_signal_exit_is_made_once_the_reason_has_passed(bench: B
     told = [alert["severity"] for alert in live.alerts if "exits are impossible" in alert["text"]]
     assert told == ["critical"]
     live.assert_sound()
+
+
+async def test_a_sell_signal_after_a_refused_exit_is_an_exit_of_its_own(bench: Bench) -> None:
+    """What fits no step of the exchange is not tried again by itself: only the next signal asks for it."""
+    live = bench(EXITS_EXCHANGE_STOP="false")
+    live.at(14, lambda: live.use_rules(amount_step=D("0.1")))
+    await live.run(50, buys=[-1], sells=[0, 1])
+    refused, done = live.orders(Purpose.SIGNAL_SELL)
+    assert (refused["state"], refused["message"].partition(":")[0]) == ("rejected", "bad_precision")
+    assert (done["state"], done["attempt"], D(done["quantity"])) == ("done", 2, D("0.4"))
+    assert "already_exiting" not in live.reasons.values()
+    assert live.sold() == D("0.4")
 
 
 @pytest.mark.catalogue(24)

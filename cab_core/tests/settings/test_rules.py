@@ -137,6 +137,16 @@ def test_fusion_weights(tmp_path):
         assert getattr(settings, other) == pytest.approx(0.8)
 
 
+def test_a_model_is_not_promised(tmp_path):
+    for usual in ({"AI_ENABLED": "auto", "AI_MODEL_PATH": "./models/model.onnx"}, {"AI_ENABLED": "off"}):
+        assert names({**RUN, **usual}, tmp_path) == set()
+    for name, value in (("AI_ENABLED", "on"), ("AI_MODEL_PATH", "mine.onnx")):
+        assert names({**RUN, name: value}, tmp_path) == {name}
+        assert names({name: value}, tmp_path, require_run=False) == {name}
+        with pytest.raises(ConfigError, match="models are not part of this version"):
+            load_settings({**RUN, name: value}, tmp_path)
+
+
 def test_telegram(tmp_path):
     assert names({**RUN, "TELEGRAM_BOT_TOKEN": "1:a"}, tmp_path) == {"TELEGRAM_CHAT_ID"}
     assert names({**RUN, "TELEGRAM_ALLOWED_USERS": "1,two"}, tmp_path) == {"TELEGRAM_ALLOWED_USERS"}

@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from importlib.util import find_spec
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import attrs
 
 from cab_core.settings.problems import SettingError
-from cab_core.settings.schema import Settings
+from cab_core.settings.schema import BY_NAME, Settings
 
 MIN_TOKEN = 16
 #: An order must be worth this many times the exchange's minimum.
@@ -70,6 +71,16 @@ def fusion_weights(subject: Subject) -> Iterator[SettingError]:
             f"FUSION_W_TECHNICAL ({technical:g}) and FUSION_W_AI ({model:g}) must sum to 1",
             "set only one of them: the other follows",
         )
+
+
+def models(subject: Subject) -> Iterator[SettingError]:
+    """What would need a model is refused while there is none: no setting is taken that has no effect."""
+    settings, none = subject.settings, "models are not part of this version"
+    if settings.ai_enabled == "on":
+        yield subject.problem("AI_ENABLED", none, "set AI_ENABLED=off, or remove it")
+    usual = Path(BY_NAME["AI_MODEL_PATH"].default)
+    if settings.ai_enabled != "off" and settings.ai_model_path != usual:
+        yield subject.problem("AI_MODEL_PATH", none, "remove it")
 
 
 def dead_man(subject: Subject) -> Iterator[SettingError]:
@@ -188,6 +199,7 @@ def redis_address(name: str) -> Rule:
 RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     (frozenset({"TAKE_PROFIT_1_PCT", "TAKE_PROFIT_2_PCT"}), take_profits),
     (frozenset({"FUSION_W_TECHNICAL", "FUSION_W_AI"}), fusion_weights),
+    (frozenset({"AI_ENABLED", "AI_MODEL_PATH"}), models),
     (frozenset({"DMS_RESTART_SEC", "DMS_RECHECK_SEC", "DMS_TIMEOUT_SEC"}), dead_man),
     (frozenset({"EXITS_INTERVAL_SEC", "MAX_POSITIONS", "SYMBOLS", "BROKER_RATE_RPS"}), looks_at_exits),
     (

@@ -164,10 +164,10 @@ class FusionSettings:
     ai_enabled: Literal["auto", "on", "off"] = setting(
         "auto",
         parse.choice("auto", "on", "off"),
-        "auto: on if the model is there; on: refuse to start without.",
+        "Models are not part of this version: on is refused, auto means off.",
     )
     ai_model_path: Path = setting(
-        "./models/model.onnx", parse.path(), "The model; its description lies beside it."
+        "./models/model.onnx", parse.path(), "Kept for a model; refused if changed while there is none."
     )
 
 
