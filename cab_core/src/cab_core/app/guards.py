@@ -101,6 +101,7 @@ class Guards:
     evaluations: Evaluations = attrs.field(init=False)
     ballast: Ballast = attrs.field(init=False)
     dog: Watchdog | None = attrs.field(default=None, init=False)
+    _unproven: bool = attrs.field(default=False, init=False)
     _session: Session | None = attrs.field(default=None, init=False)
     _watches: list[Circuit] = attrs.field(factory=list, init=False)
 
@@ -161,7 +162,7 @@ class Guards:
         """Say why no symbol may be entered now, None if nothing is wrong."""
         if self.start.safe_mode:
             return "safe_mode"
-        if self.watchman is not None and not self.watchman.alive():
+        if self.watchman is not None and (self._unproven or not self.watchman.alive()):
             return "dms_down"
         return next((reason for watch in self._watches if (reason := watch()) is not None), None)
 
@@ -260,14 +261,21 @@ class Guards:
         return path if path.exists() else None
 
     def _look_after_watchman(self) -> None:
-        if self.watchman is None or self.watchman.alive():
+        """Replace a watching process that died; the new one is believed in when it still lives a round later.
+
+        One that dies whenever it is started would let entries through between two deaths.
+        """
+        if self.watchman is None:
+            return
+        self._unproven = not self.watchman.alive()
+        if not self._unproven:
             return
         try:
             self.watchman.respawn()
         except CabError as error:
             log.critical("nobody watches over this bot: %s", error)
         else:
-            log.error("the dead man's switch had died; it runs again")
+            log.error("the dead man's switch had died; it was started again")
 
 
 @contextmanager
