@@ -19,7 +19,7 @@ from typing import Any
 import attrs
 from live_bench import FLAT, PAIR, RULES, SYMBOL, WARMUP_BARS, D, market
 
-from cab_core.app.desk.endpoint import local_endpoint
+from cab_core.app.desk.endpoint import Endpoint, local_endpoint
 from cab_core.app.desk.remote import RemoteDesk
 from cab_core.app.verify import check_evidence, check_ledger, gather, violated
 from cab_core.domain.money import floor_step
@@ -173,9 +173,13 @@ class LiveDesk:
 
     def bot(self) -> RemoteDesk:
         """Return the desk of the bot that runs, over its API."""
-        endpoint = local_endpoint(load_settings(self.environment(), self.folder).settings)
+        endpoint = self.endpoint()
         assert endpoint is not None
         return RemoteDesk(endpoint.url, endpoint.token)
+
+    def endpoint(self) -> Endpoint | None:
+        """Return where the bot that runs answers, None before it does."""
+        return local_endpoint(load_settings(self.environment(), self.folder).settings)
 
     def blocked_by(self) -> str | None:
         """Return what the next entry would meet."""
@@ -186,8 +190,9 @@ class LiveDesk:
         return text if last is None else text[-last:]
 
     def until_running(self) -> None:
-        """Wait until the bot that was started last has taken up its work."""
+        """Wait until the bot that was started last has taken up its work and answers."""
         self.until(lambda: self.log(None).count('"BTC/USDT idle -> running') == len(self.started))
+        self.until(self.endpoint)
 
     def until(self, holds: Callable[[], object], seconds: float = 60.0) -> None:
         end = time.monotonic() + seconds
