@@ -14,8 +14,8 @@ import attrs
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from served import exchange as exchange
-from served import gate as gate
+from served_account import exchange as exchange
+from served_account import gate as gate
 
 from cab_broker_paper import PaperBroker
 from cab_core.bus.memory import MemoryBus

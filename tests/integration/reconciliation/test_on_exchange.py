@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from served import BTC, PAIR, SYMBOL, adjust, kinds, total
+from served_account import BTC, PAIR, SYMBOL, adjust, kinds, total
 
 from cab_core.domain.orders import Side, client_order_id
 from cab_core.domain.reconcile import Kind

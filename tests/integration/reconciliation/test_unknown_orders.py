@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
-from served import SYMBOL, adjust, kinds, opened, total
+from served_account import SYMBOL, adjust, kinds, opened, total
 
 from cab_core.app.verify import check_exchange, gather, violated
 from cab_core.cycle.unknown_orders import LEFT_MS, RULE

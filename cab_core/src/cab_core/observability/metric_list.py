@@ -19,7 +19,7 @@ COMPONENTS = ("db", "broker", "eventbus", "market_data", "regime", "risk", "ai",
 #: What the broker is asked for. `endpoint_of` says which verb belongs to which.
 ENDPOINTS = ("ticker", "candles", "order", "account")
 
-_REPORTED = frozenset({Kind.FOREIGN_ORDER, Kind.UNMANAGED, Kind.CASH_MOVED})
+_REPORTED = frozenset({Kind.FOREIGN_ORDER, Kind.UNMANAGED, Kind.CASH_MOVED, Kind.REFUSED_BUT_FILLED})
 
 #: Findings in which book and venue contradict each other; the other kinds are only reported.
 MISMATCHES = tuple(str(kind) for kind in CORRECTIONS if kind not in _REPORTED)

@@ -9,7 +9,7 @@ HEAD = """\
 # Metrics
 
 What `GET /metrics` answers. Every series is there with 0 from the start, and nothing that happens adds
-one: at most 60 series, 25 per symbol and 5 per plugin, beside the `process_*` figures of the operating
+one: at most 60 series, 26 per symbol and 5 per plugin, beside the `process_*` figures of the operating
 system. Counters and histograms carry the trace id of their newest event as an exemplar, in OpenMetrics
 (`Accept: */*`) but not in plain text (`Accept: text/plain`). A metric call that fails is counted in
 `crypto_metric_errors_total`; trading goes on. [Alerts](../how-to/alerts.md) says what to do when one of

@@ -223,7 +223,7 @@ def test_what_is_remembered_and_saved_stays_bounded_and_a_stop_that_rests_is_nev
     newest = buy(f"b{3 * REMEMBERED - 1}", "5.00")
     assert account.submit(newest, quote("1"), START_MS) == account.find(newest.client_id)
     assert account.open_orders(SYMBOL) == [order.client_id]
-    assert account.find(order.client_id) == Ack(order.client_id, final=False)
+    assert account.find(order.client_id) == Ack(order.client_id, final=False, filled=Decimal(0))
 
 
 orders = st.lists(
