@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -32,8 +33,8 @@ def desk(tmp_path: Path) -> Iterator[Callable[..., LiveDesk]]:
                 running_exchange(
                     exchange_of_now(symbols),
                     rate=1.0,
-                    key="k83hf93hf03k",
-                    secret="s93hf93hf93hf0",
+                    key=f"k{uuid4().hex}",  # the host's lock of an account knows it by its key
+                    secret=f"s{uuid4().hex}",
                     more_keys=[ApiKey(*SECOND_KEY, "main"), ApiKey(*OTHER_KEY, "other")],
                 )
             )

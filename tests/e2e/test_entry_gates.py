@@ -124,7 +124,6 @@ def desk_in(desk: Desk, mode: str) -> LiveDesk:
         EVAL_INTERVAL_SEC="1",
         DMS_ENABLED="false",
         CANDLE_GRACE_SEC="0",
-        API_RATE_PER_MIN="100000",
     )
     live.hold_candles()
     return live

@@ -110,8 +110,7 @@ def traced(live: LiveDesk, program: str | None = None) -> dict[str, int]:
         live.until(live.stops)
         live.price("94")
         live.until(lambda: live.filled(Side.SELL))
-    bot.kill()  # the tracer; what it traces goes on alone
-    bot.wait()
+    live.kill(bot)
     return sent_orders(trace)
 
 
