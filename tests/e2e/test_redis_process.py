@@ -59,6 +59,7 @@ def test_while_the_key_is_not_sure_exits_go_on_and_redis_may_come_back(
 ) -> None:
     live = desk(INSTANCE_KEY_URL=redis_server.url.reveal(), DMS_ENABLED="false")
     bot = live.start()
+    live.until_running()
     live.until(entered(live))
     (redis_server.kill if how == "killed" else redis_server.freeze)()
     live.until(lambda: live.blocked_by() == "instance_unsure")

@@ -9,9 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from live_desk import LiveDesk
+from live_desk import PROGRAM, LiveDesk
 
 Desk = Callable[..., LiveDesk]
+
+#: The bot is held where it has just said that it is ready.
+HELD = (
+    "import time; from cab_core.safety.notify import ServiceManager; ready = ServiceManager.ready; "
+    "ServiceManager.ready = lambda *told: (ready(*told), time.sleep(2))"
+)
 
 
 @contextmanager
@@ -49,5 +55,13 @@ def test_a_start_that_waits_asks_for_more_time(desk: Desk, tmp_path: Path) -> No
         for _ in range(2):
             until_heard(sock, "EXTEND_TIMEOUT_USEC=")
         live.venue.call(live.venue.faults.clear)
+        until_heard(sock, "READY=1")
+        live.finish(bot)
+
+
+def test_once_it_is_ready_a_signal_stops_it_cleanly(desk: Desk, tmp_path: Path) -> None:
+    live = desk(DMS_ENABLED="false")
+    with listening(tmp_path / "notify") as sock:
+        bot = live.start(program=f"{HELD}; {PROGRAM}", NOTIFY_SOCKET=str(tmp_path / "notify"), buys=False)
         until_heard(sock, "READY=1")
         live.finish(bot)

@@ -13,7 +13,7 @@ from cab_core.app.bus import OpenBus
 from cab_core.app.demo import SYMBOLS, demo_settings, prepare_demo
 from cab_core.app.desk.live import live_desk
 from cab_core.app.paper import PaperSetup
-from cab_core.app.run import View, load_run, opened_store, started_plugins, until_over
+from cab_core.app.run import View, load_run, opened_store, started_plugins, stopped_by_signals, until_over
 from cab_core.app.running import Running, Tally
 from cab_core.bus.memory import MemoryBus
 from cab_core.settings import Settings
@@ -86,7 +86,8 @@ async def play_demo(seed: int, days: int, out: Path, speed: float, stage: Stage)
 async def _staged(running: Running, stage: Stage) -> None:
     serving = asyncio.create_task(_served(stage.pages, running), name="pages")
     try:
-        await until_over(running, stage.view)
+        with stopped_by_signals(running):
+            await until_over(running, stage.view)
         await stage.after(running)
     finally:
         serving.cancel()

@@ -124,12 +124,13 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
         running.pump = await stack.enter_async_context(
             told(opened.bus, session.venue.clock, plugins, settings, store, quiet=speed != 1)
         )
-        await until_over(running, view)
+        with stopped_by_signals(running):
+            await until_over(running, view)
         return running
 
 
 async def until_over(running: Running, view: View, stopping: Callable[[], None] = _nothing) -> None:
-    """Run a session to its end, shown by a view, stopped by signals or commands; ``stopping`` hears first.
+    """Run a session to its end, shown by a view, stopped by commands; ``stopping`` hears first.
 
     Notifiers that listen to people do so meanwhile.
     """
@@ -139,8 +140,7 @@ async def until_over(running: Running, view: View, stopping: Callable[[], None] 
         asyncio.create_task(attended(running), name="attend"),
     ]
     try:
-        with _stopped_by_signals(running):
-            await running.session.orchestrator.run()
+        await running.session.orchestrator.run()
         running.ended = running.ended or "end"
     finally:
         for task in beside:
@@ -153,7 +153,7 @@ async def _shown(view: View, running: Running) -> None:
 
 
 @contextmanager
-def _stopped_by_signals(running: Running) -> Iterator[None]:
+def stopped_by_signals(running: Running) -> Iterator[None]:
     """Stop cleanly at the first SIGINT or SIGTERM, at once at the second."""
     loop = asyncio.get_running_loop()
     pending: set[asyncio.Task[None]] = set()

@@ -22,7 +22,14 @@ from cab_core.app.instance import instance_key, only_instance
 from cab_core.app.live import QuotedSetup, care_of, check_venue, open_venue
 from cab_core.app.regime import regime_watch
 from cab_core.app.retention import retention_loop
-from cab_core.app.run import START_PATIENCE, View, opened_store, started_plugins, until_over
+from cab_core.app.run import (
+    START_PATIENCE,
+    View,
+    opened_store,
+    started_plugins,
+    stopped_by_signals,
+    until_over,
+)
 from cab_core.app.running import Running, Tally, also
 from cab_core.app.same_account import take_account
 from cab_core.app.session import SystemIds
@@ -120,8 +127,9 @@ async def run_quoted(
             settings=settings, market="exchange", session=session, tally=setup.tally, opened=opened
         )
         running.desk, running.pump = live_desk(running, store, plugins, guards), pump
-        guards.ready(f"{settings.mode} {', '.join(running.symbols)}")
-        await until_over(running, view, guards.stopping)
+        with stopped_by_signals(running):  # a service that said it is ready may be stopped at once
+            guards.ready(f"{settings.mode} {', '.join(running.symbols)}")
+            await until_over(running, view, guards.stopping)
         guards.refuse_if_lost()
         record_clean_stop(database, started_ms)
         guards.close()
