@@ -53,6 +53,43 @@ def test_each_role_commands_what_it_may(bot: ServedBot, role: str) -> None:
             assert answers[action].status_code == (403 if role else 401)
 
 
+@pytest.mark.parametrize("role", RANK)
+def test_only_an_admin_settles_an_order(bot: ServedBot, role: str) -> None:
+    wish = {"order": "t-cabcdefghijklmnop-1", "outcome": "filled", "quantity": "0.5", "price": "100"}
+    with bot.client(role) as client:
+        answer = client.post("/api/v1/commands/settle", json=wish)
+        if RANK[role] < 3:
+            assert answer.status_code == (403 if role else 401)
+            return
+        assert (answer.status_code, answer.json()["code"]) == (404, "CAB-E201")
+        assert answer.json()["fix"]
+        row = client.get("/api/v1/audit?limit=1").json()["items"][0]
+    assert (row["action"], row["target"]) == ("desk.settle", wish["order"])
+    assert row["outcome"].startswith("refused")
+
+
+BAD_VERDICTS = {
+    "no order": ({"outcome": "absent"}, "order"),
+    "no such outcome": ({"order": "t-c", "outcome": "lost"}, "outcome"),
+    "half an amount": ({"order": "t-c", "outcome": "filled", "quantity": "1"}, "quantity"),
+    "no amount": ({"order": "t-c", "outcome": "filled", "quantity": "nan", "price": "1"}, "quantity"),
+    "nothing of something": (
+        {"order": "t-c", "outcome": "absent", "quantity": "1", "price": "1"},
+        "quantity",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_VERDICTS)
+def test_a_verdict_that_is_none_is_refused_by_name(bot: ServedBot, case: str) -> None:
+    wish, where = BAD_VERDICTS[case]
+    with bot.client("admin") as client:
+        answer = client.post("/api/v1/commands/settle", json=wish)
+    assert (answer.status_code, answer.json()["where"]) == (400, where)
+    with bot.client("operator") as client:
+        assert client.post("/api/v1/commands/settle", json=wish).status_code == 403
+
+
 def test_stop_needs_an_admin(bot: ServedBot) -> None:
     with bot.client("operator") as client:
         refused = client.post("/orchestrator/stop")

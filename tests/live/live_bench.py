@@ -198,7 +198,11 @@ class LiveBench:
             base_url = "{self.base_url}"
         """
         (self.folder / "cab.toml").write_text(textwrap.dedent(text) + rows + "\n")
-        environment = {
+        return load_settings(self.environment(mode), self.folder).settings
+
+    def environment(self, mode: str = "live") -> dict[str, str]:
+        """Return the settings of a run but for the options of its plugins."""
+        return {
             "MODE": mode,
             "EXCHANGE": "gateio",
             "SYMBOLS": SYMBOL,
@@ -216,7 +220,6 @@ class LiveBench:
             "VOLUME_FILTER_ENABLED": "false",
             **self.settings,
         }
-        return load_settings(environment, self.folder).settings
 
     async def run(
         self, minutes: float, mode: str = "live", *, buys: Sequence[int] = (), sells: Sequence[int] = ()

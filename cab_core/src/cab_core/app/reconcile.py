@@ -16,19 +16,14 @@ from cab_core.app.instance import instance_key, only_instance
 from cab_core.app.live import open_venue, venue_plugin
 from cab_core.app.same_account import require_account_of
 from cab_core.app.session import SystemIds, open_broker
+from cab_core.app.stored_account import stored_execution
 from cab_core.bus.memory import MemoryBus
 from cab_core.clock import Clock, SystemClock, VirtualClock
 from cab_core.cycle.announce import Announcer
 from cab_core.cycle.cash import CashWatch
 from cab_core.cycle.config import CycleConfig
-from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.reconcile import Reconciler, Reconciliation, as_data
-from cab_core.cycle.settlement import Settlement
-from cab_core.cycle.standing import Standing
-from cab_core.cycle.trader import Trader
 from cab_core.domain.bars import Bars
-from cab_core.domain.book import Book
-from cab_core.domain.book_state import from_state
 from cab_core.domain.market import Costs, Quote
 from cab_core.domain.money import fraction
 from cab_core.domain.reconcile import Finding
@@ -272,22 +267,15 @@ def _reconciler(
     clock: Clock,
     bus: EventBus,
 ) -> Reconciler:
-    book = Book(config.baseline, config.instruments)
-    if past.account is not None:
-        book = from_state({"account": past.account, "positions": past.positions}, config.instruments)
-    trader = Trader(config, book, lambda *_: [], lambda *_: None, past.halts)
-    settlement = Settlement(trader, broker, storage, clock)
-    for found in past.open_intents:
-        intent = found.intent
-        settlement.standings.add(Standing.left_open(found, intent.sent_ms or intent.created_ms))
+    execution = stored_execution(config, past, storage, broker, clock)
     stops = settings.mode == "live" and settings.exits_exchange_stop
     return Reconciler(
-        trader=trader,
+        trader=execution.trader,
         broker=broker,
-        execution=Execution(trader, broker, storage, clock, settlement),
+        execution=execution,
         storage=storage,
         clock=clock,
-        announcer=Announcer(bus, book),
+        announcer=Announcer(bus, execution.trader.book),
         since_ms=clock.now_ms() if past.as_of_ms is None else past.as_of_ms,
         stop_offset=fraction(settings.exits_stop_limit_offset_pct) if stops else None,
     )

@@ -52,6 +52,7 @@ JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("run", "command", "Trade until stopped; simulated money unless MODE=live."),
             Entry("status", "command", "Show what the bot does: states, positions, equity, limits."),
             Entry("show", "command", "List orders, fills, trades, decisions, signals and more."),
+            Entry("orders", "group", "List orders that have not ended; settle one by hand."),
             Entry("start", "start", "Let a waiting bot trade.", file="control"),
             Entry("pause", "pause", "Stop new entries; open positions stay protected.", file="control"),
             Entry("resume", "resume", "Let entries through again.", file="control"),

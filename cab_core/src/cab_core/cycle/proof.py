@@ -78,21 +78,24 @@ class Proof:
             log.warning("nothing can be proven of %s yet: %s", standing.intent.client_id, error)
             return None
 
-    def estimate(self, intent: Intent, trades: Sequence[Fill], quantity: Decimal) -> Fill:
-        """Return what a sell sold without a trade to show for it, at the best price that is known."""
+    def price(self, intent: Intent, trades: Sequence[Fill]) -> Decimal:
+        """Return the best price that is known for what an order traded without a trade to show for it."""
         book, symbol = self.trader.book, intent.symbol
         position = book.positions.get(symbol)
         known = book.marks.get(symbol) or intent.reference or (position.entry_price if position else ZERO)
-        price = average_price((trade.price, trade.quantity) for trade in trades) or known
+        return average_price((trade.price, trade.quantity) for trade in trades) or known
+
+    def estimate(self, intent: Intent, quantity: Decimal, price: Decimal) -> Fill:
+        """Return what an order traded without a trade to show for it."""
         return Fill(
             estimate_id(intent.client_id),
             EXTERNAL,
-            symbol,
-            Side.SELL,
+            intent.symbol,
+            intent.side,
             quantity,
             price,
             quantity * price * self.trader.config.costs.fee,
-            book.instruments[symbol].quote,
+            self.trader.book.instruments[intent.symbol].quote,
             self.clock.now_ms(),
             intent.reference,
         )

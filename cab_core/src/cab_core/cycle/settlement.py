@@ -55,7 +55,8 @@ class Settlement:
     resting_ms: int = 30_000
 
     @property
-    def _proof(self) -> Proof:
+    def proof(self) -> Proof:
+        """Looks at the account as a whole."""
         return Proof(self.trader, self.broker, self.clock)
 
     async def settle(self, standing: Standing, ack: Ack) -> tuple[Fill, ...]:
@@ -69,7 +70,7 @@ class Settlement:
             What is newly booked.
         """
         standing.take(ack, self.clock.now_ms())
-        trades = await self._trades(standing)
+        trades = await self.trades_of(standing)
         true_id = _order_of(standing, trades or ())
         if true_id is not None:
             client_id = standing.intent.client_id
@@ -82,12 +83,12 @@ class Settlement:
         if trades is not None:
             standing.filled = sum((trade.quantity for trade in trades), ZERO)
         if not ack.final:
-            return await self._write(standing, moved, trades or ())
-        if trades is not None and self._proof.complete(standing, ack, trades):
-            return await self._write(standing, moved, trades, ended=ack.ended)
-        missing = await self._proof.missing(standing, ack, listed=trades is not None)
+            return await self.write(standing, moved, trades or ())
+        if trades is not None and self.proof.complete(standing, ack, trades):
+            return await self.write(standing, moved, trades, ended=ack.ended)
+        missing = await self.proof.missing(standing, ack, listed=trades is not None)
         if missing is None:
-            return await self._write(standing, moved, trades or ())
+            return await self.write(standing, moved, trades or ())
         return await self._close(standing, moved, trades or (), missing)
 
     async def look(self, standing: Standing) -> bool:
@@ -195,7 +196,7 @@ class Settlement:
         held = balances[instrument.base].total if instrument.base in balances else ZERO
         return held > position.quantity - instrument.amount_step
 
-    async def _trades(self, standing: Standing) -> tuple[Fill, ...] | None:
+    async def trades_of(self, standing: Standing) -> tuple[Fill, ...] | None:
         """Return the order's own trades that can be booked, None if they cannot be had now."""
         if standing.is_stop and standing.ack is not None and _quiet(standing.ack):
             return ()
@@ -216,7 +217,7 @@ class Settlement:
 
         Without this an open position would have no exit for as long as a venue says nothing of one order.
         """
-        missing = await self._proof.unaccounted(standing)
+        missing = await self.proof.unaccounted(standing)
         if missing is None:
             return False
         if missing >= self.trader.config.instruments[standing.intent.symbol].amount_step:
@@ -241,29 +242,44 @@ class Settlement:
         text = f"its trades do not add up: {missing:f} is missing"
         if sold:
             text += " and booked as sold, at an estimated price"
-            trades = (*trades, self._proof.estimate(intent, trades, missing))
+            trades = (*trades, self.proof.estimate(intent, missing, self.proof.price(intent, trades)))
             standing.filled += missing
-        fresh = await self._write(standing, moved, trades, ended=text, adjusted=sold)
+        fresh = await self.write(
+            standing, moved, trades, ended=text, adjusted="trades_missing" if sold else None
+        )
         self.events.stuck(intent, f"{text}; its trades are looked for by reconciliation from now on")
         return fresh
 
-    async def _write(
+    async def write(
         self,
         standing: Standing,
-        moved: list[IntentChange],
+        moved: Sequence[IntentChange],
         trades: tuple[Fill, ...],
         *,
         ended: str | None = None,
-        adjusted: bool = False,
+        adjusted: str | None = None,
     ) -> tuple[Fill, ...]:
-        """Book what is not booked yet and write it, with the order's end if ``ended`` says why."""
+        """Book what is not booked yet and write it, with the order's end if ``ended`` says why.
+
+        Args:
+            standing: the order.
+            moved: its steps before its end.
+            trades: all of its trades; those that are booked already count once.
+            ended: why it ends with this.
+            adjusted: why one of the trades is estimated; None if none is.
+
+        Returns:
+            What is newly booked.
+        """
         intent = standing.intent
         over = ended is not None
         fresh = await self._book(standing, trades, ended=over)
         if over:
             moved = [*moved, change(intent, OrderState.DONE, intent.order_id, ended or None)]
         if moved or fresh:  # all trades: those of a write that failed are missing in the database
-            notes = (Note("position.adjusted", intent.symbol, _adjustment(trades)),) if adjusted else ()
+            notes = (
+                (Note("position.adjusted", intent.symbol, _adjustment(adjusted, trades)),) if adjusted else ()
+            )
             await self._commit(intent, moved, trades, notes, booked=bool(fresh) or over)
         if moved:
             standing.enter(OrderState.ACKED, self.clock.now_ms())
@@ -351,8 +367,8 @@ def _order_of(standing: Standing, trades: Sequence[Fill]) -> str | None:
     return None if standing.is_stop or told == standing.intent.order_id else told
 
 
-def _adjustment(trades: Sequence[Fill]) -> dict[str, Any]:
-    return {"reason": "trades_missing", "trades": [trade.trade_id for trade in trades]}
+def _adjustment(reason: str, trades: Sequence[Fill]) -> dict[str, Any]:
+    return {"reason": reason, "trades": [trade.trade_id for trade in trades]}
 
 
 def _quiet(ack: Ack) -> bool:

@@ -9,9 +9,13 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
+from cab_core.domain.orders import TERMINAL
 from cab_core.storage.intents import StoredIntent, find_intent
 from cab_core.storage.schema import decision_trace, equity, fills, journal, order_intents
 from cab_core.storage.traces import TraceRow, find_trace
+
+#: Wanted state of orders that have not ended, whichever it is.
+UNFINISHED = "unfinished"
 
 #: Where a page ended: the key of its last row.
 Key = tuple[Any, ...]
@@ -23,6 +27,7 @@ class Wanted:
 
     Attributes:
         before: the key the last page ended at; only older rows are wanted.
+        state: of an order; `UNFINISHED` for all that have not ended.
         text: a piece of text that one of the row's texts must hold, in any case.
         since_ms, until_ms: ``since <= t < until``.
     """
@@ -34,6 +39,7 @@ class Wanted:
     trace_id: str | None = None
     action: str | None = None
     text: str = ""
+    state: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
 
@@ -46,6 +52,7 @@ class Listing:
         query: the rows without order.
         key: what orders them; time first, unique as a whole.
         symbol, action, trace_id, voters: what the filters of these names compare; ``voters`` is JSON text.
+            ``state`` is an order's.
         texts: what a text is looked for in.
     """
 
@@ -56,6 +63,7 @@ class Listing:
     trace_id: sa.ColumnElement[str]
     texts: tuple[sa.ColumnElement[str], ...]
     voters: sa.ColumnElement[str] | None = None
+    state: sa.ColumnElement[str] | None = None
 
 
 _VOTERS = sa.type_coerce(order_intents.c.payload, sa.Text)
@@ -67,6 +75,7 @@ ORDERS = Listing(
     action=order_intents.c.side,
     trace_id=order_intents.c.trace_id,
     voters=_VOTERS,
+    state=order_intents.c.state,
     texts=tuple(
         order_intents.c[name]
         for name in ("client_id", "key", "reason", "state", "order_id", "message", "trace_id")
@@ -116,6 +125,9 @@ def _conditions(listing: Listing, wanted: Wanted) -> Iterator[sa.ColumnElement[b
         value = getattr(wanted, name)
         if value is not None:
             yield getattr(listing, name) == value
+    if wanted.state is not None and listing.state is not None:
+        ended = listing.state.in_(sorted(TERMINAL))
+        yield sa.not_(ended) if wanted.state == UNFINISHED else listing.state == wanted.state
     if wanted.strategy is not None and listing.voters is not None:
         yield listing.voters.contains(json.dumps(wanted.strategy), autoescape=True)
     if wanted.text:

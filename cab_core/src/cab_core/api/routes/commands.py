@@ -12,7 +12,10 @@ from cab_core.api.gate import passed
 from cab_core.api.problems import ApiError
 from cab_core.api.routes.shared import AnyRequest, Given, may
 from cab_core.api.service import Service
-from cab_core.app.desk.commands import Action, Command, Done, Role
+from cab_core.app.desk.commands import Action, Actor, Command, Done, Role, verdict_of
+from cab_core.app.desk.task import require_role
+from cab_core.domain.verdict import Verdict
+from cab_core.errors import UsageError
 
 #: Most characters of a reason.
 _LONGEST = 500
@@ -37,11 +40,19 @@ class Wish:
         symbol: null for all.
         rule: of ``release``: the halt to release, null for all.
         reason: your words, for the audit.
+        order: of ``settle``: client id of an order whose outcome is unknown.
+        outcome: of ``settle``: ``absent`` or ``filled``.
+        quantity: of ``settle``: base it traded, as exact text; booked where the exchange shows no trade.
+        price: the same: quote per base.
     """
 
     symbol: str | None = None
     rule: str | None = None
     reason: str = ""
+    order: str | None = None
+    outcome: str | None = None
+    quantity: str | None = None
+    price: str | None = None
 
 
 @post(
@@ -58,12 +69,38 @@ async def command(
     data: JSONBody[Wish],
     idempotency_key: Key = "",
 ) -> Done:
-    """Start, pause, resume or stop trading, or release a halt; ``stop`` and ``release`` need an admin."""
+    """Start, pause, resume or stop trading, release a halt, or settle an order whose outcome is unknown.
+
+    ``stop``, ``release`` and ``settle`` need an admin.
+    """
     if len(data.reason) > _LONGEST:
         raise ApiError(400, f"the reason has more than {_LONGEST} characters", code="validation_failed")
+    verdict = _verdict(request, data) if action is Action.SETTLE else None
     return await carry_out(
-        service, request, action, symbol=data.symbol, rule=data.rule, reason=data.reason, key=idempotency_key
+        service,
+        request,
+        action,
+        symbol=data.symbol,
+        rule=data.rule,
+        verdict=verdict,
+        reason=data.reason,
+        key=idempotency_key,
     )
+
+
+def _verdict(request: AnyRequest, data: Wish) -> Verdict:
+    try:
+        return verdict_of(data.order or "", data.outcome or "", data.quantity, data.price)
+    except UsageError:  # who may not settle at all is told that, not how to write it
+        require_role(Command(action=Action.SETTLE, actor=_actor(request)))
+        raise
+
+
+def _actor(request: AnyRequest) -> Actor:
+    identity = passed(request.scope).identity
+    if identity is None:
+        raise ApiError(401, "a token is needed")
+    return identity.actor
 
 
 async def carry_out(
@@ -73,14 +110,20 @@ async def carry_out(
     *,
     symbol: str | None = None,
     rule: str | None = None,
+    verdict: Verdict | None = None,
     reason: str = "",
     key: str = "",
 ) -> Done:
     """Carry out a command of who sent the request."""
-    identity = passed(request.scope).identity
-    if identity is None:
-        raise ApiError(401, "a token is needed")
-    order = Command(action=action, actor=identity.actor, symbol=symbol, rule=rule, reason=reason, key=key)
+    order = Command(
+        action=action,
+        actor=_actor(request),
+        symbol=symbol,
+        rule=rule,
+        verdict=verdict,
+        reason=reason,
+        key=key,
+    )
     return await service.desk.do(order)
 
 

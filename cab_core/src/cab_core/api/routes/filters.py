@@ -19,7 +19,7 @@ def rows(
     since_ms: Since = 0,
     until_ms: Until = MOST_MS,
 ) -> Filter:
-    """Return the filter of orders and fills."""
+    """Return the filter of fills."""
     return Filter(
         limit=limit,
         after=after,
@@ -31,6 +31,23 @@ def rows(
         since_ms=since_ms or None,
         until_ms=None if until_ms == MOST_MS else until_ms,
     )
+
+
+def ordered(
+    limit: Limit = 100,
+    after: After = "",
+    symbol: Symbol = None,
+    strategy: Word = None,
+    trace_id: Word = None,
+    action: Word = None,
+    order_state: Word = None,
+    text: Text = "",
+    since_ms: Since = 0,
+    until_ms: Until = MOST_MS,
+) -> Filter:
+    """Return the filter of orders."""
+    found = rows(limit, after, symbol, strategy, trace_id, action, text, since_ms, until_ms)
+    return attrs.evolve(found, order_state=order_state)
 
 
 def decided(

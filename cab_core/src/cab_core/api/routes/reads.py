@@ -51,7 +51,7 @@ async def positions(service: Given) -> list[views.PositionView]:
     "/orders",
     summary="Orders",
     tags=_TRADING,
-    dependencies=_filtered(filters.rows),
+    dependencies=_filtered(filters.ordered),
     **may(Role.VIEWER, 404),
 )
 async def orders(service: Given, wanted: Wanted) -> Page[views.OrderView]:

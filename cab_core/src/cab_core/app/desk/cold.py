@@ -11,11 +11,12 @@ from cab_core.app.continuing import stored
 from cab_core.app.desk import charts, views
 from cab_core.app.desk.base import DatabaseDesk, require_one_of
 from cab_core.app.desk.catalog import plugin_views
-from cab_core.app.desk.commands import Command, Done
+from cab_core.app.desk.commands import Action, Command, Done
 from cab_core.app.desk.holdings import account_view, position_view, resting_stops, saved_book
 from cab_core.app.desk.lists import decision_of
 from cab_core.app.desk.regime import saved_regime
 from cab_core.app.desk.risk import halt_views, saved_limits
+from cab_core.app.desk.stopped import settle_stopped
 from cab_core.app.history import account_now
 from cab_core.errors import CabError, ConfigError, NotRunningError
 from cab_core.plugins.inventory import take_inventory
@@ -28,7 +29,7 @@ _REASON = "the bot does not run"
 
 
 class ColdDesk(DatabaseDesk):
-    """Tells what the database of the settings holds; commands need a bot that can be asked."""
+    """Tells what the database of the settings holds; all commands but one need a bot that can be asked."""
 
     @property
     def silent_pid(self) -> int | None:
@@ -107,11 +108,14 @@ class ColdDesk(DatabaseDesk):
         return plugin_views(take_inventory())
 
     async def do(self, command: Command) -> Done:
-        """Refuse.
+        """Settle an order on the database; refuse everything else.
 
         Raises:
-            NotRunningError: always.
+            NotRunningError: the command needs a bot, or one runs that cannot be asked.
+            CabError: refused.
         """
+        if command.action is Action.SETTLE and self.silent_pid is None:
+            return await settle_stopped(self.settings, command)
         fix = (
             "start it with API_ENABLED=true" if self.silent_pid else "wait" if self.alive else "run: cab run"
         )

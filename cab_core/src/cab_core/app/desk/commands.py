@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from enum import IntEnum, StrEnum
 
 import attrs
 
+from cab_core.domain.verdict import Fate, Verdict
 from cab_core.errors import CabError, ExitCode, UsageError
 
 
@@ -31,6 +33,7 @@ class Action(StrEnum):
     RESUME = "resume"
     STOP = "stop"
     RELEASE = "release"
+    SETTLE = "settle"
 
 
 #: The least role each command needs.
@@ -40,6 +43,7 @@ REQUIRED: Mapping[Action, Role] = {
     Action.RESUME: Role.OPERATOR,
     Action.STOP: Role.ADMIN,
     Action.RELEASE: Role.ADMIN,
+    Action.SETTLE: Role.ADMIN,
 }
 
 
@@ -59,6 +63,7 @@ class Command:
     Attributes:
         symbol: what it is about; None for all symbols.
         rule: for ``release``: the halt to release, None for all.
+        verdict: for ``settle``: which order, and what became of it.
         reason: the actor's words, for the audit.
         key: idempotency key: the same key never has a second effect; empty without one.
     """
@@ -67,6 +72,7 @@ class Command:
     actor: Actor
     symbol: str | None = None
     rule: str | None = None
+    verdict: Verdict | None = None
     reason: str = ""
     key: str = ""
 
@@ -79,6 +85,9 @@ class Done:
         states: state by symbol after it.
         changed: False if everything already was as asked.
         released: rules whose halts it released.
+        order: client id of the order it settled. ``order_state``: what that order ended as.
+        booked: ids of the trades that were booked for it; one that is estimated says so.
+        planned: client id of the exit that follows it, None if none does by itself.
         trace_id: finds it in journal and log.
         audit_seq: its row in the journal.
     """
@@ -87,6 +96,10 @@ class Done:
     states: Mapping[str, str]
     changed: bool
     released: tuple[str, ...] = ()
+    order: str | None = None
+    order_state: str | None = None
+    booked: Sequence[str] = ()
+    planned: str | None = None
     trace_id: str
     audit_seq: int
 
@@ -109,3 +122,45 @@ class KeyReusedError(UsageError):
     """An idempotency key was used before, for another command."""
 
     code = "CAB-E612"
+
+
+def required_verdict(command: Command) -> Verdict:
+    """Return what a command to settle an order says of it.
+
+    Raises:
+        UsageError: nothing.
+    """
+    if command.verdict is None:
+        raise UsageError("no order is named", where="order", fix="name one of: cab orders list")
+    return command.verdict
+
+
+def verdict_of(order: str, outcome: str, quantity: str | None, price: str | None) -> Verdict:
+    """Return the verdict that a request spells out.
+
+    Raises:
+        UsageError: it is none; naming what is wrong.
+    """
+    if not order:
+        raise UsageError("no order is named", where="order", fix="name one of: cab orders list")
+    if outcome not in list(Fate):
+        raise UsageError(f"{outcome!r} is no outcome", where="outcome", fix="use absent or filled")
+    amounts = [_amount("quantity", quantity), _amount("price", price)]
+    if amounts.count(None) == 1:
+        raise UsageError("quantity and price belong together", where="quantity", fix="give both, or none")
+    fate = Fate(outcome)
+    if fate is Fate.ABSENT and amounts[0] is not None:
+        raise UsageError("what is absent has no quantity", where="quantity", fix="leave it out")
+    return Verdict(order=order, fate=fate, quantity=amounts[0], price=amounts[1])
+
+
+def _amount(name: str, text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal(0)
+    if not amount.is_finite() or amount <= 0:
+        raise UsageError(f"{text!r} is no amount above 0", where=name, fix="write it like 0.25")
+    return amount

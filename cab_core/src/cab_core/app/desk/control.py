@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -11,24 +10,25 @@ from typing import Any
 
 import attrs
 
+from cab_core.app.desk.base import require_one_of
 from cab_core.app.desk.commands import (
-    REQUIRED,
     Action,
     Command,
     Done,
     ForbiddenError,
     KeyReusedError,
     TransitionError,
+    required_verdict,
 )
 from cab_core.app.desk.risk import release
+from cab_core.app.desk.settling import find_standing, settle_by_hand, settled_done
+from cab_core.app.desk.task import Task, kept, known, require_role
 from cab_core.app.running import Running
 from cab_core.app.session import STATE_KEY, SystemIds
 from cab_core.clock import stopped
 from cab_core.cycle.supervise import State
 from cab_core.errors import CabError, NotFoundError, NotRunningError
-from cab_core.nearest import nearest
-from cab_core.storage import AuditEntry, Connection, Release, Store, kv_save, write_audit
-from cab_core.storage.commands import StoredCommand, claim_command, find_command, finish_command
+from cab_core.storage import Connection, Release, Store, kv_save, write_audit
 
 log = logging.getLogger("cab.control")
 
@@ -45,41 +45,6 @@ _FIXES: Mapping[State, str] = {
     State.PAUSED: "resume it",
     State.STOPPED: "a stopped symbol comes back with the next start of the bot",
 }
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class _Task:
-    """A command on its way, with its place in log and audit."""
-
-    command: Command
-    trace_id: str
-    now_ms: int
-
-    @property
-    def by(self) -> str:
-        """Who and why, for events and log."""
-        reason = f": {self.command.reason}" if self.command.reason else ""
-        return f"{self.command.action} by {self.command.actor.name}{reason}"
-
-    @property
-    def target(self) -> str:
-        """What it is about, for the audit."""
-        return self.command.symbol or self.command.rule or ""
-
-    def entry(self, before: Any, after: Any, outcome: str = "ok") -> AuditEntry:
-        """Return its row of the audit."""
-        actor, reason = self.command.actor, self.command.reason
-        return AuditEntry(
-            actor=actor.name,
-            role=actor.role.label,
-            surface=actor.surface,
-            action=f"desk.{self.command.action}",
-            target=self.target,
-            before=before,
-            after={**after, **({"reason": reason} if reason else {})} if isinstance(after, dict) else after,
-            outcome=outcome,
-            trace_id=self.trace_id,
-        )
 
 
 @attrs.define(eq=False)
@@ -102,7 +67,7 @@ class Control:
 
         Raises:
             ForbiddenError: the role does not allow it.
-            NotFoundError: no such symbol or rule.
+            NotFoundError: no such symbol, rule or order.
             TransitionError: it does not fit the state.
             KeyReusedError: its key belongs to another command.
             NotRunningError: the run has ended.
@@ -118,35 +83,35 @@ class Control:
     async def _do(self, command: Command) -> Done:
         session = self.running.session
         now_ms = session.venue.clock.now_ms()
-        task = _Task(command=command, trace_id=SystemIds().trace_id(), now_ms=now_ms)
+        task = Task(command=command, trace_id=SystemIds().trace_id(), now_ms=now_ms)
         try:
             self._check(command)
             # No virtual time may pass while the database writes: loops that wait for the lock would be late.
             async with stopped(session.venue.clock), session.orchestrator.lock:
-                return await (self._release(task) if command.action is Action.RELEASE else self._move(task))
+                return await self._carry_out(task)
         except KeyReusedError:
             raise
         except (ForbiddenError, NotFoundError, TransitionError) as error:
             await self._refused(task, error)
             raise
 
+    async def _carry_out(self, task: Task) -> Done:
+        if task.command.action is Action.RELEASE:
+            return await self._release(task)
+        if task.command.action is Action.SETTLE:
+            return await self._settle(task)
+        return await self._move(task)
+
     def _check(self, command: Command) -> None:
-        needed, actor = REQUIRED[command.action], command.actor
-        if actor.role < needed:
-            what = f"{actor.name} may not {command.action}: it needs {needed.label}, not {actor.role.label}"
-            raise ForbiddenError(what, where=command.action, fix=f"ask an {needed.label}")
-        known = self.running.symbols
-        if command.symbol is not None and command.symbol not in known:
-            near = nearest(command.symbol, known)
-            fix = f"did you mean {near}?" if near else f"this bot trades {', '.join(known)}"
-            raise NotFoundError(f"there is no symbol {command.symbol!r}", where="symbol", fix=fix)
+        require_role(command)
+        require_one_of(self.running.symbols, command.symbol)
 
     # The states of symbols.
 
-    async def _move(self, task: _Task) -> Done:
+    async def _move(self, task: Task) -> Done:
         command, before = task.command, self.states()
-        if (known := await self._known(command)) is not None:
-            return known
+        if (answered := await known(self.store, command)) is not None:
+            return answered
         to, fitting = _TARGETS[command.action]
         asked = [command.symbol] if command.symbol is not None else list(before)
         moved = [symbol for symbol in asked if before[symbol] in fitting]
@@ -160,7 +125,7 @@ class Control:
         self._apply(task, after)
         return done
 
-    def _apply(self, task: _Task, after: Mapping[str, State]) -> None:
+    def _apply(self, task: Task, after: Mapping[str, State]) -> None:
         """Let the session follow what is durable now."""
         supervisor = self.running.session.orchestrator.supervisor
         log.info("%s", task.by, extra={"trace_id": task.trace_id, "symbol": task.command.symbol or ""})
@@ -178,9 +143,9 @@ class Control:
 
     # Halts.
 
-    async def _release(self, task: _Task) -> Done:
-        if (known := await self._known(task.command)) is not None:
-            return known
+    async def _release(self, task: Task) -> Done:
+        if (answered := await known(self.store, task.command)) is not None:
+            return answered
         states, orchestrator = self.states(), self.running.session.orchestrator
         done = await self.store.transact(lambda conn: _released(conn, task, states))
         if done.changed:
@@ -191,22 +156,21 @@ class Control:
         log.info("%s", task.by, extra={"trace_id": task.trace_id})
         return done
 
-    # Keys and refusals.
+    # Orders whose outcome nothing tells.
 
-    async def _known(self, command: Command) -> Done | None:
-        """Return what a command was answered that was sent before under the same key."""
-        if not command.key:
-            return None
-        stored = await self.store.transact(lambda conn: find_command(conn, command.key))
-        if stored is None or stored.result is None:
-            return None
-        if stored.body_hash != _body_hash(command):
-            raise KeyReusedError(
-                "the idempotency key was used for another command", where=command.key, fix="use a new key"
-            )
-        return _from_json(stored.result)
+    async def _settle(self, task: Task) -> Done:
+        if (answered := await known(self.store, task.command)) is not None:
+            return answered
+        verdict, execution = required_verdict(task.command), self.running.session.orchestrator.execution
+        standing = await find_standing(execution, self.store, verdict)
+        settled = await settle_by_hand(execution, standing, verdict, task.command.actor.name)
+        log.info("%s", task.by, extra={"trace_id": task.trace_id, "symbol": standing.intent.symbol})
+        states = _plain(self.states())
+        return await self.store.transact(lambda conn: settled_done(conn, task, settled, states))
 
-    async def _refused(self, task: _Task, error: CabError) -> None:
+    # Refusals.
+
+    async def _refused(self, task: Task, error: CabError) -> None:
         states = _plain(self.states())
         entry = task.entry(states, states, f"refused: {error.what}")
         await self.store.transact(lambda conn: write_audit(conn, entry, task.now_ms))
@@ -215,7 +179,7 @@ class Control:
 
 def _moved(
     conn: Connection,
-    task: _Task,
+    task: Task,
     before: Mapping[str, State],
     after: Mapping[str, State],
     values: Mapping[str, str],
@@ -231,10 +195,10 @@ def _moved(
         trace_id=task.trace_id,
         audit_seq=seq,
     )
-    return _kept(conn, task, done)
+    return kept(conn, task, done)
 
 
-def _released(conn: Connection, task: _Task, states: Mapping[str, State]) -> Done:
+def _released(conn: Connection, task: Task, states: Mapping[str, State]) -> Done:
     actor = task.command.actor
     found = release(conn, task.command.rule, f"{actor.surface}:{actor.name}", task.now_ms)
     rules = tuple(each.halt.rule for each in found)
@@ -248,23 +212,7 @@ def _released(conn: Connection, task: _Task, states: Mapping[str, State]) -> Don
         trace_id=task.trace_id,
         audit_seq=write_audit(conn, entry, task.now_ms),
     )
-    return _kept(conn, task, done)
-
-
-def _kept(conn: Connection, task: _Task, done: Done) -> Done:
-    """Keep the answer under the command's key, in the same transaction."""
-    command = task.command
-    if command.key:
-        stored = StoredCommand(
-            key=command.key,
-            actor=command.actor.name,
-            action=str(command.action),
-            body_hash=_body_hash(command),
-            ts_ms=task.now_ms,
-        )
-        claim_command(conn, stored)
-        finish_command(conn, command.key, attrs.asdict(done))
-    return done
+    return kept(conn, task, done)
 
 
 def _halt(found: Release) -> dict[str, Any]:
@@ -274,16 +222,6 @@ def _halt(found: Release) -> dict[str, Any]:
 
 def _plain(states: Mapping[str, State]) -> dict[str, str]:
     return {symbol: str(state) for symbol, state in states.items()}
-
-
-def _body_hash(command: Command) -> str:
-    actor = command.actor
-    body = [command.action, command.symbol, command.rule, command.reason, actor.name, actor.surface]
-    return hashlib.sha256(json.dumps(body).encode()).hexdigest()
-
-
-def _from_json(result: Mapping[str, Any]) -> Done:
-    return Done(**{**result, "released": tuple(result["released"])})
 
 
 def _unfit(command: Command, state: State) -> TransitionError:

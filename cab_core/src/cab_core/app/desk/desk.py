@@ -23,6 +23,7 @@ class Filter:
         after: the ``next`` of the page before; empty for the first page.
         since_ms, until_ms: ``since <= t < until``.
         text: a piece of text, for logs and audit.
+        order_state: of an order, or ``unfinished`` for all that have not ended.
     """
 
     limit: int = 100
@@ -32,6 +33,7 @@ class Filter:
     trace_id: str | None = None
     action: str | None = None
     level: str | None = None
+    order_state: str | None = None
     text: str = ""
     since_ms: int | None = None
     until_ms: int | None = None

@@ -21,7 +21,7 @@ _AUDIT_BATCH = 500
 
 def orders(conn: Connection, wanted: Filter) -> tuple[list[OrderView], str | None]:
     """Return attempts of order intents; ``action`` is the side, ``strategy`` voted for the entry."""
-    check(wanted, *_ROWS, "strategy")
+    check(wanted, *_ROWS, "strategy", "order_state")
     key = parse_cursor(wanted.after, (int, str))
     rows = page(conn, ORDERS, rows_of(wanted, key))
     return cut(rows, wanted.limit, ("created_ms", "client_id"), lambda row: OrderView(**row))

@@ -76,6 +76,7 @@ def rows_of(wanted: Filter, key: Key | None) -> Wanted:
         trace_id=wanted.trace_id,
         action=wanted.action,
         text=wanted.text,
+        state=wanted.order_state,
         since_ms=wanted.since_ms,
         until_ms=wanted.until_ms,
     )

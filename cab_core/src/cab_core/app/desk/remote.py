@@ -135,7 +135,15 @@ class RemoteDesk:
 
     async def do(self, command: Command) -> Done:
         """Carry out a command with the role of the token; who commands is who the token was made for."""
-        body = {"symbol": command.symbol, "rule": command.rule, "reason": command.reason}
+        body: dict[str, object] = {
+            "symbol": command.symbol,
+            "rule": command.rule,
+            "reason": command.reason,
+        }
+        if (verdict := command.verdict) is not None:
+            amounts = {"quantity": verdict.quantity, "price": verdict.price}
+            told = {name: None if amount is None else f"{amount:f}" for name, amount in amounts.items()}
+            body |= {"order": verdict.order, "outcome": verdict.fate, **told}
         path = f"{_API}/commands/{command.action}"
         answer = await ask(self.url, self.token, path, body=body, key=command.key)
         return answer.structured(Done)
