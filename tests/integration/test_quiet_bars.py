@@ -86,6 +86,7 @@ class EveryBar:
         )
         self.regime_at = backtest.timeline.cursor(config.regime).advance
         self.spreads = {symbol: deque(maxlen=100) for symbol in config.symbols}
+        self.rests = {}  # by symbol: what a signal exit has not sold yet
         self.seen = Walked(cycles={symbol: [] for symbol in config.symbols})
 
     def run(self):
@@ -139,10 +140,19 @@ class EveryBar:
             elif at >= 0:
                 self.mark(name, price_after(theirs, self.newest(name, close_ms - 1)))
         candle = bid_candle(bars, row, self.config.costs)
+        self.sell_rest(symbol, candle.open, now_ms)
         for planned in self.trader.walk(symbol, candle, self.trace_id(index, row), now_ms):
             bid = planned.intent.reference
             self.execute(symbol, planned, Quote(bid, self.config.costs.ask_of_bid(bid), now_ms), now_ms)
         self.book.mark(symbol, candle.close)  # dust, too, stands where its symbol has walked to
+
+    def sell_rest(self, symbol, bid, now_ms):
+        """Make what a signal exit has left where a candle opens; what it leaves again waits again."""
+        planned = self.rests.pop(symbol, None)
+        if planned is not None:
+            intent = attrs.evolve(planned.intent, reference=bid)
+            quote = Quote(bid, self.config.costs.ask_of_bid(bid), now_ms)
+            self.execute(symbol, attrs.evolve(planned, intent=intent), quote, now_ms)
 
     def evaluate(self, symbol, row, now_ms):
         """Take a row through position rule, risk and execution; False to be asked again."""
@@ -156,7 +166,9 @@ class EveryBar:
         action, reason = int(columns.action[row]), self.reasons.text(int(columns.reason[row]))
         index, long = self.config.symbols.index(symbol), symbol in self.book.positions
         ordered = 0
-        if action < 0 and long:
+        if action < 0 and symbol in self.rests:
+            reason = "already_exiting"
+        elif action < 0 and long:
             planned = self.trader.signal_sell(symbol, quote, reason, self.trace_id(index, row), now_ms)
             ordered, reason = (-1, reason) if planned else (0, "dust")
             if planned:
@@ -198,9 +210,21 @@ class EveryBar:
             self.seen.orders.append(OrderRecord(intent, fills))
             for fill in fills:
                 self.trader.settle(fill, planned.context)
+                if intent.purpose is Purpose.SIGNAL_SELL:
+                    self.keep_rest(symbol, planned, intent, fill)
+            if fills and symbol not in self.book.positions:
+                break  # what is left is dust
         if refused:
             self.trader.leave_small(symbol, now_ms)
+        if symbol not in self.book.positions:  # no rest may sell what is bought next
+            self.rests.pop(symbol, None)
         return refused
+
+    def keep_rest(self, symbol, planned, sent, fill):
+        self.rests.pop(symbol, None)
+        if left := sent.quantity - fill.quantity:
+            following = attrs.evolve(sent, attempt=sent.attempt + 1, quantity=left)
+            self.rests[symbol] = attrs.evolve(planned, intent=following)
 
     def trace_id(self, index, row):
         return f"000000{index:02x}{row:08x}"
@@ -272,7 +296,7 @@ cuts = st.lists(st.tuples(st.floats(0, 1), st.sampled_from([1, 2, 3, 4, 30])), m
     sells=st.sampled_from([0.0, 0.01, 0.1]),
     cuts=cuts,
     best=st.booleans(),
-    partial=st.sampled_from([0.0, 0.3]),
+    partial=st.sampled_from([0.0, 0.3, 0.9]),  # the last leaves rests of exits that wait
     rules=st.sampled_from(sorted(RULES)),
 )
 @settings(
