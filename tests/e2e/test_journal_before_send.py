@@ -25,6 +25,7 @@ STRACE = ("strace", "-f", "-y", "-s", "20000", "-e", f"trace={CALLS}", "-o")
 #: A bot that sends first and writes afterwards; everything else is as it is.
 PLANTED = """
 import asyncio
+from cab_core.ports import Committed
 from cab_core.storage.records import Records
 
 commit = Records.commit
@@ -39,7 +40,7 @@ async def late(self, changes):
         await commit(self, changes)
 
     self.__class__.writing = asyncio.create_task(write())
-    return True
+    return Committed()
 
 
 Records.commit = late
