@@ -27,7 +27,9 @@ from cab_core.errors import LockedError, StorageError
 BOT = "bot"
 DEAD_MAN = "dead_man"
 
-_SHARED = 0o644
+#: Modes of a lock file and of what says who holds it.
+SHARED, PRIVATE = 0o644, 0o600
+
 _FIX = "stop it first, or give this one a lock (INSTANCE_LOCK_PATH) and a database (DB_PATH) of its own"
 
 #: States of a process that has ended but is still listed.
@@ -112,13 +114,14 @@ def still_mine(holder: Holder, *others: FileMark) -> bool:
 
 
 @contextmanager
-def instance_lock(path: Path, now_ms: int, role: str = BOT) -> Iterator[Holder]:
+def instance_lock(path: Path, now_ms: int, role: str = BOT, mode: int = SHARED) -> Iterator[Holder]:
     """Hold the lock for the length of the block.
 
     Args:
-        path: the lock file; its folder is made.
+        path: the lock file; its folder is made, for this user alone.
         now_ms: time of the start, for the sidecar.
         role: what this process does while it holds the lock.
+        mode: of the files: `SHARED` lets every user of this host read who holds it.
 
     Raises:
         LockedError: another instance holds it.
@@ -126,8 +129,8 @@ def instance_lock(path: Path, now_ms: int, role: str = BOT) -> Iterator[Holder]:
     """
     sidecar = sidecar_of(path)
     with _refused_as_error(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = _acquired(path, sidecar)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = _acquired(path, sidecar, mode)
     try:
         inode = path.stat().st_ino
         other = read_holder(sidecar)
@@ -138,7 +141,7 @@ def instance_lock(path: Path, now_ms: int, role: str = BOT) -> Iterator[Holder]:
         host = socket.gethostname()
         me = Holder(os.getpid(), host, now_ms, born, inode, role, str(path.absolute()), line)
         with _refused_as_error(sidecar):
-            _write(sidecar, attrs.asdict(me))
+            _write(sidecar, attrs.asdict(me), mode)
         try:
             yield me
         finally:
@@ -178,8 +181,8 @@ def read_holder(sidecar: Path) -> Holder | None:
         return None
 
 
-def _acquired(path: Path, sidecar: Path) -> FileLock:
-    lock = FileLock(path, timeout=0, mode=_SHARED)
+def _acquired(path: Path, sidecar: Path, mode: int) -> FileLock:
+    lock = FileLock(path, timeout=0, mode=mode)
     try:
         lock.acquire()
     except Timeout:
@@ -211,13 +214,13 @@ def _process(pid: int) -> tuple[str, str]:
     return fields[0], fields[19]
 
 
-def _write(path: Path, content: Mapping[str, Any]) -> None:
+def _write(path: Path, content: Mapping[str, Any], mode: int) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     draft = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(content, file)
-        draft.chmod(_SHARED)
+        draft.chmod(mode)
         draft.replace(path)
     except OSError:
         with suppress(OSError):
