@@ -120,5 +120,6 @@ def test_candles_that_do_not_last_and_a_used_folder_are_refused(tmp_path: Path) 
     assert "the candles last 1.9 days" in late.stderr
     used = cab(tmp_path, *asked, "--folder", str(tmp_path))
     assert (used.returncode, "is not empty" in used.stderr) == (2, True)
-    strange = cab(tmp_path, *asked, "--symbols", "XRP/USDT", "--days", "1", "--folder", str(tmp_path / "s"))
-    assert (strange.returncode, "no candles of XRP_USDT" in strange.stderr) == (2, True)
+    strange = cab(tmp_path, *asked, "--symbols", "BTC/USDT,XRP/USDT", "--folder", str(tmp_path / "s"))
+    assert (strange.returncode, "2 symbols for 1 files" in strange.stderr) == (2, True)
+    assert not (tmp_path / "s").exists()

@@ -59,8 +59,7 @@ def test_no_command_takes_the_generic_dialect_for_live(
     for name, (_, text) in said.items():
         assert REFUSAL in text, name
         assert "EXCHANGE=gateio or MODE=paper" in text, name
-    assert not (folder / "trader.sqlite3").exists()
-    assert not (folder / "lock").exists()
+    assert [path.name for path in folder.iterdir()] == ["cab.toml"]  # no database, no lock, no log
 
 
 def test_its_prices_still_serve_paper(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

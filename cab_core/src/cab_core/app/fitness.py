@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from cab_core.app.config import plugins_for
+from cab_core.app.config import cycle_config, plugins_for
 from cab_core.app.live import open_venue, venue_plugin
 from cab_core.app.run import load_run
 from cab_core.clock import SystemClock
@@ -37,19 +37,23 @@ class Fit:
     plugins: Plugins
     venue: Bound | None
 
+    def beside(self, settings: Settings, leaving: Sequence[str]) -> Fit:
+        """Return it with symbols that are looked after beside SYMBOLS until they are sold."""
+        names = self.config.aggregation.names
+        return attrs.evolve(self, config=cycle_config(settings, names, settings.symbols, leaving))
 
-async def fit_to_run(settings: Settings, leaving: Sequence[str] = ()) -> Fit:
+
+async def fit_to_run(settings: Settings) -> Fit:
     """Load what a run loads, open its exchange and ask nothing of the network.
 
     Args:
         settings: checked settings with MODE, EXCHANGE and SYMBOLS.
-        leaving: symbols that are looked after beside SYMBOLS until they are sold.
 
     Raises:
         ConfigError: everything that keeps the run from starting.
     """
     live = settings.mode == "live"
-    config, plugins = load_run(settings, settings.symbols, settings.exchange if live else "paper", leaving)
+    config, plugins = load_run(settings, settings.symbols, settings.exchange if live else "paper")
     venue = plugins.broker if live else venue_plugin(settings).broker
     try:
         caps = await _caps(venue, settings, config)

@@ -76,12 +76,13 @@ async def run_quoted(
     """
     live, played = settings.mode == "live", clock is not None
     started_ms, database = SystemClock().now_ms(), database_file(settings)
+    fit = await fit_to_run(settings)  # a start that its settings refuse writes nothing, not even a lock
     async with AsyncExitStack() as stack:
         holder = stack.enter_context(only_instance(settings, started_ms))
         stack.enter_context(kept_log(settings))
         refuse_if_latched(database)
         leaving = await START_PATIENCE.outlast(lambda: continued(settings, account_of(settings)))
-        fit = await fit_to_run(settings, leaving)
+        fit = fit.beside(settings, leaving)
         plugins = fit.plugins
         for warning in plugins.report.warnings:
             log.warning("%s", warning)
