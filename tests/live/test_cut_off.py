@@ -37,12 +37,13 @@ class Failing:
 @pytest.mark.catalogue(7)
 async def test_an_order_whose_trades_were_not_read_yet_is_settled_by_the_next_run(bench: Bench) -> None:
     live = bench()
-    live.pair.trade_delay_ms = 600_000
-    await live.run(3, buys=[-1])
+    live.pair.trade_delay_ms = 60_000  # within the time that an order waits for its trades
+    await live.run(0.5, buys=[-1])
     assert [order["state"] for order in live.orders(Purpose.ENTRY)] == ["acked"]
     assert live.held == 0
     await live.run(14, buys=[-1])
-    assert [order["state"] for order in live.orders(Purpose.ENTRY)] == ["done"]
+    (entry,) = live.orders(Purpose.ENTRY)
+    assert (entry["state"], entry["message"]) == ("done", "filled")
     assert live.held == live.bought() > 0
     live.assert_sound()
 
