@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from cab_core.app.config import judge_of, plugins_for
@@ -305,6 +305,7 @@ cuts = st.lists(st.tuples(st.floats(0, 1), st.sampled_from([1, 2, 3, 4, 30])), m
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes and explains little
 )
+@example(seed=3, buys=0.4, sells=0.1, cuts=[], best=False, partial=0.9, rules="no_streak")  # rests wait
 def test_replay_does_what_a_walk_over_every_bar_does(seed, buys, sells, cuts, best, partial, rules):
     config = config_of(best, partial)
     backtest = Backtest(
