@@ -175,6 +175,7 @@ class LiveDesk:
 
     def bot(self) -> RemoteDesk:
         """Return the desk of the bot that runs, over its API."""
+        self.until(self.endpoint)  # it is written once the API listens, which may be after the first candle
         endpoint = self.endpoint()
         assert endpoint is not None
         return RemoteDesk(endpoint.url, endpoint.token)
@@ -192,9 +193,8 @@ class LiveDesk:
         return text if last is None else text[-last:]
 
     def until_running(self) -> None:
-        """Wait until the bot that was started last has taken up its work and answers."""
+        """Wait until the bot that was started last has taken up its work."""
         self.until(lambda: self.log(None).count('"BTC/USDT idle -> running') == len(self.started))
-        self.until(self.endpoint)
 
     def until(self, holds: Callable[[], object], seconds: float = 60.0) -> None:
         end = time.monotonic() + seconds
