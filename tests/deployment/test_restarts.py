@@ -9,7 +9,7 @@ import attrs
 import pytest
 from deployed import ROOT, unit
 
-from cab_core.errors import AwayError, ConfigError, ExitCode, LockedError, RefusedError
+from cab_core.errors import AwayError, CabError, ConfigError, ExitCode, LockedError, RefusedError
 from cab_core.safety.instance_key import PATIENCE_S
 
 SERVICE = ROOT / "ops/systemd/cab.service"
@@ -77,8 +77,8 @@ def test_a_crash_is_followed_by_a_start(manager: Manager) -> None:
 
 
 @pytest.mark.parametrize("error", [ConfigError, RefusedError])
-def test_what_people_must_look_at_stays_down(manager: Manager, error: type[Exception]) -> None:
-    assert manager.starts([(1, error.exit_code)]) == 1  # type: ignore[attr-defined]
+def test_what_people_must_look_at_stays_down(manager: Manager, error: type[CabError]) -> None:
+    assert manager.starts([(1, error.exit_code)]) == 1
 
 
 def test_a_bot_that_dies_at_once_is_not_started_for_ever(manager: Manager) -> None:

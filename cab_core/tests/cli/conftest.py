@@ -75,6 +75,19 @@ def cab(capsys: pytest.CaptureFixture[str]) -> Cab:
 
 
 @pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, dict[str, Any]]]:
+    """Run a command with ``--json``; return its exit code and its document, of stderr where it is refused."""
+
+    def call(*args: str) -> tuple[int, dict[str, Any]]:
+        capsys.readouterr()
+        code = invoke([*args, "--json"])
+        out, err = capsys.readouterr()
+        return code, json.loads(out or err)
+
+    return call
+
+
+@pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
     """Run a command that fails; return its exit code and what it said on stderr."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from cab_core.cli import invoke
 from cab_core.storage import kv_save, open_sync
 from cab_core.storage.backup import backups_of, drafts_of, replaced_of
 
@@ -50,17 +48,6 @@ def killed(*arguments: str) -> None:
     process = stopped("dies", *arguments)
     process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*args: str) -> tuple[int, dict[str, Any]]:
-        capsys.readouterr()
-        code = invoke([*args, "--json"])
-        out, err = capsys.readouterr()
-        return code, json.loads(out or err)
-
-    return call
 
 
 @pytest.fixture(autouse=True)

@@ -92,17 +92,6 @@ def _fill(conn: Connection) -> None:
         save_trace(conn, row, NOW)
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*args: str) -> tuple[int, dict[str, Any]]:
-        capsys.readouterr()
-        code = invoke([*args, "--json"])
-        out, err = capsys.readouterr()
-        return code, json.loads(out or err)
-
-    return call
-
-
 def detailed(path: Path) -> int:
     return sum(bool(trace.payload) for trace in visit(path, load_traces))
 

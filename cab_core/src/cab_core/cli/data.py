@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
+from cab_core.app.times import minute
 from cab_core.cli.base import cab_command, cab_group, load, settings_options
 from cab_core.cli.output import emit, table
 from cab_core.errors import ExitCode, RefusedError
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from cab_core.data.store import CandleStore, Stored
 
 _DAY = "%Y-%m-%d"
-_MINUTE = "%Y-%m-%d %H:%M"
 _SHOWN_HOLES = 10
 
 _file = click.argument("file", type=click.Path(path_type=Path))
@@ -138,11 +138,11 @@ def _store(config: Path | None, overrides: Sequence[str]) -> CandleStore:
 
 def _print_inspection(report: Inspection) -> None:
     rows = [(name, getattr(report, name)) for name in ("path", "symbol", "timeframe", "bars")]
-    rows += [("first", _utc(report.first_ms)), ("last", _utc(report.last_ms))]
+    rows += [("first", minute(report.first_ms)), ("last", minute(report.last_ms))]
     rows += [(name, getattr(report, name)) for name in ("missing", "zero_volume", "sha256")]
     table(("", "value"), rows)
     if report.holes:
-        shown = [(_utc(hole.after_ms), str(hole.missing)) for hole in report.holes[:_SHOWN_HOLES]]
+        shown = [(minute(hole.after_ms), str(hole.missing)) for hole in report.holes[:_SHOWN_HOLES]]
         if rest := len(report.holes) - len(shown):
             shown.append((f"and {rest} more", ""))
         click.echo()
@@ -155,7 +155,7 @@ def _print_inspection(report: Inspection) -> None:
 
 def _print_imported(stored: Stored) -> None:
     click.echo(f"{stored.bars} candles of {stored.symbol} in {stored.path}")
-    click.echo(f"{_utc(stored.first_ms)} to {_utc(stored.last_ms)}, {stored.missing} missing")
+    click.echo(f"{minute(stored.first_ms)} to {minute(stored.last_ms)}, {stored.missing} missing")
     if stored.left_out:
         click.echo(f"{stored.left_out} source candles at the ends are part of no whole 15m candle: left out")
     if stored.thin:
@@ -169,13 +169,9 @@ def _print_list(store: CandleStore, found: Sequence[Stored]) -> None:
     table(
         ("symbol", "bars", "first", "last", "missing", "problem"),
         [
-            (s.symbol, s.bars, _utc(s.first_ms), _utc(s.last_ms), s.missing, "")
+            (s.symbol, s.bars, minute(s.first_ms), minute(s.last_ms), s.missing, "")
             if not s.problem
             else (s.symbol, "", "", "", "", s.problem)
             for s in found
         ],
     )
-
-
-def _utc(ts_ms: int) -> str:
-    return datetime.fromtimestamp(ts_ms / 1000, UTC).strftime(_MINUTE)

@@ -47,7 +47,7 @@ class NamedFile:
             UsageError: nothing is named.
         """
         before, equals, after = text.partition("=")
-        if equals and "/" in before and before.count("/") == 1 and not Path(text).exists():
+        if equals and before.count("/") == 1 and not Path(text).exists():
             if not after:
                 raise UsageError(f"{text!r} names no file", where="--data", fix=f"write {before}=FILE")
             return cls(Path(after), parse_symbol(before, "--data"))
