@@ -47,6 +47,12 @@ def status(live: LiveDesk, **more: str) -> dict[str, Any]:
     return told
 
 
+def answers(live: LiveDesk, **more: str) -> bool:
+    """Whether the bot itself answers: its API is opened last, until then the database is all there is to ask."""
+    told = status(live, **more)
+    return bool(told["running"]) and told["silent_pid"] is None
+
+
 @pytest.mark.catalogue(108)
 @pytest.mark.timeout(240)
 def test_a_symbol_that_was_taken_out_is_looked_after_to_its_exit(left: LiveDesk) -> None:
@@ -56,7 +62,7 @@ def test_a_symbol_that_was_taken_out_is_looked_after_to_its_exit(left: LiveDesk)
 
     bot = left.start(SYMBOLS=BTC)
     left.until(lambda: "is not in SYMBOLS any more" in left.log(None))
-    left.until(lambda: status(left, SYMBOLS=BTC)["running"])
+    left.until(lambda: answers(left, SYMBOLS=BTC))
     shown = {row["symbol"]: row for row in status(left, SYMBOLS=BTC)["symbols"]}
     assert shown[ETH]["blocked_by"] == "not_in_symbols"
     assert shown[ETH]["position"] is not None
