@@ -17,10 +17,11 @@ from cab_core.api.service import Service
 from cab_core.app.bus import OpenBus
 from cab_core.app.desk.commands import Role
 from cab_core.app.desk.live import live_desk
+from cab_core.app.fitness import load_run
 from cab_core.app.market_choice import load_market, parse_market
 from cab_core.app.paper import PaperSetup
 from cab_core.app.regime import regime_watch
-from cab_core.app.run import load_run, opened_store, started_plugins
+from cab_core.app.run import opened_store, started_plugins
 from cab_core.app.running import Running, Tally
 from cab_core.app.tokens import issue_token, mint
 from cab_core.bus.memory import MemoryBus

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from cab_core.app.fitness import load_run
 from cab_core.app.market_choice import MarketChoice
 from cab_core.app.metering import Meter
-from cab_core.app.run import load_run, run_paper
+from cab_core.app.run import run_paper
 from cab_core.app.running import Running
 from cab_core.clock import SystemClock
 from cab_core.settings import Settings, load_settings

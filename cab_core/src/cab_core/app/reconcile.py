@@ -11,7 +11,7 @@ import attrs
 
 from cab_core.app.bus import event_bus
 from cab_core.app.config import cycle_config, plugins_for
-from cab_core.app.continuing import left_open, place_of, refuse_misfits, stored
+from cab_core.app.continuing import left_open, misfits, place_of, stored
 from cab_core.app.instance import instance_key, only_instance
 from cab_core.app.live import open_venue, venue_plugin
 from cab_core.app.same_account import require_account_of
@@ -27,7 +27,7 @@ from cab_core.domain.bars import Bars
 from cab_core.domain.market import Costs, Quote
 from cab_core.domain.money import fraction
 from cab_core.domain.reconcile import Finding
-from cab_core.errors import CabError, LockedError, NotRunningError, RefusedError
+from cab_core.errors import CabError, ConfigError, LockedError, NotRunningError, RefusedError
 from cab_core.plugins.kinds import Kind
 from cab_core.ports import EventBus, Remembered, Storage
 from cab_core.safety.instance_lock import Holder
@@ -156,7 +156,7 @@ def require_account(settings: Settings, wish: Wish) -> Sequence[str]:
 
     Raises:
         NotRunningError: there is no account yet.
-        ConfigError: the settings do not fit it.
+        ConfigError: everything in the settings that does not fit it.
         RefusedError: ADOPT_EXTERNAL is off.
     """
     where = place_of(settings)
@@ -178,8 +178,19 @@ def require_account(settings: Settings, wish: Wish) -> Sequence[str]:
             where=str(where),
             fix="run: cab run",
         )
-    refuse_misfits(settings, found)
+    if problems := [*misfits(settings, found), *_venue_problems(settings)]:
+        raise ConfigError(problems)
     return left_open(settings, found)
+
+
+def _venue_problems(settings: Settings) -> Sequence[CabError]:
+    """Return what is wrong with the broker of a real account; a simulated one is valued without."""
+    try:
+        if settings.mode == "live":
+            venue_plugin(settings)
+    except ConfigError as error:
+        return error.problems
+    return ()
 
 
 async def _compared(reconciler: Reconciler, symbol: str, wish: Wish) -> Compared:

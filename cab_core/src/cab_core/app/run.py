@@ -6,28 +6,26 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from cab_core.app.alerting.telling import told
 from cab_core.app.attending import attended
 from cab_core.app.bus import event_bus
-from cab_core.app.config import cycle_config, plugins_for
 from cab_core.app.continuing import continued, place_of
 from cab_core.app.desk.live import live_desk
 from cab_core.app.desk.logs import kept_log
+from cab_core.app.fitness import fit_to_replay
 from cab_core.app.instance import only_instance
 from cab_core.app.market_choice import MarketChoice, load_market
 from cab_core.app.paper import PaperSetup
-from cab_core.app.regime import regime_watch, source_urls
+from cab_core.app.regime import regime_watch
 from cab_core.app.retention import retention_loop
 from cab_core.app.running import Running, Tally
 from cab_core.app.session import SystemIds
 from cab_core.clock import SystemClock
-from cab_core.cycle.config import CycleConfig
 from cab_core.errors import CabError, ConfigError, ExitCode, StorageError
 from cab_core.plugins.bound import Bound
-from cab_core.plugins.kinds import Kind
 from cab_core.plugins.lifecycle import start_all, stop_all
 from cab_core.plugins.policy import POLICIES, OnLoadFailure
 from cab_core.plugins.registry import Plugins
@@ -49,35 +47,6 @@ def _nothing() -> None:
     return None
 
 
-def load_run(
-    settings: Settings, symbols: Sequence[str], broker: str = "paper", leaving: Sequence[str] = ()
-) -> tuple[CycleConfig, Plugins]:
-    """Load the plugins of a run, with one broker, and make the core's configuration.
-
-    The broker that EXCHANGE names has to be there, whoever takes the orders.
-
-    Args:
-        settings: checked settings.
-        symbols: what is traded, in order.
-        broker: name of the broker plugin.
-        leaving: what is looked after beside it until it is sold.
-
-    Raises:
-        ConfigError: every plugin problem.
-    """
-    exchange = settings.exchange.lower() or broker
-    plugins = plugins_for(
-        settings,
-        {
-            Kind.BROKER: [broker] if exchange == broker else [broker, exchange],
-            Kind.MACRO: list(source_urls(settings)),
-            Kind.NOTIFIER: settings.notifiers,
-        },
-    )
-    names = [bound.name for bound in plugins.strategies]
-    return cycle_config(settings, names, symbols, leaving), plugins
-
-
 async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view: View) -> Running:
     """Trade until stopped or until the recording ends.
 
@@ -91,19 +60,22 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
         CabError: it cannot start, or the database failed.
     """
     account, started_ms = f"paper:{choice.label}", SystemClock().now_ms()
+    # A start that its settings refuse writes nothing, not even a lock.
+    fit = await asyncio.to_thread(fit_to_replay, settings, account)
     async with AsyncExitStack() as stack:
         stack.enter_context(only_instance(settings, started_ms))
         stack.enter_context(kept_log(settings))
         leaving = await START_PATIENCE.outlast(lambda: continued(settings, account))
         market = load_market(choice, settings.symbols, leaving)
-        config, plugins = load_run(settings, settings.symbols, leaving=leaving)
+        fit = fit.beside(settings, leaving)
+        plugins = fit.plugins
         for warning in plugins.report.warnings:
             log.warning("%s", warning)
         store = await stack.enter_async_context(opened_store(settings, account))
         await stack.enter_async_context(started_plugins(plugins))
         opened, tally = await stack.enter_async_context(event_bus(settings, SystemIds().trace_id())), Tally()
         setup = PaperSetup(
-            config=config,
+            config=fit.config,
             plugins=plugins,
             series=market.series,
             storage=patient(Records(store, "paper")),

@@ -76,7 +76,8 @@ async def run_quoted(
     """
     live, played = settings.mode == "live", clock is not None
     started_ms, database = SystemClock().now_ms(), database_file(settings)
-    fit = await fit_to_run(settings)  # a start that its settings refuse writes nothing, not even a lock
+    # A start that its settings refuse writes nothing, not even a lock.
+    fit = await fit_to_run(settings, account_of(settings))
     async with AsyncExitStack() as stack:
         holder = stack.enter_context(only_instance(settings, started_ms))
         stack.enter_context(kept_log(settings))

@@ -78,7 +78,7 @@ def command(
     from cab_core.app.times import end_ms, instant_ms
     from cab_core.clock import SystemClock
 
-    loaded = load(config, (*overrides, *_chosen(strategies, mode)))
+    loaded = load(config, (*overrides, *_chosen(strategies, mode)), decides=True)
     plan = Plan(
         data=named(data, symbols),
         from_ms=None if begin is None else instant_ms(begin, "--from"),

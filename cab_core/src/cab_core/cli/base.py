@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cab_core.cli.output import use_color
+from cab_core.errors import CabError, ConfigError
 
 if TYPE_CHECKING:
     from cab_core.settings import Loaded
@@ -141,8 +142,28 @@ def load(
     *,
     defaults: Mapping[str, str] | None = None,
     require_run: bool = False,
+    decides: bool = False,
 ) -> Loaded:
-    """Load the settings of this process: environment, ``.env``, ``cab.toml`` and the command's options."""
-    from cab_core.settings import load_settings
+    """Load the settings of this process: environment, ``.env``, ``cab.toml`` and the command's options.
 
-    return load_settings(os.environ, Path.cwd(), overrides, config, defaults, require_run=require_run)
+    Args:
+        config: another file than ``cab.toml``.
+        overrides: ``KEY=VALUE`` of the command line.
+        defaults: the command's own.
+        require_run: the command needs what a run needs.
+        decides: the command loads strategies and rules.
+
+    Raises:
+        ConfigError: every problem; where plugins will be loaded, theirs beside those of the settings.
+    """
+    from cab_core.settings import read_settings
+
+    loaded = read_settings(os.environ, Path.cwd(), overrides, config, defaults, require_run=require_run)
+    if not loaded.problems:
+        return loaded
+    also: Sequence[CabError] = ()
+    if require_run or decides:
+        from cab_core.app.fitness import plugin_problems
+
+        also = plugin_problems(loaded.settings, run=require_run)
+    raise ConfigError([*loaded.problems, *also], loaded.warnings)

@@ -11,12 +11,12 @@ import click
 from cab_core.cli.base import cab_group, load, settings_options
 from cab_core.cli.output import emit, table
 from cab_core.cli.writing import write_new_files
-from cab_core.errors import ConfigError, NotFoundError, StorageError
+from cab_core.errors import ConfigError, NotFoundError
 from cab_core.nearest import nearest
 from cab_core.settings import Loaded
 from cab_core.settings.masked import masked_options
 from cab_core.settings.render import option_path, secrets_example, toml_example
-from cab_core.settings.schema import BY_NAME, Settings
+from cab_core.settings.schema import BY_NAME
 from cab_core.settings.setting import Setting
 
 
@@ -89,8 +89,8 @@ def check(config: Path | None, overrides: Sequence[str], as_json: bool) -> None:
 
     loaded = load(config, overrides, require_run=True)
     settings = loaded.settings
-    noted = _stored(settings)
-    warnings = [*loaded.warnings, *noted, *asyncio.run(fit_to_run(settings)).plugins.report.warnings]
+    fit = asyncio.run(fit_to_run(settings))
+    warnings = [*loaded.warnings, *fit.notes, *fit.plugins.report.warnings]
 
     def human() -> None:
         _print_warnings(warnings)
@@ -150,18 +150,6 @@ def _current(row: Setting, config: Path | None, overrides: Sequence[str]) -> Map
     except ConfigError:
         return {"value": "unknown: other settings are wrong, see cab config check", "source": ""}
     return {"value": loaded.settings.texts()[row.name], "source": loaded.sources[row.name]}
-
-
-def _stored(settings: Settings) -> Sequence[str]:
-    """Refuse settings that the account on record cannot go on with; return what goes on otherwise."""
-    from cab_core.app.continuing import look, notes, refuse_misfits
-
-    try:
-        found = look(settings)
-    except StorageError as error:
-        return [f"the settings were not compared with the database: {error} ({error.fix})"]
-    refuse_misfits(settings, found)
-    return list(notes(settings, found))
 
 
 def _print_warnings(warnings: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,12 +43,11 @@ def command(
 def _settings_rows(config: Path | None, overrides: Sequence[str]) -> list[Row]:
     """Return the problems of the settings, of a run if they are there: with them nothing can be judged."""
     from cab_core.app.doctor import Row, Verdict
-    from cab_core.settings import missing_for_run
+    from cab_core.settings import missing_for_run, read_settings
 
+    read = read_settings(os.environ, Path.cwd(), overrides, config, require_run=False)
     try:
-        loaded = load(config, overrides)
-        if not missing_for_run(loaded.settings):
-            load(config, overrides, require_run=True)
+        load(config, overrides, require_run=not missing_for_run(read.settings), decides=True)
     except ConfigError as error:
         return [Row("settings", Verdict.FAIL, str(each), each.fix) for each in error.problems]
     return []

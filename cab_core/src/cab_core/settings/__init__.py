@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cab_core.settings.load import Loaded, load_settings, missing_for_run
+from cab_core.settings.load import Loaded, load_settings, missing_for_run, read_settings
 from cab_core.settings.problems import SettingError
 from cab_core.settings.schema import OPTION_TABLES, SETTINGS, PluginOptions, Settings
 
@@ -15,4 +15,5 @@ __all__ = [
     "Settings",
     "load_settings",
     "missing_for_run",
+    "read_settings",
 ]

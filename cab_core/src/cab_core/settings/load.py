@@ -37,11 +37,16 @@ CODE = "code default"
 
 @attrs.frozen(slots=True)
 class Loaded:
-    """Settings, where each came from (by name), and warnings for people."""
+    """Settings, where each came from (by name), and warnings for people.
+
+    Attributes:
+        problems: what is wrong with them; the code's default stands for each value that could not be read.
+    """
 
     settings: Settings
     sources: Mapping[str, str]
     warnings: tuple[str, ...]
+    problems: tuple[CabError, ...] = ()
 
 
 def missing_for_run(settings: Settings) -> list[str]:
@@ -70,6 +75,26 @@ def load_settings(
 
     Raises:
         ConfigError: with every problem found; the values of secrets are masked.
+        NotFoundError: ``config`` does not exist.
+    """
+    loaded = read_settings(env, cwd, overrides, config, defaults, require_run=require_run)
+    if loaded.problems:
+        raise ConfigError(loaded.problems, loaded.warnings)
+    return loaded
+
+
+def read_settings(
+    env: Mapping[str, str],
+    cwd: Path,
+    overrides: Sequence[str] = (),
+    config: Path | None = None,
+    defaults: Mapping[str, str] | None = None,
+    *,
+    require_run: bool = True,
+) -> Loaded:
+    """Do as `load_settings`, and return the problems with what could be read, for who can name more of them.
+
+    Raises:
         NotFoundError: ``config`` does not exist.
     """
     layers = (from_defaults(defaults or {}), *_file_layers(cwd, config), from_environment("environment", env))
@@ -142,9 +167,9 @@ class _Merge:
         self._problems += problems_of(subject, frozenset(self._broken))
         self._problems += self._exposed_secrets(settings)
         warnings = [warning for layer in self._layers for warning in layer.warnings]
-        if self._problems:
-            raise ConfigError(self._problems, warnings)
-        return Loaded(settings, MappingProxyType(self._sources), (*warnings, *warnings_of(subject)))
+        noted = () if self._problems else warnings_of(subject)
+        sources = MappingProxyType(self._sources)
+        return Loaded(settings, sources, (*warnings, *noted), tuple(self._problems))
 
     def _value(self, row: Setting) -> Iterator[Any]:
         """Yield the parsed value of a row, nothing if the default holds or the text is wrong."""

@@ -16,7 +16,7 @@ from cab_core.app.continuing import look, misfits, notes, place_of
 from cab_core.app.dead_man import database_file
 from cab_core.app.doctor.growth import growth
 from cab_core.app.doctor.rows import Check, Row, Verdict
-from cab_core.app.fitness import fit_to_run
+from cab_core.app.fitness import loads
 from cab_core.domain.timeframes import DAY_MS
 from cab_core.plugins.inventory import Status, take_inventory
 from cab_core.plugins.report import missing_rules
@@ -99,7 +99,7 @@ def _start(settings: Settings) -> Iterator[Row]:
     if missing_for_run(settings):
         yield Row("start", Verdict.SKIP, "the settings are not complete")
         return
-    fit = asyncio.run(fit_to_run(settings))
+    fit = asyncio.run(loads(settings))
     yield Row("start", Verdict.OK, f"{len(fit.plugins.all())} plugins load, broker:{settings.exchange} opens")
 
 

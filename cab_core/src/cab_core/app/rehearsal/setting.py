@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cab_core.app.fitness import plugin_problems
 from cab_core.app.rehearsal.brief import DATABASE, LOCK, Brief
 from cab_core.app.rehearsal.plan import Plan
-from cab_core.settings import Loaded, load_settings
+from cab_core.errors import ConfigError
+from cab_core.settings import Loaded, load_settings, read_settings
 
 KEY, SECRET = "rehearsal-key-0001", "rehearsal-secret-0001"
 
@@ -82,3 +84,14 @@ def load_brief(brief: Brief, environment: Mapping[str, str]) -> Loaded:
         ConfigError: the user's own settings are wrong.
     """
     return load_settings(environment, brief.home, brief.overrides, None, DEFAULTS)
+
+
+def check_brief(brief: Brief, environment: Mapping[str, str]) -> None:
+    """Refuse settings with which no bot in rehearsal could start.
+
+    Raises:
+        ConfigError: everything that is wrong with the user's own settings and the plugins they name.
+    """
+    loaded = read_settings(environment, brief.home, brief.overrides, None, DEFAULTS)
+    if problems := [*loaded.problems, *plugin_problems(loaded.settings, run=True)]:
+        raise ConfigError(problems, loaded.warnings)

@@ -24,7 +24,7 @@ from cab_core.app.rehearsal.plane import Plane
 from cab_core.app.rehearsal.processes import Bots, Helper, exchange_command
 from cab_core.app.rehearsal.report import Report, Score, judged
 from cab_core.app.rehearsal.run import MARGIN_MS, QUIET_MS, Stage
-from cab_core.app.rehearsal.setting import KEY, SECRET, load_brief, overrides
+from cab_core.app.rehearsal.setting import KEY, SECRET, check_brief, overrides
 from cab_core.domain.timeframes import DAY_MS
 from cab_core.errors import UsageError
 from cab_core.storage.location import parse
@@ -73,7 +73,7 @@ async def rehearse(plan: Plan, watch: Watch) -> Report:
             control_url=facts["control_url"],
             token=secret,
         )
-        load_brief(brief, os.environ)  # wrong settings are told here, not by a child
+        check_brief(brief, os.environ)  # wrong settings are told here, not by a child
         brief.write()
         zygote = await Helper.start("zygote", ["-m", "cab_core.app.rehearsal.zygote", str(folder)], folder)
         stack.push_async_callback(zygote.end)

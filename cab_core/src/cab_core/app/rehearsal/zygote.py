@@ -23,10 +23,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cab_core.app.fitness import load_run
 from cab_core.app.rehearsal import bot, check
 from cab_core.app.rehearsal.brief import BOT_LOG, Brief
 from cab_core.app.rehearsal.setting import load_brief
-from cab_core.app.run import load_run
 
 #: What a broker and the database import only when they are opened.
 _LATE = ("cab_broker_ccxt.opening", "aiosqlite", "alembic.command", "sqlalchemy.dialects.sqlite.aiosqlite")
