@@ -21,6 +21,7 @@ from cab_core.app.demo import conclude, demo_settings, run_demo
 from cab_core.app.demo_live import Stage, play_demo
 from cab_core.app.runs import Runs
 from cab_core.cli.demo_view import terminal
+from cab_core.cli.screen import Screen
 from cab_core.errors import ExitCode
 from cab_core.observability.logs import configure_logging
 
@@ -53,17 +54,17 @@ class Show:
         """Play it and return the exit code."""
         configure_logging("ERROR", "console")
         taken = listen(demo_settings(self.out, "PORT=0"))
-        url = url_of(taken)
+        url, screen = url_of(taken), Screen()
 
         async def pages(running: Running) -> None:
             service = service_of_run(running, taken.getsockname()[1], _no_metrics, lambda _: None)
-            click.echo(f"dashboard {login_link(service, url)}", err=True)
+            screen.show_link(url, login_link(service, url))
             if self.browse:
                 await asyncio.to_thread(webbrowser.open, login_link(service, url))
             async with published(service, url):
                 await serve(service, taken, [web_router()])
 
-        view = terminal(f"cab demo · seed {self.seed} · replay · {url}")
+        view = terminal(f"cab demo · seed {self.seed} · replay · {url}", screen)
         stage = Stage(pages=pages, view=view, after=self._after)
         running = asyncio.run(play_demo(self.seed, self.days, self.out, self.speed, stage))
         return ExitCode.INTERRUPTED if running.ended == "SIGINT" else ExitCode.OK

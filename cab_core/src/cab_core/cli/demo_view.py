@@ -7,12 +7,12 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Group
 from rich.panel import Panel
 from rich.text import Text
 
 from cab_core.app.times import minute
+from cab_core.cli.screen import Screen
 from cab_core.cli.sparkline import sparkline
 from cab_core.cycle.results import QUIET_REASONS
 
@@ -29,15 +29,15 @@ _COLORS = {"buy": "green", "sell": "magenta", "hold": "yellow"}
 _REGIMES = {"risk_on": "green", "risk_small": "yellow", "neutral": "dark_orange", "risk_off": "red"}
 
 
-def terminal(title: str) -> View:
-    """Return a view of clock, equity, regime and decisions on standard error, if that is a terminal."""
+def terminal(title: str, screen: Screen) -> View:
+    """Return a view of clock, equity, regime and decisions on a screen, if that is a terminal."""
 
     async def view(running: Running) -> None:
         if not sys.stderr.isatty():
             return
         curve: deque[float] = deque(maxlen=_POINTS)
         told: deque[Cycle] = deque(maxlen=_DECISIONS)
-        with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
+        with screen.panel(transient=True) as live:
             while True:
                 _observe(running, curve, told)
                 live.update(_frame(title, running, curve, told), refresh=True)

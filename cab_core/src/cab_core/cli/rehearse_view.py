@@ -38,10 +38,9 @@ def live(seed: int) -> Watch:
     """Return a watch that keeps a panel on the terminal until the process ends."""
     import atexit
 
-    from rich.console import Console
-    from rich.live import Live
+    from cab_core.cli.screen import Screen
 
-    shown = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+    shown = Screen().panel(transient=True)
     shown.start()
     atexit.register(shown.stop)
     events: list[str] = []

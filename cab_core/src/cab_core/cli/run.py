@@ -14,15 +14,14 @@ import click
 
 from cab_core.cli.base import cab_command, load, settings_options
 from cab_core.cli.output import emit, table
+from cab_core.cli.run_face import Face, face_of
 from cab_core.cli.speed import Speed
 from cab_core.errors import ExitCode, RefusedError
 
 if TYPE_CHECKING:
     from cab_core.app.market_choice import MarketChoice
     from cab_core.app.run import View
-    from cab_core.app.running import Running
     from cab_core.app.starting import Lobby, StartingDesk
-    from cab_core.settings import Loaded
     from cab_core.settings.schema import Settings
 
 
@@ -96,10 +95,9 @@ def command(
     secrets = hide_secrets(os.environ)
     if settings.mode == "live":
         _confirm(settings, choice, yes_live=yes_live)
-    watched = sys.stderr.isatty() and not as_json
-    view = _view(loaded, watched=watched)
+    face = face_of(loaded, as_json=as_json)
     wanted = settings.api_enabled and (speed > 0 or choice.kind == "exchange") if api is None else api
-    with _with_api(settings, view) if wanted else nullcontext((view, nobody)) as (view, lobby):
+    with _with_api(settings, face) if wanted else nullcontext((face.view, nobody)) as (view, lobby):
         if choice.kind == "exchange":
             from cab_core.app.guards import Invocation
             from cab_core.app.run_quoted import run_quoted
@@ -107,7 +105,9 @@ def command(
             said = [word for word in sys.argv if word != "--same-account"]  # of this start alone
             again = [sys.executable, *said, *([] if yes_live else ["--yes-live"])]
             called = Invocation(restart=again, config=config, overrides=overrides, secrets=secrets)
-            trading = run_quoted(settings, view, called=called, lobby=_told(lobby), same_account=same_account)
+            trading = run_quoted(
+                settings, view, called=called, lobby=_told(lobby, face), same_account=same_account
+            )
             running = asyncio.run(trading)
         else:
             from cab_core.app.run import run_paper
@@ -137,22 +137,8 @@ def _confirm(settings: Settings, choice: MarketChoice, *, yes_live: bool) -> Non
         raise RefusedError("the symbols do not match", where="MODE=live", fix=fix)
 
 
-def _view(loaded: Loaded, *, watched: bool) -> View:
-    """Set the logs up and return what is shown meanwhile: a live status for a person, else only logs."""
-    if watched and loaded.settings.log_format != "json":
-        from cab_core.cli.run_view import live_view
-
-        return live_view(loaded)
-    from cab_core.observability.logs import configure_logging
-
-    settings = loaded.settings
-    configure_logging(settings.log_level, settings.log_format, secrets=settings.secret_texts())
-    _warn(loaded)
-    return _nothing
-
-
 @contextmanager
-def _with_api(settings: Settings, shown: View) -> Iterator[tuple[View, Lobby]]:
+def _with_api(settings: Settings, face: Face) -> Iterator[tuple[View, Lobby]]:
     """Take the port, before anything is traded, and serve the API beside what is shown, and before."""
     from cab_core.api.bot_view import api_lobby, api_view, both
     from cab_core.api.serve import listen
@@ -160,39 +146,17 @@ def _with_api(settings: Settings, shown: View) -> Iterator[tuple[View, Lobby]]:
 
     refuse_if_held(settings.instance_lock_path)  # it has the port, too: say who it is
     with listen(settings) as taken:
-        yield both(api_view(taken, _say), shown), api_lobby(taken)
+        yield both(api_view(taken, face.show_link), face.view), api_lobby(taken)
 
 
-def _told(lobby: Lobby) -> Lobby:
+def _told(lobby: Lobby, face: Face) -> Lobby:
     """Tell a person at the terminal that the start waits; elsewhere the log does."""
 
     async def told(desk: StartingDesk) -> None:
-        if sys.stderr.isatty():
-            click.echo(desk.reason, err=True)
+        face.say(desk.reason)
         await lobby(desk)
 
     return told
-
-
-def _say(url: str, link: str) -> None:
-    """Show a person the way in; a log does not get the code."""
-    if sys.stderr.isatty():
-        click.echo(f"dashboard: {link}  (logs in once, within a minute)", err=True)
-    else:
-        import logging
-
-        logging.getLogger("cab.api").info("the API is at %s; a token to log in: cab token new NAME", url)
-
-
-def _warn(loaded: Loaded) -> None:
-    import logging
-
-    for warning in loaded.warnings:
-        logging.getLogger("cab.run").warning("%s", warning)
-
-
-async def _nothing(running: Running) -> None:
-    """Leave it to the logs."""
 
 
 def _print(told: dict[str, Any]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from cab_core.app.times import minute, second
+from cab_core.cli.screen import Screen
 from cab_core.cli.sparkline import sparkline
 from cab_core.observability.logs import configure_logging
 
@@ -26,18 +26,17 @@ _REFRESH_S = 1.0
 _COLORS = {"buy": "green", "sell": "magenta", "hold": ""}
 
 
-def live_view(loaded: Loaded) -> View:
-    """Return a view that shows the status on standard error, with warnings above it."""
+def live_view(loaded: Loaded, screen: Screen) -> View:
+    """Return a view that shows the status in the panel of a screen, with warnings above it."""
 
     async def view(running: Running) -> None:
-        console = Console(stderr=True)
         curve: list[float] = []
-        with Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
+        with screen.panel() as live:
             settings = loaded.settings
             configure_logging("WARNING", "console", secrets=settings.secret_texts())
             while True:
                 _observe(running, curve)
-                live.update(_frame(running, curve), refresh=True)
+                live.update(_frame(running, curve, screen.way_in()), refresh=True)
                 await asyncio.sleep(_REFRESH_S)
 
     return view
@@ -50,7 +49,7 @@ def _observe(running: Running, curve: list[float]) -> None:
         del curve[: -10 * _CURVE]
 
 
-def _frame(running: Running, curve: list[float]) -> Panel:
+def _frame(running: Running, curve: list[float], way_in: str) -> Panel:
     session, now_ms = running.session, running.session.venue.clock.now_ms()
     book, regime = session.trader.book, session.regime_at(now_ms)
     head = Text.assemble(
@@ -60,6 +59,8 @@ def _frame(running: Running, curve: list[float]) -> Panel:
     )
     line = Text(sparkline(curve, _CURVE), style="cyan")
     parts: list[RenderableType] = [head, line, _positions(running), _decisions(running)]
+    if way_in:  # near the top, which the least terminal shows
+        parts.insert(1, Text(way_in, overflow="fold"))
     halted_by = running.halted_by()
     if halted_by:
         parts.append(Text(f"entries are halted by {', '.join(halted_by)}", style="bold red"))
