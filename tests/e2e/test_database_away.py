@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import configparser
+import json
 import os
 import signal
 import sqlite3
@@ -29,6 +30,9 @@ from cab_core.storage.records import Records
 ROOT = Path(__file__).resolve().parents[2]
 
 Desk = Callable[..., LiveDesk]
+
+#: Seconds in which a stop ends a bot on a busy machine; the waits for a database are far longer.
+PROMPT_S = 30
 
 
 @pytest.fixture(scope="module")
@@ -218,3 +222,35 @@ def test_an_entry_that_the_database_refused_is_told_by_that_reason_everywhere(de
     assert "BTC/USDT hold: storage_busy" in live.log(None)
     assert told["actions"] == {"hold": 1}
     assert live.ledger("order") == []
+
+
+@pytest.mark.catalogue(170)
+@pytest.mark.postgres
+@needs_own_postgres
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_who_waits_for_the_database_is_stopped_by_one_signal(
+    desk: Desk, server: OwnServer, url: str, number: int, code: int
+) -> None:
+    live = desk(url)
+    bot = live.start()
+    live.until(holding(live))
+    server.stop()
+    try:
+        live.price("94")  # an exit is due, and cannot be recorded
+        live.until(lambda: "it is tried again" in live.log(None))
+        bot.send_signal(number)
+        out, _ = bot.communicate(timeout=PROMPT_S)
+        assert (bot.returncode, json.loads(out)["ended"]) == (code, signal.Signals(number).name), live.log()
+        assert live.watched() == []
+        again = live.start(buys=False)
+        live.until(lambda: live.log(None).count("it is tried again") > 1)
+        again.send_signal(number)
+        assert again.wait(PROMPT_S) == 130, live.log()
+    finally:
+        server.start()
+    last = live.start(buys=False)
+    live.until(lambda: live.filled(Side.SELL))
+    assert live.finish(last)["positions"] == {}
+    live.assert_sound()
+    live.assert_closed_or_guarded()

@@ -14,8 +14,9 @@ from cab_core.app.demo import SYMBOLS, demo_settings, prepare_demo
 from cab_core.app.desk.live import live_desk
 from cab_core.app.fitness import load_run
 from cab_core.app.paper import PaperSetup
-from cab_core.app.run import View, opened_store, started_plugins, stopped_by_signals, until_over
+from cab_core.app.run import View, opened_store, started_plugins, until_over
 from cab_core.app.running import Running, Tally
+from cab_core.app.stop_signals import stopped_by_signals
 from cab_core.bus.memory import MemoryBus
 from cab_core.settings import Settings
 from cab_core.storage import PaperState

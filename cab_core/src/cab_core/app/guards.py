@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,6 +99,7 @@ class Guards:
     reconciled: LastDuration = attrs.field(factory=LastDuration)
     evaluations: Evaluations = attrs.field(init=False)
     ballast: Ballast = attrs.field(init=False)
+    patience: Patience = attrs.field(init=False)
     dog: Watchdog | None = attrs.field(default=None, init=False)
     _unproven: bool = attrs.field(default=False, init=False)
     _session: Session | None = attrs.field(default=None, init=False)
@@ -109,17 +109,13 @@ class Guards:
         self.evaluations = Evaluations(self.clock)
         self.ballast = Ballast.beside(database_file(self.settings))
         self.ballast.hold()
+        self.patience = Patience(on_wait=self.beat)  # who waits for the database is no frozen kernel
         self._watches = [*self.circuits, self.ballast.entries_allowed]
 
     @property
     def provident(self) -> Storage:
         """The storage: it keeps room for exits when the disk is full, and the watching process informed."""
         return cast(Storage, _Told(provident(self.storage, self.ballast, self.patience), self.beat))
-
-    @property
-    def patience(self) -> Patience:
-        """How long the database is waited for; who waits for it is no frozen kernel."""
-        return Patience(on_wait=self.beat)
 
     def starting(self, status: str) -> None:
         """Say that the start goes on waiting: that is no freeze."""
@@ -131,22 +127,18 @@ class Guards:
         self.manager.ready(status)
 
     def stopping(self) -> None:
-        """Say that a clean stop has begun: what follows is no death."""
+        """Say that a clean stop has begun: what follows is no death, and waits for no database."""
         self.manager.stopping()
+        self.patience.end()
         if self.watchman is not None:
             self.watchman.goodbye()
 
     @contextmanager
     def opening(self) -> Iterator[None]:
-        """Let nobody close positions because a start was refused or stopped: that is no freeze.
-
-        Raises:
-            KeyboardInterrupt: SIGINT or SIGTERM came before the bot was ready.
-        """
+        """Let nobody close positions because a start was refused or stopped: that is no freeze."""
         ready = False
         try:
-            with _cancelled_by_signals():
-                yield
+            yield
             ready = True
         finally:
             if not ready:
@@ -276,30 +268,6 @@ class Guards:
             log.critical("nobody watches over this bot: %s", error)
         else:
             log.error("the dead man's switch had died; it was started again")
-
-
-@contextmanager
-def _cancelled_by_signals() -> Iterator[None]:
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    names = ("SIGINT", "SIGTERM")
-    came: list[str] = []
-
-    def on_signal(name: str) -> None:
-        came.append(name)
-        if task is not None:
-            task.cancel()
-
-    for name in names:
-        loop.add_signal_handler(signal.Signals[name], on_signal, name)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if came:
-            raise KeyboardInterrupt(came[0]) from None
-        raise
-    finally:
-        for name in names:
-            loop.remove_signal_handler(signal.Signals[name])
 
 
 @attrs.frozen(eq=False)

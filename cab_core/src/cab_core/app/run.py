@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from cab_core.app.alerting.telling import told
 from cab_core.app.attending import attended
@@ -23,13 +21,14 @@ from cab_core.app.regime import regime_watch
 from cab_core.app.retention import retention_loop
 from cab_core.app.running import Running, Tally
 from cab_core.app.session import SystemIds
+from cab_core.app.stop_signals import cancelled_by_signals, stopped_by_signals
 from cab_core.clock import SystemClock
-from cab_core.errors import CabError, ConfigError, ExitCode, StorageError
+from cab_core.errors import CabError, ConfigError, StorageError
 from cab_core.plugins.bound import Bound
 from cab_core.plugins.lifecycle import start_all, stop_all
 from cab_core.plugins.policy import POLICIES, OnLoadFailure
 from cab_core.plugins.registry import Plugins
-from cab_core.safety.patience import Patience, patient
+from cab_core.safety.patience import PASSING, Patience, patient
 from cab_core.settings.schema import Settings
 from cab_core.storage import PaperState, Store, bind_account, damage
 from cab_core.storage.records import Records
@@ -39,8 +38,8 @@ log = logging.getLogger("cab.run")
 #: Told after the session opened; returns when the session is over.
 View = Callable[["Running"], Awaitable[None]]
 
-#: A start waits so long for its database.
-START_PATIENCE = Patience(limit_s=120.0)
+#: Real seconds that a start waits for its database.
+START_PATIENCE_S = 120.0
 
 
 def _nothing() -> None:
@@ -60,12 +59,14 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
         CabError: it cannot start, or the database failed.
     """
     account, started_ms = f"paper:{choice.label}", SystemClock().now_ms()
-    # A start that its settings refuse writes nothing, not even a lock.
-    fit = await asyncio.to_thread(fit_to_replay, settings, account)
+    patience = Patience()
     async with AsyncExitStack() as stack:
+        stack.enter_context(cancelled_by_signals())
+        # A start that its settings refuse writes nothing, not even a lock.
+        fit = await asyncio.to_thread(fit_to_replay, settings, account)
         stack.enter_context(only_instance(settings, started_ms))
         stack.enter_context(kept_log(settings))
-        leaving = await START_PATIENCE.outlast(lambda: continued(settings, account))
+        leaving = await Patience(START_PATIENCE_S).outlast(lambda: continued(settings, account))
         market = load_market(choice, settings.symbols, leaving)
         fit = fit.beside(settings, leaving)
         plugins = fit.plugins
@@ -78,9 +79,9 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
             config=fit.config,
             plugins=plugins,
             series=market.series,
-            storage=patient(Records(store, "paper")),
+            storage=patient(Records(store, "paper"), patience),
             bus=opened.bus,
-            state=patient(PaperState(store)),
+            state=patient(PaperState(store), patience),
             watch=regime_watch(settings, plugins),
             idle=settings.autostart is False,
             trade_from_ms=market.trade_from_ms,
@@ -97,7 +98,7 @@ async def run_paper(settings: Settings, choice: MarketChoice, speed: float, view
             told(opened.bus, session.venue.clock, plugins, settings, store, quiet=speed != 1)
         )
         with stopped_by_signals(running):
-            await until_over(running, view)
+            await until_over(running, view, patience.end)
         return running
 
 
@@ -114,6 +115,10 @@ async def until_over(running: Running, view: View, stopping: Callable[[], None] 
     try:
         await running.session.orchestrator.run()
         running.ended = running.ended or "end"
+    except PASSING as error:
+        if not running.ended:
+            raise
+        log.warning("stopped without its database; the next start finds out what was not recorded: %s", error)
     finally:
         for task in beside:
             task.cancel()
@@ -122,31 +127,6 @@ async def until_over(running: Running, view: View, stopping: Callable[[], None] 
 
 async def _shown(view: View, running: Running) -> None:
     await view(running)
-
-
-@contextmanager
-def stopped_by_signals(running: Running) -> Iterator[None]:
-    """Stop cleanly at the first SIGINT or SIGTERM, at once at the second."""
-    loop = asyncio.get_running_loop()
-    pending: set[asyncio.Task[None]] = set()
-
-    names = ("SIGINT", "SIGTERM")
-
-    def on_signal(name: str) -> None:
-        if running.ended in names:
-            log.warning("%s again: stopping at once", name)
-            os._exit(ExitCode.INTERRUPTED)
-        running.end(name)
-        log.info("%s: stopping after the present step", name)
-        pending.add(asyncio.create_task(running.session.orchestrator.stop(name)))
-
-    for name in names:
-        loop.add_signal_handler(signal.Signals[name], on_signal, name)
-    try:
-        yield
-    finally:
-        for name in names:
-            loop.remove_signal_handler(signal.Signals[name])
 
 
 @asynccontextmanager
@@ -159,7 +139,7 @@ async def opened_store(settings: Settings, account: str) -> AsyncIterator[Store]
         LockedError: another instance writes it.
         StorageError: it cannot be opened, or it is damaged.
     """
-    store = await START_PATIENCE.outlast(lambda: Store.open(place_of(settings), alone=True))
+    store = await Patience(START_PATIENCE_S).outlast(lambda: Store.open(place_of(settings), alone=True))
     try:
         if found := await store.transact(damage):
             raise StorageError(

@@ -22,22 +22,16 @@ from cab_core.app.instance import instance_key, only_instance
 from cab_core.app.live import QuotedSetup, care_of, check_venue, open_venue
 from cab_core.app.regime import regime_watch
 from cab_core.app.retention import retention_loop
-from cab_core.app.run import (
-    START_PATIENCE,
-    View,
-    opened_store,
-    started_plugins,
-    stopped_by_signals,
-    until_over,
-)
+from cab_core.app.run import START_PATIENCE_S, View, opened_store, started_plugins, until_over
 from cab_core.app.running import Running, Tally, also
 from cab_core.app.same_account import take_account
 from cab_core.app.session import SystemIds
 from cab_core.app.starting import Lobby, Start, StartingDesk, is_exposed, nobody
+from cab_core.app.stop_signals import cancelled_by_signals, stopped_by_signals
 from cab_core.clock import Clock, SystemClock, turn
 from cab_core.cycle.probes import timed
 from cab_core.safety.latch import refuse_if_latched
-from cab_core.safety.patience import patient
+from cab_core.safety.patience import Patience, patient
 from cab_core.safety.starts import StartVerdict, record_clean_stop, record_start
 from cab_core.sdk import Broker
 from cab_core.settings.schema import Settings
@@ -76,13 +70,14 @@ async def run_quoted(
     """
     live, played = settings.mode == "live", clock is not None
     started_ms, database = SystemClock().now_ms(), database_file(settings)
-    # A start that its settings refuse writes nothing, not even a lock.
-    fit = await fit_to_run(settings, account_of(settings))
     async with AsyncExitStack() as stack:
+        stack.enter_context(cancelled_by_signals())
+        # A start that its settings refuse writes nothing, not even a lock.
+        fit = await fit_to_run(settings, account_of(settings))
         holder = stack.enter_context(only_instance(settings, started_ms))
         stack.enter_context(kept_log(settings))
         refuse_if_latched(database)
-        leaving = await START_PATIENCE.outlast(lambda: continued(settings, account_of(settings)))
+        leaving = await Patience(START_PATIENCE_S).outlast(lambda: continued(settings, account_of(settings)))
         fit = fit.beside(settings, leaving)
         plugins = fit.plugins
         for warning in plugins.report.warnings:

@@ -84,6 +84,7 @@ def command(
 
     Ctrl-C stops after the present step and prints a summary (exit code 130), a second one stops at once.
     SIGTERM, as a service manager sends it, and the end of the recording are ordinary ends (exit code 0).
+    Before the bot is ready both signals end the start (exit code 130).
     """
     from cab_core.app.market_choice import parse_market
     from cab_core.app.starting import nobody

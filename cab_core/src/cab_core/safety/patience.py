@@ -27,9 +27,9 @@ def _nothing() -> None:
     return None
 
 
-@attrs.frozen(slots=True)
+@attrs.define(eq=False)
 class Patience:
-    """How long to wait, in real seconds.
+    """How long to wait, in real seconds; a run that shall stop waits no longer.
 
     Attributes:
         limit_s: what is refused for longer raises.
@@ -40,12 +40,17 @@ class Patience:
     limit_s: float = 600.0
     pause_s: float = 1.0
     on_wait: Callable[[], None] = _nothing
+    _over: bool = attrs.field(default=False, init=False)
+
+    def end(self) -> None:
+        """Let what waits be tried once more; what is refused from now on raises at once."""
+        self._over = True
 
     async def outlast(self, call: Callable[[], Awaitable[T]]) -> T:
         """Await ``call()`` until the database takes it.
 
         Raises:
-            StorageAwayError, StorageBusyError: it did not in time.
+            StorageAwayError, StorageBusyError: it did not in time, or before the end.
         """
         now = asyncio.get_running_loop().time
         began: float | None = None
@@ -56,7 +61,7 @@ class Patience:
                 if began is None:
                     began = now()
                     log.warning("%s; it is tried again for up to %d s", error, self.limit_s)
-                if now() - began >= self.limit_s:
+                if self._over or now() - began >= self.limit_s:
                     raise
             else:
                 if began is not None:
