@@ -58,6 +58,7 @@ def test_the_demo_is_watched_and_ends_in_the_same_report(tmp_path: Path) -> None
     shown(client, f"{url}/chart/BTC/USDT", "data-candles")
     told = read_until(process, "cab config init")
     shown(client, f"{url}/", "the recording has ended")
+    shown(client, f"{url}/", "Read the report")
     shown(client, f"{url}/runs", "open</a>")
     process.send_signal(signal.SIGINT)  # enough of lingering
     out, _ = process.communicate(timeout=30)
@@ -71,6 +72,9 @@ def test_the_demo_is_watched_and_ends_in_the_same_report(tmp_path: Path) -> None
 
 def test_ctrl_c_writes_the_report_of_the_part_that_was_played(tmp_path: Path) -> None:
     process, url, client = begin(tmp_path, "--speed", "100000", "--linger", "0")
+    overview = client.open(f"{url}/").read().decode()
+    assert "cab demo" not in overview  # who sees this page is in it
+    assert "PAPER" in overview
     shown(client, f"{url}/chart/BTC/USDT", "data-candles")
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)

@@ -64,17 +64,36 @@ def test_the_demo_runs_with_a_broken_configuration(capsys: pytest.CaptureFixture
     assert demo(capsys, "--days", "12")["trades"] > 0
 
 
-def test_the_next_commands_work_as_they_are_printed(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-    assert invoke(["demo", "--headless"]) == 0
-    text = capsys.readouterr().out
+@pytest.mark.parametrize("on_the_path", [True, False])
+def test_the_next_commands_work_as_they_are_printed(folder: Path, *, on_the_path: bool) -> None:
+    (folder / ".venv").symlink_to(sys.prefix)
+    path = f"{sys.prefix}/bin:/usr/bin:/bin" if on_the_path else "/usr/bin:/bin"
+
+    def shell(line: str) -> str:
+        done = subprocess.run(
+            line, shell=True, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+        return done.stdout
+
+    text = shell("cab demo --headless" if on_the_path else ".venv/bin/cab demo --headless")
     assert f"report: {Path('cab-demo/report-38.html')}" in text
     assert (folder / "cab-demo/report-38.html").stat().st_size > 10_000
-    lines = [line.split("  ")[1].strip() for line in text.partition("next:\n")[2].splitlines()]
-    assert len(lines) == 3
-    assert lines[0].startswith("cab why ")
-    for line in lines:
-        assert invoke(line.split()[1:]) == 0
-    assert "buy" in capsys.readouterr().out
+    lines = [line.strip().split("  ")[0] for line in text.partition("next:\n")[2].splitlines()]
+    program = "cab" if on_the_path else ".venv/bin/cab"
+    assert [line.rpartition(" ")[0] for line in lines][1:] == [f"{program} new strategy", f"{program} config"]
+    assert "buy" in shell(lines[0])
+    assert "next:" in shell(lines[1])
+    assert "next:" in shell(lines[2])
+
+
+def test_the_first_candle_of_the_demo_knows_a_past(capsys: pytest.CaptureFixture[str]) -> None:
+    told = demo(capsys, "--days", "10")
+    assert not {"not_enough_bars", "trend_insufficient_history"} & told["blocked_by_reason"].keys()
+    assert invoke(["why", "--at", "2024-01-01T00:15", "--symbol", "BTC/USDT", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert (first["run_id"], len(first["strategies"])) == (told["run_id"], 9)
+    assert "not_enough_bars" not in {each["reason"] for each in first["strategies"]}
 
 
 def test_bad_values_are_refused(capsys: pytest.CaptureFixture[str], folder: Path) -> None:

@@ -26,6 +26,9 @@ SYMBOLS = ("BTC/USDT", "ETH/USDT")
 #: In this month all regimes, all kinds of exits and all kinds of risk rules have their say.
 SEED, DAYS = 38, 30
 
+#: Days of candles before the month, so that its first candle is decided as one in the middle of a market.
+_HISTORY_DAYS = 60
+
 STRATEGIES = (
     "ema_atr",
     "ema_cross",
@@ -167,11 +170,12 @@ def _plan(seed: int, days: int, folder: Path) -> Plan:
     files = []
     for symbol in SYMBOLS:
         path = folder / f"{symbol.replace('/', '-')}_15m_sample-{seed}.csv.gz"
-        write_candles(path, generate(symbol, days, seed))
+        since_ms = START_MS - _HISTORY_DAYS * DAY_MS
+        write_candles(path, generate(symbol, _HISTORY_DAYS + days, seed, start_ms=since_ms))
         files.append(NamedFile(path, symbol))
     macro = folder / "macro.jsonl"
     macro.write_text(_script(days), encoding="utf-8")
-    return Plan(data=tuple(files), macro=macro)
+    return Plan(data=tuple(files), macro=macro, from_ms=START_MS)
 
 
 def _script(days: int) -> str:

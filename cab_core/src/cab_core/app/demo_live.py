@@ -57,7 +57,7 @@ async def play_demo(seed: int, days: int, out: Path, speed: float, stage: Stage)
         settings = _settings(Path(folder))
         prepared = prepare_demo(seed, days, out)
         config, plugins = load_run(settings, SYMBOLS)
-        market = f"sample:{seed}"
+        market = f"demo:{seed}"
         async with opened_store(settings, f"paper:{market}") as store, started_plugins(plugins):
             bus, tally = MemoryBus(), Tally()
             setup = PaperSetup(
@@ -67,6 +67,7 @@ async def play_demo(seed: int, days: int, out: Path, speed: float, stage: Stage)
                 storage=Records(store, "paper"),
                 bus=bus,
                 state=PaperState(store),
+                trade_from_ms=prepared.plan.from_ms,
                 timeline=prepared.backtest.timeline,
                 speed=speed,
                 on_order=tally.on_order,

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cab_core.cli.base import cab_group, load, settings_options
-from cab_core.cli.output import emit, table
+from cab_core.cli.output import as_typed, emit, table
 from cab_core.cli.writing import write_new_files
 from cab_core.errors import ConfigError, NotFoundError
 from cab_core.nearest import nearest
@@ -43,7 +43,7 @@ def init(folder: Path, force: bool, as_json: bool) -> None:
     def human() -> None:
         for path in written:
             click.echo(f"wrote {path}")
-        click.echo("next: cab config check, then cab run")
+        click.echo(f"next: {as_typed('cab config check')}, then {as_typed('cab run')}")
 
     emit({"written": written}, as_json, human)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cab_core.cli.base import cab_command
-from cab_core.cli.output import emit, table
+from cab_core.cli.output import as_typed, emit, table
 from cab_core.cli.speed import Speed
 from cab_core.errors import CabError, ExitCode
 
@@ -115,7 +115,7 @@ def _print(told: dict[str, Any], demo: Demo) -> None:
     table(("", f"run {told['run_id']}"), [*rows, ("Regimes", regimes)])
     click.echo(f"\nreport: {told['report']}  (sha256 {told['report_sha256'][:16]})")
     click.echo("next:")
-    for line, why in zip(
-        told["next"], ("why the last trade was made", "write your own", "trade"), strict=True
-    ):
-        click.echo(f"  {line:<28}  {why}")
+    lines = [as_typed(line) for line in told["next"]]
+    width = max(map(len, lines))
+    for line, why in zip(lines, ("why the last trade was made", "write your own", "trade"), strict=True):
+        click.echo(f"  {line:<{width}}  {why}")

@@ -64,7 +64,7 @@ class Show:
             async with published(service, url):
                 await serve(service, taken, [web_router()])
 
-        view = terminal(f"cab demo · seed {self.seed} · replay · {url}", screen)
+        view = terminal(f"cab demo · PAPER · seed {self.seed} · {url}", screen)
         stage = Stage(pages=pages, view=view, after=self._after)
         running = asyncio.run(play_demo(self.seed, self.days, self.out, self.speed, stage))
         return ExitCode.INTERRUPTED if running.ended == "SIGINT" else ExitCode.OK

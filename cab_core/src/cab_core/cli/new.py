@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cab_core.cli.base import cab_command
-from cab_core.cli.output import emit
+from cab_core.cli.output import as_typed, emit
 from cab_core.cli.writing import write_new_files
 from cab_core.errors import RefusedError, UsageError
 from cab_core.scaffold.naming import FAMILIES, Names, names_of
@@ -56,7 +56,7 @@ def command(kind: str, name: str, out: Path, bare: bool, as_json: bool) -> None:
         click.echo(f"wrote {target}" if bare else f"wrote {target} ({len(written)} files)")
         click.echo("next:")
         for line in following:
-            click.echo(f"  {line}")
+            click.echo(f"  {as_typed(line)}")
 
     document = {"id": names.id, "path": str(target), "dist": "" if bare else names.dist, "files": written}
     emit({**document, "next": following}, as_json, human)

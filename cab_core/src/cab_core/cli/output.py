@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import IO
 
 import click
@@ -24,6 +27,17 @@ def to_json(data: object) -> str:
     from cab_core.app.desk.plain import plain
 
     return json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def as_typed(command: str) -> str:
+    """Return a command that begins with ``cab`` as it works where this one was called.
+
+    An environment that is not on the path is called by the path of its program, as ``make`` does.
+    """
+    called, found = Path(sys.argv[0]), shutil.which("cab")
+    if called.name != "cab" or not called.exists() or (found and called.samefile(found)):
+        return command
+    return command.replace("cab", shlex.quote(str(called)), 1) if command.startswith("cab ") else command
 
 
 def use_color(stream: IO[str]) -> bool:

@@ -11,7 +11,7 @@ import click
 
 from cab_core.cli.base import cab_command
 from cab_core.cli.many import ManyValues, data_option, listed, named, symbol_option
-from cab_core.cli.output import emit, table
+from cab_core.cli.output import as_typed, emit, table
 
 if TYPE_CHECKING:
     from cab_core.app.rehearsal import Level, Report, Watch
@@ -150,4 +150,4 @@ def _print(report: Report, database: str) -> None:
         (f"cab verify --ledger {report.folder / 'ledger.json'} --set {where}", "each invariant"),
         (f"cab rehearse --seed {report.seed + 1} --faults heavy --kills 50", "harder"),
     ):
-        click.echo(f"  {line}  ({why})")
+        click.echo(f"  {as_typed(line)}  ({why})")

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from cab_core.api.sessions import CODE_S
+from cab_core.cli.output import as_typed
 
 
 @attrs.define(eq=False)
@@ -44,4 +45,4 @@ class Screen:
             return ""
         if time.monotonic() < self._link_ends_s:
             return self._link  # without a word before it, it just fits into 80 columns
-        return f"{self._dashboard}   a token to log in: cab token new NAME"
+        return f"{self._dashboard}   a token to log in: {as_typed('cab token new NAME')}"
