@@ -62,8 +62,8 @@ def test_every_page_is_sound(visit: Visit, width: int, scheme: str) -> None:
     for path in PAGES:
         go(tab, path)
         assert tab.evaluate("document.documentElement.scrollWidth") == width, path
-        assert tab.inner_text("#band .mode") == "REPLAY"
-        assert tab.title().endswith("· REPLAY · cab")
+        assert tab.inner_text("#band .mode") == "PAPER"
+        assert tab.title().endswith("· PAPER · cab")
         assert violations(tab) == []
     assert max(sizes.values()) <= MOST_BYTES
 

@@ -90,7 +90,7 @@ def status(**changed: Any) -> Status:
     [
         ({}, "paper", "PAPER", []),
         ({"mode": "live"}, "live", "LIVE", []),
-        ({"market": "sample:7"}, "replay", "REPLAY", []),
+        ({"market": "sample:7"}, "paper", "PAPER", []),
         ({"mode": "live", "symbols": (symbol("paused"),)}, "live", "LIVE", ["paused"]),
         ({"symbols": (symbol(age=3),)}, "paper", "PAPER", ["stale"]),
         ({"running": False}, "paper", "PAPER", ["stopped"]),

@@ -77,5 +77,5 @@ def _print(told: Health) -> None:
         )
         for name, part in told.components.items()
     ]
-    title = f"{told.status}, {told.mode}, version {told.version}, up {told.uptime_s:,.0f} s"
+    title = f"{told.status}, {told.mode.upper()}, version {told.version}, up {told.uptime_s:,.0f} s"
     table(("part", "state", "detail", "latency"), rows, title=title)

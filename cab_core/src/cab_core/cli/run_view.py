@@ -65,7 +65,7 @@ def _frame(running: Running, curve: list[float], way_in: str) -> Panel:
     if halted_by:
         parts.append(Text(f"entries are halted by {', '.join(halted_by)}", style="bold red"))
     parts.append(Text("Ctrl-C stops after the present step", style="dim"))
-    title = f"cab run · {running.settings.mode} · {running.market}"
+    title = f"cab run · {running.settings.mode.upper()} · {running.market}"
     return Panel(Group(*parts), title=title, title_align="left", width=_WIDTH)
 
 

@@ -56,7 +56,7 @@ def _print(told: Status) -> None:
     state = "" if told.running else ", NOT RUNNING: this is what the database holds"
     if told.silent_pid is not None:
         state = f"; a bot runs (pid {told.silent_pid}), but without an API: this is what the database holds"
-    title = f"cab {told.version}, {told.mode.upper()}, {told.exchange}, {now} UTC{state}"
+    title = f"cab {told.version}, {told.mode.upper()}, {told.prices}, {now} UTC{state}"
     table(
         ("symbol", "state", "bid", "position", "unrealized", "stop", "entries", "last decision"),
         [_symbol(each) for each in told.symbols],

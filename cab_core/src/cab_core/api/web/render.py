@@ -48,7 +48,7 @@ class Banner:
     """The band on top of every page: which money is at stake, and how the bot stands.
 
     Attributes:
-        kind: ``live``, ``paper`` or ``replay``.
+        kind: ``live`` or ``paper``.
         states: what is not as usual, e.g. ``halted by daily_loss``; each with the kind of its chip.
     """
 
@@ -93,14 +93,11 @@ def banner(status: Status) -> Banner:
     """Return the band for a bot that stands like this."""
     if status.mode == "live":
         kind, label, text = "live", "LIVE", f"real orders go to {status.exchange}"
-    elif status.mode == "replay" or status.market != "exchange":
-        kind, label, text = (
-            "replay",
-            "REPLAY",
-            f"recorded market {status.market}: no order leaves this machine",
-        )
-    else:
+    elif status.market == "exchange":
         kind, label, text = "paper", "PAPER", f"simulated money on the prices of {status.exchange}"
+    else:
+        text = f"simulated money on the recorded market {status.market}: no order leaves this machine"
+        kind, label = "paper", "PAPER"
     return Banner(kind=kind, label=label, text=text, states=tuple(_states(status)), stale=is_stale(status))
 
 

@@ -270,7 +270,7 @@ class Status:
     """The answer of ``/orchestrator/status``: everything at a glance.
 
     Attributes:
-        mode: ``paper``, ``live`` or ``replay``.
+        mode: ``paper`` or ``live``.
         now_ms: the bot's clock; on a recorded market the recording's.
         running: False if no bot runs and this is what its database says.
         unfinished_orders: intents that have not ended.
@@ -291,6 +291,11 @@ class Status:
     regime: RegimeView
     unfinished_orders: int
     silent_pid: int | None = None
+
+    @property
+    def prices(self) -> str:
+        """Whose prices it trades on: the exchange by name, or a recorded market as it was named."""
+        return self.exchange if self.mode == "live" or self.market == "exchange" else self.market
 
 
 @attrs.frozen(slots=True, kw_only=True)

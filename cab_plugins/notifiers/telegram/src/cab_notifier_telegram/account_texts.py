@@ -17,8 +17,9 @@ _HEALTH = {"healthy": "🟢", "degraded": "🟠", "unhealthy": "🔴"}
 def banner(status: Document) -> str:
     """Return the line that says what is traded with: LIVE is unmistakable."""
     mode = str(status["mode"]).upper()
+    prices = status["exchange"] if status["market"] == "exchange" else status["market"]
     running = "" if status["running"] else " · not running"
-    return f"{'🔴' if mode == 'LIVE' else '⚪'} {bold(mode)} {escape(status['exchange'])}{running}"
+    return f"{'🔴' if mode == 'LIVE' else '⚪'} {bold(mode)} {escape(prices)}{running}"
 
 
 def status(document: Document) -> str:
@@ -179,7 +180,7 @@ def halts(rows: list[Document], now_ms: int) -> list[str]:
 
 def health(document: Document) -> str:
     """Return whether the bot and its parts work."""
-    state, mode = str(document["status"]), escape(document["mode"])
+    state, mode = str(document["status"]), escape(document["mode"].upper())
     head = f"{_HEALTH.get(state, '⚪')} {bold(state)} · {mode} {escape(document['version'])}"
     lines = [f"{head} · up {span(document['uptime_s'])}"]
     for name, part in sorted(document["components"].items()):
