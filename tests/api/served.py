@@ -18,6 +18,7 @@ from cab_core.app.bus import OpenBus
 from cab_core.app.desk.commands import Role
 from cab_core.app.desk.live import live_desk
 from cab_core.app.fitness import load_run
+from cab_core.app.local_files import lock_file
 from cab_core.app.market_choice import load_market, parse_market
 from cab_core.app.paper import PaperSetup
 from cab_core.app.regime import regime_watch
@@ -118,7 +119,7 @@ class ServedBot:
         )
         bus, tally = MemoryBus(), Tally()
         taken = listen(settings)
-        with instance_lock(settings.instance_lock_path, 0):
+        with instance_lock(lock_file(settings), 0):
             async with opened_store(settings, f"paper:{choice.label}") as store, started_plugins(plugins):
                 setup = PaperSetup(
                     config=config,

@@ -57,6 +57,13 @@ def _last_name(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def open_folders(tree: ast.Module) -> Iterator[int]:
+    """Yield the lines that make a folder by themselves: the umask would decide who may look into it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in {"mkdir", "makedirs"}:
+            yield node.lineno
+
+
 def broad_excepts(tree: ast.Module) -> Iterator[int]:
     """Yield the lines of handlers that catch everything and do not raise it again."""
     for node in ast.walk(tree):

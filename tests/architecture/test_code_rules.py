@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from code_rules import asserts, broad_excepts, cursors_for_good, impurities, kernel_imports, order_calls
+from code_rules import (
+    asserts,
+    broad_excepts,
+    cursors_for_good,
+    impurities,
+    kernel_imports,
+    open_folders,
+    order_calls,
+)
 from repository import ROOT, SOURCES, name_of, parsed
 
 Rule = Callable[[ast.Module], Iterator[int]]
@@ -69,6 +77,11 @@ def test_no_connection_is_turned_into_cursors_for_good() -> None:
     assert not found(cursors_for_good, lambda _: True)
 
 
+def test_folders_are_made_private_in_one_place() -> None:
+    assert found(open_folders, lambda name: name == "cab_core/atomic.py")
+    assert not found(open_folders, lambda name: name != "cab_core/atomic.py")
+
+
 def test_files_are_small_enough_to_read_in_one_sitting() -> None:
     lines = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
     assert not {name: count for name, count in lines.items() if count > LONGEST_FILE}
@@ -95,10 +108,13 @@ FORBIDDEN: dict[str, Rule] = {
     "def f():\n    assert x": asserts,
     "conn.execution_options(yield_per=1000).execute(query)": cursors_for_good,
     "await conn.execution_options(stream_results=True)": cursors_for_good,
+    "path.parent.mkdir(exist_ok=True)": open_folders,
+    "os.makedirs(folder)": open_folders,
 }
 
 ALLOWED: dict[str, Rule] = {
     "task.cancel()": order_calls,
+    "make_folder(path.parent)": open_folders,
     "wait = clock.now_ms()": impurities,
     "from cab_core.clock import Clock": impurities,
     "day = datetime.fromtimestamp(at, UTC)": impurities,

@@ -19,6 +19,20 @@ SHARED_MODE = 0o644
 _ENDING = r"\.[a-z0-9_]{8}(-journal|-wal|-shm)?"
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it that are missing, each for this user alone, whatever the umask.
+
+    `Path.mkdir` would give the folders above the permissions of the umask: whoever writes the first file,
+    a report or a database, decides who may look into all the others. One that exists is left as it is.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for folder in (*reversed(path.parents), path):
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)  # another process may have been faster
+
+
 @contextmanager
 def replacing(path: Path, mode: int = SHARED_MODE) -> Iterator[IO[bytes]]:
     """Write beside ``path`` to the disk, then let the new file take the name at once.

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cab_core.app import dead_man
+from cab_core.app.local_files import database_file, lock_file
 from cab_core.app.outside import watch_outside
 from cab_core.app.watcher import Duty, Watcher
 from cab_core.errors import ConfigError
@@ -106,13 +107,13 @@ def test_there_must_be_time_between_kill_and_sale(tmp_path: Path) -> None:
 
 
 def test_the_latch_lies_beside_the_database_in_use(tmp_path: Path) -> None:
-    own = dead_man.database_file(settings_of(tmp_path))
+    own = database_file(settings_of(tmp_path))
     assert own == tmp_path / "db.sqlite3"
     file = f"sqlite+aiosqlite:///{tmp_path / 'other.sqlite3'}"
-    assert dead_man.database_file(settings_of(tmp_path, DATABASE_URL=file)) == tmp_path / "other.sqlite3"
+    assert database_file(settings_of(tmp_path, DATABASE_URL=file)) == tmp_path / "other.sqlite3"
     server = "postgresql+asyncpg://me:pw@127.0.0.1/bot"
     named = tmp_path / "postgresql-127.0.0.1-5432-bot"  # so two bots with two servers have a latch each
-    assert dead_man.database_file(settings_of(tmp_path, DATABASE_URL=server)) == named
+    assert database_file(settings_of(tmp_path, DATABASE_URL=server)) == named
 
 
 def test_a_waiting_watcher_has_loaded_nothing_heavy() -> None:
@@ -140,7 +141,7 @@ def bot(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def holder_of(settings: Settings) -> Holder:
-    holder = living_holder(settings.instance_lock_path)
+    holder = living_holder(lock_file(settings))
     assert holder is not None
     return holder
 

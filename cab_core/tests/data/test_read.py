@@ -234,6 +234,27 @@ def test_a_damaged_gzip_file_is_refused(tmp_path: Path, damage) -> None:  # type
     assert "damaged or cut short" in refusal(path).what
 
 
+def test_a_small_file_that_unfolds_to_more_than_the_memory_is_refused_early(tmp_path: Path) -> None:
+    row = (line(0) + "\n").encode()
+    member = gzip.compress(row * (16 * 1024 * 1024 // len(row)))
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(f"{HEADER}\n".encode()) + member * 100)
+    assert path.stat().st_size < 5_000_000
+    reading = f"""
+import resource
+from cab_core.data.files import read_candles
+from cab_core.errors import DataError
+resource.setrlimit(resource.RLIMIT_AS, (1_000_000_000, 1_000_000_000))
+try:
+    read_candles({str(path)!r})
+except DataError as error:
+    print(error.what, "/", error.fix)
+"""
+    done = subprocess.run([sys.executable, "-c", reading], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout.startswith("the file holds more than 8,000,000 candles or 400 MiB of text / split it")
+
+
 def test_trading_takes_15m_only_and_names_the_import(tmp_path: Path) -> None:
     fast = write(tmp_path, *(f"{T0 + k * 300_000},1,1,1,1,1" for k in range(9)), name="five.csv")
     assert read_candles(fast).timeframe == "5m"

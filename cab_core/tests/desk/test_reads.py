@@ -85,7 +85,7 @@ async def test_the_past_is_followed_row_by_row_to_the_same_end(tmp_path: Path) -
     seen: list[int] = []
 
     async def looking(desk: LiveDesk, _: object) -> None:
-        while len(seen) < 12:
+        while len(seen) < 12 or seen[-1] == seen[0]:  # the market ends some time
             try:
                 seen.append((await desk.pnl("month"))["fills"])
             except NotRunningError:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cab_core.app.local_files import database_file, lock_file
 from cab_core.app.watcher import FLATTEN, Duty, Watcher
 from cab_core.safety.dead_man import DeadMan, State, Timing
 from cab_core.safety.fence import ProcessHandle
@@ -40,19 +41,6 @@ def timing_of(settings: Settings) -> Timing:
     )
 
 
-def database_file(settings: Settings) -> Path:
-    """Return the path whose neighbors the latch, the record of starts and the room kept for exits are.
-
-    It is the SQLite file. For a database on a server it is a name in the folder of DB_PATH; no file has it.
-    """
-    from cab_core.storage.location import SqliteFile, parse
-
-    place = parse(settings.database_url.reveal() or settings.db_path)
-    if isinstance(place, SqliteFile):
-        return place.path
-    return settings.db_path.expanduser().absolute().with_name(place.file_name)
-
-
 def watch_command(
     settings: Settings,
     *,
@@ -73,7 +61,7 @@ def watch_command(
     timing = timing_of(settings)
     command = [sys.executable, "-m", __name__]
     command += ["--database", str(database_file(settings))]
-    command += ["--lock", str(settings.instance_lock_path.expanduser().absolute())]
+    command += ["--lock", str(lock_file(settings))]
     command += ["--restart-after", f"{timing.restart_after:g}"]
     command += ["--flatten-after", f"{timing.flatten_after:g}"]
     command += ["--recheck", f"{timing.recheck:g}"]

@@ -13,8 +13,9 @@ from typing import Any, cast
 import attrs
 
 from cab_core.app.bus import OpenBus
-from cab_core.app.dead_man import database_file, wanted, watch_command
+from cab_core.app.dead_man import wanted, watch_command
 from cab_core.app.instance import Circuit
+from cab_core.app.local_files import database_file
 from cab_core.app.session import Session
 from cab_core.clock import Clock
 from cab_core.cycle import clock_watch, watchdog

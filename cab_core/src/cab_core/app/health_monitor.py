@@ -11,6 +11,7 @@ import attrs
 
 from cab_core.app.desk.endpoint import local_endpoint
 from cab_core.app.desk.remote import RemoteDesk
+from cab_core.app.local_files import lock_file
 from cab_core.clock import Clock
 from cab_core.domain.alerts import Alert, Severity
 from cab_core.errors import CabError
@@ -54,10 +55,10 @@ class Seen:
 
 async def look(settings: Settings) -> Seen:
     """Look at the bot of this host once."""
-    holder = living_holder(settings.instance_lock_path)
+    holder = living_holder(lock_file(settings))
     if holder is None:
         # A clean stop takes the sidecar of the lock away; a death cannot.
-        left = read_holder(sidecar_of(settings.instance_lock_path))
+        left = read_holder(sidecar_of(lock_file(settings)))
         if left is None:
             return Seen(Condition.STOPPED, "no bot runs")
         return Seen(Condition.DEAD, f"process {left.pid} ended without a clean stop")

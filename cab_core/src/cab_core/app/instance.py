@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from cab_core.app.local_files import lock_file
 from cab_core.errors import UsageError
 from cab_core.safety.account_lock import account_lock
 from cab_core.safety.exclusive import exclusive
@@ -32,7 +33,7 @@ def only_instance(settings: Settings, now_ms: int) -> Iterator[Holder]:
         LockedError: another one does.
         StorageError: a lock file cannot be made or written.
     """
-    with exclusive(settings.instance_lock_path, sqlite_file(settings), now_ms) as holder:
+    with exclusive(lock_file(settings), sqlite_file(settings), now_ms) as holder:
         if settings.mode != "live":
             yield holder
             return

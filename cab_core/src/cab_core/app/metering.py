@@ -11,8 +11,8 @@ from pathlib import Path
 
 import attrs
 
-from cab_core.app.dead_man import database_file
 from cab_core.app.gauges import read_gauges
+from cab_core.app.local_files import database_file
 from cab_core.app.meter_events import MeterEvents
 from cab_core.app.running import Running, also
 from cab_core.clock import Clock

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cab_core.app.dead_man import database_file, timing_of
+from cab_core.app.dead_man import timing_of
+from cab_core.app.local_files import database_file, lock_file
 from cab_core.app.watcher import FLATTEN, Duty, Watcher
 from cab_core.errors import NotRunningError
 from cab_core.safety.dead_man import DeadMan, State
@@ -40,11 +41,11 @@ def watch_outside(
     """
     _wait_for_end(holder)
     now = time.monotonic()
-    if read_holder(sidecar_of(settings.instance_lock_path)) != holder:
+    if read_holder(sidecar_of(lock_file(settings))) != holder:
         return ""  # a clean stop takes the sidecar away
     duty = Duty(
         database=database_file(settings),
-        lock=settings.instance_lock_path.absolute(),
+        lock=lock_file(settings),
         timing=timing_of(settings),
         config=config,
         overrides=tuple(overrides),

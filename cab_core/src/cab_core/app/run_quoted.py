@@ -13,13 +13,13 @@ from cab_core.app.alerting.telling import told
 from cab_core.app.bus import event_bus
 from cab_core.app.config import RECORDED_BUDGET_S
 from cab_core.app.continuing import account_of, continued
-from cab_core.app.dead_man import database_file
 from cab_core.app.desk.live import live_desk
 from cab_core.app.desk.logs import kept_log
 from cab_core.app.fitness import Fit, fit_to_run
 from cab_core.app.guards import Guards, Invocation, spawn_watchman
 from cab_core.app.instance import instance_key, only_instance
 from cab_core.app.live import QuotedSetup, care_of, check_venue, open_venue
+from cab_core.app.local_files import database_file
 from cab_core.app.regime import regime_watch
 from cab_core.app.retention import retention_loop
 from cab_core.app.run import START_PATIENCE_S, View, opened_store, started_plugins, until_over

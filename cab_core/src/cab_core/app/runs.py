@@ -11,7 +11,7 @@ import attrs
 
 from cab_core.app.identity import deciding_options, exact_texts, settings_from
 from cab_core.app.research import Plan, Prepared, prepare_run
-from cab_core.atomic import replacing
+from cab_core.atomic import make_folder, replacing
 from cab_core.cycle.results import RunResult
 from cab_core.data.symbols import NamedFile
 from cab_core.domain.orders import Purpose
@@ -122,7 +122,7 @@ class Runs:
             "summary": {k: v for k, v in summary.items() if k not in ("elapsed_s", "bars_per_s", "report")},
             "report": str(Path(summary["report"]).absolute()) if "report" in summary else None,
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         with replacing(path) as file:
             file.write(json.dumps(document, indent=1, ensure_ascii=False).encode())
         return path

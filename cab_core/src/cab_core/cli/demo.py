@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cab_core.atomic import make_folder
 from cab_core.cli.base import cab_command
 from cab_core.cli.output import as_typed, emit, table
 from cab_core.cli.speed import Speed
@@ -92,7 +93,7 @@ def _runs(out: Path) -> Runs:
 
     try:
         folder = Path(load(None, ()).settings.db_path).parent
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         usable = os.access(folder, os.W_OK)
     except (CabError, OSError):
         usable = False

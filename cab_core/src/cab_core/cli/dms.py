@@ -50,7 +50,7 @@ def status(as_json: bool, config: Path | None, overrides: Sequence[str]) -> int:
 @settings_options
 def ack(reason: str, by: str, as_json: bool, config: Path | None, overrides: Sequence[str]) -> None:
     """Let the bot start again after the dead man's switch has acted."""
-    from cab_core.app.dead_man import database_file
+    from cab_core.app.local_files import database_file, lock_file
     from cab_core.safety.instance_lock import DEAD_MAN
     from cab_core.safety.latch import acknowledge, acknowledged_file
 
@@ -61,7 +61,7 @@ def ack(reason: str, by: str, as_json: bool, config: Path | None, overrides: Seq
     if holder is not None and holder.role == DEAD_MAN:
         raise RefusedError(
             f"process {holder.pid} is still closing positions",
-            where=str(settings.instance_lock_path),
+            where=str(lock_file(settings)),
             fix="wait until it has finished; see: cab dms status",
         )
     database = database_file(settings)
@@ -82,6 +82,7 @@ def watch(act: bool, as_json: bool, config: Path | None, overrides: Sequence[str
     It sees only whether the process is there, not whether it works: it raises an alarm when the process is
     gone without a clean stop and no other one takes its place within DMS_TIMEOUT_SEC.
     """
+    from cab_core.app.local_files import lock_file
     from cab_core.app.outside import watch_outside
 
     loaded = load(config, overrides)
@@ -91,7 +92,7 @@ def watch(act: bool, as_json: bool, config: Path | None, overrides: Sequence[str
     configure_logging(settings.log_level, settings.log_format, secrets=settings.secret_texts())
     holder = _holder(settings)
     if holder is None:
-        raise NotRunningError("no bot is running", where=str(settings.instance_lock_path), fix="run: cab run")
+        raise NotRunningError("no bot is running", where=str(lock_file(settings)), fix="run: cab run")
     reason = watch_outside(settings, holder, act=act, config=config, overrides=overrides)
     told = {"pid": holder.pid, "dead": bool(reason), "reason": reason or "it was stopped", "acted": act}
     emit(told, as_json, lambda: click.echo(f"process {holder.pid}: {told['reason']}"))
@@ -119,20 +120,22 @@ def _audit_ack(settings: Settings, actor: str, reason: str, now_ms: int) -> None
 
 
 def _latch(settings: Settings) -> Latch | None:
-    from cab_core.app.dead_man import database_file
+    from cab_core.app.local_files import database_file
     from cab_core.safety.latch import read_latch
 
     return read_latch(database_file(settings))
 
 
 def _holder(settings: Settings) -> Holder | None:
+    from cab_core.app.local_files import lock_file
     from cab_core.safety.instance_lock import living_holder
 
-    return living_holder(settings.instance_lock_path)
+    return living_holder(lock_file(settings))
 
 
 def _told(settings: Settings, latch: Latch | None, holder: Holder | None) -> dict[str, Any]:
-    from cab_core.app.dead_man import database_file, wanted
+    from cab_core.app.dead_man import wanted
+    from cab_core.app.local_files import database_file
     from cab_core.safety.instance_lock import DEAD_MAN
     from cab_core.safety.latch import latch_file
 

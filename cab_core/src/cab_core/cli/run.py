@@ -143,9 +143,10 @@ def _with_api(settings: Settings, face: Face) -> Iterator[tuple[View, Lobby]]:
     """Take the port, before anything is traded, and serve the API beside what is shown, and before."""
     from cab_core.api.bot_view import api_lobby, api_view, both
     from cab_core.api.serve import listen
+    from cab_core.app.local_files import lock_file
     from cab_core.safety.instance_lock import refuse_if_held
 
-    refuse_if_held(settings.instance_lock_path)  # it has the port, too: say who it is
+    refuse_if_held(lock_file(settings))  # it has the port, too: say who it is
     with listen(settings) as taken:
         yield both(api_view(taken, face.show_link), face.view), api_lobby(taken)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from cab_core.atomic import SHARED_MODE, replacing
+from cab_core.atomic import SHARED_MODE, make_folder, replacing
 from cab_core.errors import RefusedError
 
 PRIVATE_MODE = 0o600
@@ -31,6 +31,6 @@ def write_new_files(
         raise RefusedError(f"{', '.join(existing)} exists", fix="use --force to overwrite, or another --dir")
     with ExitStack() as drafts:  # if one cannot be written, all of them are dropped
         for path, text in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             mode = PRIVATE_MODE if path in private else SHARED_MODE
             drafts.enter_context(replacing(path, mode)).write(text.encode())

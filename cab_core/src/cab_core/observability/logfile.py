@@ -13,6 +13,7 @@ from logging.handlers import QueueHandler
 from pathlib import Path
 from typing import Any
 
+from cab_core.atomic import make_folder
 from cab_core.observability.logs import json_formatter, keep_handler
 
 NAME = "cab.jsonl"
@@ -95,7 +96,7 @@ class LogFile(QueueHandler):
         if file >= 0:
             os.close(file)
         else:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self._folder)
         if path.exists() and path.stat().st_size >= self._max_bytes:
             path.rename(self._aside())
         self._prune()

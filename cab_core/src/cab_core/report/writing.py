@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from cab_core.atomic import replacing
+from cab_core.atomic import make_folder, replacing
 from cab_core.cycle.results import RunResult
 from cab_core.report.assets import pieces, plotly_path, source_hash
 from cab_core.report.facts import RunFacts
@@ -26,7 +26,7 @@ def write_report(path: Path | str, run: RunResult, facts: RunFacts) -> str:
     """
     path = Path(path)
     library = plotly_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     digest = hashlib.sha256()
     with replacing(path) as file:
         for piece in _parts(library, run, facts):

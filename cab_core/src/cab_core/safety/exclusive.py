@@ -1,7 +1,7 @@
 """Being the only one: the instance lock, and the lock of the database file.
 
-The instance lock is named by a setting, so two bots may have two of them. What they must not share is locked
-by itself: a lock beside the database, whatever INSTANCE_LOCK_PATH says, and as private as the database.
+The instance lock may be named by a setting, so two bots may have two of them. What they must not share is
+locked by itself: a lock beside the database, whatever INSTANCE_LOCK_PATH says; without it that is the one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from cab_core.safety.instance_lock import BOT, PRIVATE, Holder, instance_lock
+from cab_core.safety.instance_lock import BOT, Holder, instance_lock
 
 
 def lock_of(database: Path) -> Path:
@@ -36,5 +36,5 @@ def exclusive(lock: Path, database: Path | None, now_ms: int, role: str = BOT) -
     with ExitStack() as stack:
         holder = stack.enter_context(instance_lock(lock, now_ms, role))
         if database is not None and lock_of(database) != lock.resolve():
-            stack.enter_context(instance_lock(lock_of(database), now_ms, role, PRIVATE))
+            stack.enter_context(instance_lock(lock_of(database), now_ms, role))
         yield holder

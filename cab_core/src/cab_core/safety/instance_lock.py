@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import secrets
 import socket
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,14 +23,16 @@ from typing import Any
 import attrs
 from filelock import FileLock, Timeout
 
+from cab_core.atomic import make_folder
 from cab_core.errors import LockedError, StorageError
 
 #: Roles of a holder.
 BOT = "bot"
 DEAD_MAN = "dead_man"
 
-#: Modes of a lock file and of what says who holds it.
-SHARED, PRIVATE = 0o644, 0o600
+#: Mode of a lock file and of what says who holds it. Whoever may open a lock file may lock it, reading is
+#: enough: another user of this host could keep the bot from starting.
+_PRIVATE = 0o600
 
 _FIX = "stop it first, or give this one a lock (INSTANCE_LOCK_PATH) and a database (DB_PATH) of its own"
 
@@ -114,23 +118,23 @@ def still_mine(holder: Holder, *others: FileMark) -> bool:
 
 
 @contextmanager
-def instance_lock(path: Path, now_ms: int, role: str = BOT, mode: int = SHARED) -> Iterator[Holder]:
+def instance_lock(path: Path, now_ms: int, role: str = BOT) -> Iterator[Holder]:
     """Hold the lock for the length of the block.
 
     Args:
         path: the lock file; its folder is made, for this user alone.
         now_ms: time of the start, for the sidecar.
         role: what this process does while it holds the lock.
-        mode: of the files: `SHARED` lets every user of this host read who holds it.
 
     Raises:
         LockedError: another instance holds it.
-        StorageError: the file cannot be made or written.
+        StorageError: the file cannot be made or written, or others than this user could hold or replace it.
     """
     sidecar = sidecar_of(path)
     with _refused_as_error(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _acquired(path, sidecar, mode)
+        make_folder(path.parent)
+        _require_ours(path)
+        lock = _acquired(path, sidecar)
     try:
         inode = path.stat().st_ino
         other = read_holder(sidecar)
@@ -141,7 +145,7 @@ def instance_lock(path: Path, now_ms: int, role: str = BOT, mode: int = SHARED) 
         host = socket.gethostname()
         me = Holder(os.getpid(), host, now_ms, born, inode, role, str(path.absolute()), line)
         with _refused_as_error(sidecar):
-            _write(sidecar, attrs.asdict(me), mode)
+            _write(sidecar, attrs.asdict(me))
         try:
             yield me
         finally:
@@ -181,8 +185,8 @@ def read_holder(sidecar: Path) -> Holder | None:
         return None
 
 
-def _acquired(path: Path, sidecar: Path, mode: int) -> FileLock:
-    lock = FileLock(path, timeout=0, mode=mode)
+def _acquired(path: Path, sidecar: Path) -> FileLock:
+    lock = FileLock(path, timeout=0, mode=_PRIVATE)
     try:
         lock.acquire()
     except Timeout:
@@ -214,18 +218,51 @@ def _process(pid: int) -> tuple[str, str]:
     return fields[0], fields[19]
 
 
-def _write(path: Path, content: Mapping[str, Any], mode: int) -> None:
+def _write(path: Path, content: Mapping[str, Any]) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     draft = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(content, file)
-        draft.chmod(mode)
+        draft.chmod(_PRIVATE)
         draft.replace(path)
     except OSError:
         with suppress(OSError):
             draft.unlink()
         raise
+
+
+def _require_ours(path: Path) -> None:
+    """Refuse a lock that somebody else could hold against the bot, or put another file in the place of.
+
+    An older version made its locks readable for everybody; what is ours is made private.
+
+    Raises:
+        StorageError: the file is a link or another user's, or any user may replace it.
+    """
+    fix = "set INSTANCE_LOCK_PATH to a file in a folder of this user, or leave it empty"
+    folder = path.parent.stat()
+    if folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
+        what = "any user of this host may replace the lock in this folder"
+        raise StorageError(what, where=str(path.parent), fix=fix)
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(found.st_mode):
+        raise StorageError("the lock is a link", where=str(path), fix=fix)
+    if found.st_uid != os.geteuid():
+        what = f"the lock belongs to another user, {_user(found.st_uid)}"
+        raise StorageError(what, where=str(path), fix=fix)
+    if stat.S_IMODE(found.st_mode) & ~_PRIVATE:
+        path.chmod(_PRIVATE)
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 
-from cab_core.atomic import replacing
+from cab_core.atomic import make_folder, replacing
 from cab_core.errors import RefusedError, StorageError
 from cab_core.safety.dead_man import FlattenReport
 from cab_core.safety.heartbeat import Beat
@@ -143,7 +143,7 @@ def _report(content: dict[str, Any]) -> FlattenReport:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     with _as_error(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with replacing(path, _PRIVATE) as file:
             file.write(json.dumps(content, default=str, indent=2).encode())
 

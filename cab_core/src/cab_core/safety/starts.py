@@ -13,7 +13,7 @@ from pathlib import Path
 
 import attrs
 
-from cab_core.atomic import replacing
+from cab_core.atomic import make_folder, replacing
 from cab_core.errors import StorageError
 
 #: Starts without a clean stop that are allowed within the window.
@@ -95,7 +95,7 @@ def _read(database: Path) -> tuple[int, ...]:
 def _write(database: Path, starts_ms: tuple[int, ...] | list[int]) -> None:
     path = starts_file(database)
     with _as_error(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         with replacing(path) as file:
             file.write(json.dumps(list(starts_ms)).encode())
 

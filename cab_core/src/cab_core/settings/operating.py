@@ -87,10 +87,10 @@ class OperationSettings:
     account: str = setting(
         "", parse.account(), "Name of the account, in keys of Redis and in messages; empty: MODE:EXCHANGE."
     )
-    instance_lock_path: Path = setting(
-        "/tmp/crypto-bot.lock",  # noqa: S108 - the file is only locked; the lock checks whose it is
-        parse.path(),
-        "Lock file that keeps a second instance from starting on this host.",
+    instance_lock_path: Path | None = setting(
+        "",
+        parse.optional_path("empty: the lock beside the database, or a file path"),
+        "Lock file that keeps a second instance from starting on this host, beside that of the database.",
     )
     plugins_allowed: tuple[str, ...] = setting(
         "",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from cab_core.atomic import Draft, abandoned, replacing
+from cab_core.atomic import Draft, abandoned, make_folder, replacing
 from cab_core.errors import StorageError
 from cab_core.storage.engine import BUSY_TIMEOUT_MS
 from cab_core.storage.location import sqlite_uri
@@ -111,7 +111,7 @@ def write_backup(database: Path, now_ms: int) -> Backup:
     """
     target = backup_path(database, now_ms)
     try:
-        target.parent.mkdir(mode=0o700, exist_ok=True)
+        make_folder(target.parent)
         drafts_of(database, sweep=True)
         with replacing(target, _PRIVATE) as file:
             draft = Path(file.name)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import attrs
 import sqlalchemy as sa
 
+from cab_core.atomic import make_folder
 from cab_core.errors import StorageError
 
 _FIX = "set DB_PATH to a file, or the database URL to sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME"
@@ -95,7 +96,7 @@ def claim(path: Path) -> bool:
                 raise StorageError("is read-only", where=str(place), fix=fix)
         return False
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except OSError as error:
         raise StorageError(

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from cab_core.atomic import replacing
+from cab_core.atomic import make_folder, replacing
 from cab_core.errors import RefusedError, StorageError
 from cab_core.storage import schema
 from cab_core.storage.backup import sync_folder
@@ -88,7 +88,7 @@ def into_file(path: Path, fn: Callable[[sa.Connection], T], *, to_keep: bool = F
     """
     _require_no_file(path)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         with replacing(path, _PRIVATE) as file:
             draft = Path(file.name)
             with translated(str(path)):

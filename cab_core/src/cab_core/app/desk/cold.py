@@ -18,6 +18,7 @@ from cab_core.app.desk.regime import saved_regime
 from cab_core.app.desk.risk import halt_views, saved_limits
 from cab_core.app.desk.stopped import settle_stopped
 from cab_core.app.history import account_now
+from cab_core.app.local_files import lock_file
 from cab_core.errors import CabError, ConfigError, NotRunningError
 from cab_core.plugins.inventory import take_inventory
 from cab_core.safety.instance_lock import living_holder
@@ -34,7 +35,7 @@ class ColdDesk(DatabaseDesk):
     @property
     def silent_pid(self) -> int | None:
         """The process that holds the instance lock: a bot that runs without an API. None if none does."""
-        holder = living_holder(self.settings.instance_lock_path)
+        holder = living_holder(lock_file(self.settings))
         return None if holder is None else holder.pid
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import attrs
 
+from cab_core.app.local_files import lock_file
 from cab_core.atomic import replacing
 from cab_core.safety.instance_lock import living_holder
 from cab_core.settings import Settings
@@ -32,7 +33,7 @@ class Endpoint:
 
 def endpoint_path(settings: Settings) -> Path:
     """Return the file that holds the endpoint of the bot with these settings."""
-    lock = settings.instance_lock_path
+    lock = lock_file(settings)
     return lock.with_name(f"{lock.name}.api")
 
 
@@ -59,7 +60,7 @@ def local_endpoint(settings: Settings) -> Endpoint | None:
     """
     path = endpoint_path(settings)
     endpoint = _read(path)
-    holder = living_holder(settings.instance_lock_path)
+    holder = living_holder(lock_file(settings))
     if endpoint is None or holder is None or holder.pid != endpoint.pid:
         return None
     return endpoint

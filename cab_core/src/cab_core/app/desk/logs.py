@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cab_core.app.dead_man import database_file
 from cab_core.app.desk.desk import Filter
 from cab_core.app.desk.paging import check, cursor, parse_cursor
 from cab_core.app.desk.views import LogLine
+from cab_core.app.local_files import database_file
 from cab_core.errors import UsageError
 from cab_core.observability.logfile import LogFile, logged_to
 from cab_core.observability.logread import Sought, read_back

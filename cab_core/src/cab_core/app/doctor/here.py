@@ -13,10 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cab_core.app.continuing import look, misfits, notes, place_of
-from cab_core.app.dead_man import database_file
 from cab_core.app.doctor.growth import growth
 from cab_core.app.doctor.rows import Check, Row, Verdict
 from cab_core.app.fitness import loads
+from cab_core.app.local_files import database_file, lock_file
 from cab_core.domain.timeframes import DAY_MS
 from cab_core.plugins.inventory import Status, take_inventory
 from cab_core.plugins.report import missing_rules
@@ -157,9 +157,9 @@ def _disk(settings: Settings) -> Iterator[Row]:
 
 
 def _instance(settings: Settings) -> Iterator[Row]:
-    holder = living_holder(settings.instance_lock_path)
+    holder = living_holder(lock_file(settings))
     text = "no bot runs" if holder is None else f"a bot runs: process {holder.pid}"
-    yield Row("instance", Verdict.OK, f"{text} ({settings.instance_lock_path})")
+    yield Row("instance", Verdict.OK, f"{text} ({lock_file(settings)})")
 
 
 def _switch(settings: Settings) -> Iterator[Row]:
@@ -172,7 +172,7 @@ def _switch(settings: Settings) -> Iterator[Row]:
 
 
 def _port(settings: Settings) -> Iterator[Row]:
-    if living_holder(settings.instance_lock_path) is not None:
+    if living_holder(lock_file(settings)) is not None:
         yield Row("port", Verdict.SKIP, "a bot runs and has it")
         return
     with socket.socket() as probe:

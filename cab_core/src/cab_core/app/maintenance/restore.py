@@ -11,7 +11,7 @@ import attrs
 
 from cab_core.app.instance import only_instance
 from cab_core.app.maintenance.work import Order, database_file, write_row
-from cab_core.atomic import replacing
+from cab_core.atomic import make_folder, replacing
 from cab_core.errors import NotFoundError, RefusedError, StorageError
 from cab_core.settings import Settings
 from cab_core.storage.backup import (
@@ -113,7 +113,7 @@ def _put_in_place(
     """Replace the file at once; at no moment is there none, or one beside a log of the other."""
     after = glance(backup, state_of)
     try:
-        database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(database.parent)
         drafts_of(database, sweep=True)
         with replacing(database, _PRIVATE) as file:
             draft = Path(file.name)

@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
-from cab_core.app.dead_man import database_file as neighbor
 from cab_core.app.desk.commands import Actor
+from cab_core.app.local_files import database_file as neighbor
 from cab_core.errors import NotRunningError, UsageError
 from cab_core.settings import Settings
 from cab_core.storage import Connection, visit

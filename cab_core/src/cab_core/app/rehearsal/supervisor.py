@@ -25,6 +25,7 @@ from cab_core.app.rehearsal.processes import Bots, Helper, exchange_command
 from cab_core.app.rehearsal.report import Report, Score, judged
 from cab_core.app.rehearsal.run import MARGIN_MS, QUIET_MS, Stage
 from cab_core.app.rehearsal.setting import KEY, SECRET, check_brief, overrides
+from cab_core.atomic import make_folder
 from cab_core.domain.timeframes import DAY_MS
 from cab_core.errors import UsageError
 from cab_core.storage.location import parse
@@ -125,7 +126,7 @@ def _report(
 def _folder(plan: Plan) -> Path:
     if plan.folder is None:
         return Path(tempfile.mkdtemp(prefix="cab-rehearsal-"))
-    plan.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(plan.folder)
     if any(plan.folder.iterdir()):
         raise UsageError(f"{plan.folder} is not empty", where="--folder", fix="choose a new folder")
     return plan.folder.resolve()
