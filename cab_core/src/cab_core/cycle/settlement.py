@@ -144,7 +144,7 @@ class Settlement:
         await self.move(standing, OrderState.SENT)
         late = self.clock.now_ms() - standing.since_ms > LATE_MS
         if late and standing.intent.side is Side.BUY:
-            await self.end(standing, OrderState.ABANDONED, "its record had to wait for the database")
+            await self.end(standing, OrderState.REJECTED, "not_sent: its record had to wait for the database")
             return False
         return True
 
