@@ -14,7 +14,7 @@ from cab_core.cycle.asking import asked
 from cab_core.cycle.standing import Standing
 from cab_core.cycle.trader import Trader
 from cab_core.domain.booking import malformed
-from cab_core.domain.comparison import belongs
+from cab_core.domain.comparison import CLIENT_PREFIX, belongs
 from cab_core.domain.corrections import EXTERNAL, estimate_id
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Ack, Fill, Intent, Side
@@ -25,6 +25,9 @@ log = logging.getLogger("cab.settlement")
 
 #: A final order whose trades do not add up is closed after this long: longer than trades and balances lag.
 UNSETTLED_MS = 120_000
+
+#: By how much the venue's times of trades may lie before the bot's own.
+SKEW_MS = 5_000
 
 #: Two looks that confirm each other lie at least this far apart.
 APART_MS = 30_000
@@ -44,8 +47,8 @@ class Proof:
         Where the venue names no sum, they must add up to what was ordered, but for less than one step.
         """
         intent = standing.intent
-        if ack.filled is not None:
-            return standing.filled >= ack.filled
+        if (told := _filled(intent, ack)) is not None:
+            return standing.filled >= told
         if standing.is_stop or intent.cost is None:
             short = (intent.quantity or ZERO) - standing.filled
             return standing.is_stop or short < self._step(intent.symbol)
@@ -61,8 +64,8 @@ class Proof:
         """
         now_ms, final_ms = self.clock.now_ms(), standing.final_ms or 0
         over = now_ms - final_ms >= UNSETTLED_MS
-        if listed and ack.filled is not None:
-            return ack.filled - standing.filled if over else None
+        if listed and (told := _filled(standing.intent, ack)) is not None:
+            return told - standing.filled if over else None
         if standing.intent.side is Side.BUY:
             return ZERO if over and listed else None
         if now_ms - final_ms < UNSETTLED_MS - APART_MS:
@@ -70,10 +73,10 @@ class Proof:
         missing = await self.unaccounted(standing)
         return missing if over else None
 
-    async def unaccounted(self, standing: Standing) -> Decimal | None:
+    async def unaccounted(self, standing: Standing, apart_ms: int = APART_MS) -> Decimal | None:
         """Return what a sell has sold by the evidence of the account, None while it proves nothing."""
         try:
-            return await self._sold(standing)
+            return await self._sold(standing, apart_ms)
         except CabError as error:
             log.warning("nothing can be proven of %s yet: %s", standing.intent.client_id, error)
             return None
@@ -100,11 +103,12 @@ class Proof:
             intent.reference,
         )
 
-    async def _sold(self, standing: Standing) -> Decimal | None:
+    async def _sold(self, standing: Standing, apart_ms: int) -> Decimal | None:
         """Return the base that a sell has sold beyond what its own trades show.
 
-        It is what the book holds and the account does not, at most what the order may still have sold. Two
-        looks must say the same, and none may show the order open.
+        It is what the book holds and the account does not, at most what the order may still have sold; and at
+        least what was sold since by nobody that is known: the owner's coins may hide that the bot's are gone.
+        Looks over ``apart_ms`` must say the same, and none may show the order open.
 
         Returns:
             None while it is not proven.
@@ -122,14 +126,38 @@ class Proof:
         total = balances[base].total if base in balances else ZERO
         siblings = (symbol for symbol, instrument in book.instruments.items() if instrument.base == base)
         managed = sum((book.ledger.held(symbol).quantity for symbol in siblings), ZERO)
-        missing = min(max(ZERO, managed - total), (intent.quantity or ZERO) - standing.filled)
+        gone = max(ZERO, managed - total, await self._loose(standing))
+        missing = min(gone, (intent.quantity or ZERO) - standing.filled)
         now_ms = self.clock.now_ms()
         if standing.proof is None or standing.proof[1] != missing:
             standing.proof = now_ms, missing
-        return missing if now_ms - standing.proof[0] >= APART_MS else None
+        return missing if now_ms - standing.proof[0] >= apart_ms else None
+
+    async def _loose(self, standing: Standing) -> Decimal:
+        """Return the base of unbooked sales since the order was sent that no other order of ours made."""
+        intent, since_ms = standing.intent, (standing.intent.sent_ms or standing.since_ms) - SKEW_MS
+        told = await asked(self.broker.fills_since(intent.symbol, since_ms), "fills_since")
+        seen = self.trader.book.seen[intent.symbol]
+        loose = (
+            trade.quantity
+            for trade in told
+            if trade.side is Side.SELL
+            and trade.ts_ms >= since_ms
+            and malformed(trade) is None
+            and not seen.knows(trade.trade_id, trade.ts_ms)
+            and (trade.client_id == intent.client_id or not trade.client_id.startswith(CLIENT_PREFIX))
+        )
+        return sum(loose, ZERO)
 
     def _step(self, symbol: str) -> Decimal:
         return self.trader.config.instruments[symbol].amount_step
+
+
+def _filled(intent: Intent, ack: Ack) -> Decimal | None:
+    """Return what the venue says was filled: of a sell never more than was ordered, whatever it says."""
+    if ack.filled is None or intent.quantity is None:
+        return ack.filled
+    return min(ack.filled, intent.quantity)
 
 
 def odd(trade: Fill, intent: Intent) -> str | None:

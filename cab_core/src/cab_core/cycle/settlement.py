@@ -13,7 +13,7 @@ from cab_core.clock import Clock
 from cab_core.contracts import Broker
 from cab_core.cycle.asking import asked
 from cab_core.cycle.order_events import NoEvents, OrderEvents
-from cab_core.cycle.proof import Proof, odd
+from cab_core.cycle.proof import UNSETTLED_MS, Proof, odd
 from cab_core.cycle.records import OrderRecord
 from cab_core.cycle.standing import STUCK_MS, Standing, Standings
 from cab_core.cycle.trader import Trader
@@ -111,6 +111,9 @@ class Settlement:
             await self.end(standing, OrderState.ABANDONED, "the venue never took it")
             return True
         standing.looked(now_ms, self.resting_ms)
+        if isinstance(resolution, Undetermined) and standing.state is OrderState.ACKED:
+            await self._forgotten(standing)
+            return False
         if not standing.unknown or now_ms - standing.since_ms <= STUCK_MS:
             return False
         if not standing.reported:
@@ -228,10 +231,27 @@ class Settlement:
         self.events.stuck(standing.intent, f"it is given up: {evidence}; the exit is planned anew")
         return True
 
+    async def _forgotten(self, standing: Standing) -> None:
+        """End a sell that the venue had taken and knows no more by what the account holds.
+
+        It would hold back every exit of its symbol for ever. What it may have sold at last shows in the
+        account by then: the looks that prove it lie farther apart than balances lag.
+        """
+        if standing.intent.side is Side.BUY:
+            return
+        missing = await self.proof.unaccounted(standing, UNSETTLED_MS)
+        if missing is not None:
+            await self._close(standing, [], (), missing, "the venue knows it no more")
+
     async def _close(
-        self, standing: Standing, moved: list[IntentChange], trades: tuple[Fill, ...], missing: Decimal
+        self,
+        standing: Standing,
+        moved: list[IntentChange],
+        trades: tuple[Fill, ...],
+        missing: Decimal,
+        why: str = "its trades do not add up",
     ) -> tuple[Fill, ...]:
-        """End an order whose trades do not add up; what a sell sold without a trade is booked by estimate.
+        """End an order that nothing settles; what a sell sold without a trade is booked by estimate.
 
         A purchase is not estimated: what is held without a trade of ours is not the bot's to sell.
         """
@@ -239,7 +259,7 @@ class Settlement:
         sold = (
             intent.side is Side.SELL and missing >= self.trader.config.instruments[intent.symbol].amount_step
         )
-        text = f"its trades do not add up: {missing:f} is missing"
+        text = f"{why}: {missing:f} is missing"
         if sold:
             text += " and booked as sold, at an estimated price"
             trades = (*trades, self.proof.estimate(intent, missing, self.proof.price(intent, trades)))
