@@ -101,7 +101,7 @@ def publish(bot: ServedBot, count: int, filler: str = "") -> None:
 
     def send() -> None:
         for number in range(count):
-            bus.publish("order.changed", order(number, filler))
+            bus.publish("order.changed", order(number, filler), "0" * 16)
 
     bot.tell(send)
     bot.ask(bus.drain)  # type: ignore[attr-defined]  # the bus of this bot is in memory
@@ -119,7 +119,9 @@ def test_events_come_in_order_and_as_asked(bot: ServedBot, listen: Callable[...,
     assert b"text/event-stream" in heard.head
     events = heard.events()
     assert next(events)["data"]["kinds"] == ["order", "state"]
-    bot.tell(lambda: bot.orchestrator.announcer.bus.publish("risk.released", {"rule": "x", "by": "y"}))
+    bot.tell(
+        lambda: bot.orchestrator.announcer.bus.publish("risk.released", {"rule": "x", "by": "y"}, "0" * 16)
+    )
     publish(bot, 20)
     with bot.client("operator") as client:
         paused = client.post("/orchestrator/pause?symbol=BTC/USDT").json()

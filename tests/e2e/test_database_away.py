@@ -170,7 +170,9 @@ async def test_an_entry_does_not_wait_for_its_server(tmp_path: Path, server: Own
     storage = provident(Records(store, "paper"), Ballast(tmp_path / "ballast", size=4096, reserve=0))
     server.stop()
     try:
-        planned = asyncio.create_task(storage.commit(Changes(ts_ms=1, planned=((entry, {}),), cycle=cycle)))
+        planned = asyncio.create_task(
+            storage.commit(Changes(ts_ms=1, trace_id="0" * 16, planned=((entry, {}),), cycle=cycle))
+        )
         await asyncio.sleep(2)
         assert not planned.done()  # the decision is still to be recorded
     finally:

@@ -30,11 +30,11 @@ async def test_pause_stops_entries_not_exits_and_resume_lets_them_in_again(bench
         supervisor = outcome.session.orchestrator.supervisor
         running = asyncio.create_task(outcome.session.orchestrator.run())
         await at_candle(outcome, BTC, 2)  # bought at the first candle
-        assert supervisor.set_state(BTC, State.PAUSED, "test")
+        assert supervisor.set_state(BTC, State.PAUSED, "test", "0" * 16)
         await at_candle(outcome, BTC, 18)
         assert outcome.reasons().count("paused") == 2
         assert [order.intent.purpose for order in outcome.orders] == [Purpose.ENTRY, Purpose.SIGNAL_SELL]
-        assert supervisor.set_state(BTC, State.RUNNING, "test")
+        assert supervisor.set_state(BTC, State.RUNNING, "test", "0" * 16)
         await running
         assert len(outcome.orders) >= 4
     states = [(p["old"], p["new"]) for topic, p in outcome.events if topic == "orchestrator.state"]
@@ -46,7 +46,7 @@ async def test_stopping_one_symbol_leaves_the_others_running(bench):
         orchestrator = outcome.session.orchestrator
         running = asyncio.create_task(orchestrator.run())
         await at_candle(outcome, BTC, 6)
-        await orchestrator.stop("test", BTC)
+        await orchestrator.stop("test", "0" * 16, BTC)
         done = evaluated(outcome, BTC)
         await running
         assert evaluated(outcome, BTC) == done < 40
@@ -62,7 +62,7 @@ async def test_a_stop_leaves_nothing_half_done_and_the_next_start_goes_on(bench)
         async with desk.opened() as outcome:
             running = asyncio.create_task(outcome.session.orchestrator.run())
             await at_candle(outcome, BTC, stop_at - seen)
-            await outcome.session.orchestrator.stop("test")
+            await outcome.session.orchestrator.stop("test", "0" * 16)
             await running
             seen += evaluated(outcome, BTC)
         assert visit(desk.database, intents_open) == []
@@ -79,9 +79,9 @@ async def test_a_stop_leaves_nothing_half_done_and_the_next_start_goes_on(bench)
 async def test_an_illegal_transition_is_refused(bench):
     async with bench(bars=8).opened() as outcome:
         supervisor = outcome.session.orchestrator.supervisor
-        assert not supervisor.set_state(BTC, State.PAUSED, "test")  # idle: nothing to pause
+        assert not supervisor.set_state(BTC, State.PAUSED, "test", "0" * 16)  # idle: nothing to pause
         await outcome.session.orchestrator.run()
-        assert supervisor.set_state(BTC, State.RUNNING, "test")  # it is: nothing to do
+        assert supervisor.set_state(BTC, State.RUNNING, "test", "0" * 16)  # it is: nothing to do
 
 
 async def test_a_loop_that_raises_goes_on_and_is_counted(bench):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -48,6 +49,9 @@ FIRST_MS = 1_704_067_200_000
 #: When the bot starts: the open of the first candle that a test lays out.
 START_MS = FIRST_MS + WARMUP_BARS * TF_MS
 FLAT = (100.0, 100.0, 100.0, 100.0)
+
+#: What every event carries, whatever caused it.
+TRACE_ID = re.compile("[0-9a-f]{16}")
 
 STRATEGY = '''
 """Trades on the candles it is told to."""
@@ -109,7 +113,7 @@ class Stopper:
 
     def look(self, now_ms: int, running: Running | None) -> None:
         if running is not None and self.task is None and now_ms >= self.end_ms:
-            self.task = asyncio.create_task(running.session.orchestrator.stop("the test is over"))
+            self.task = asyncio.create_task(running.session.orchestrator.stop("the test is over", "0" * 16))
 
 
 @attrs.define
@@ -118,6 +122,7 @@ class LiveBench:
 
     Attributes:
         settings, options: of the bot, and of its broker.
+        alerts: those of all runs. ``traced``: each event's topic, an alert's kind, and its trace id.
         planned: what happens at the exchange, and when.
         away: the exchange is out of reach for a while.
         hurried: an answer to an order is awaited for one real second instead of five.
@@ -130,6 +135,7 @@ class LiveBench:
     options: Mapping[str, str] = attrs.field(factory=dict)
     planned: list[tuple[int, Callable[[], object], bool]] = attrs.field(factory=list)
     alerts: list[Mapping[str, Any]] = attrs.field(factory=list)
+    traced: list[tuple[str, str]] = attrs.field(factory=list)
     away: bool = False
     hurried: bool = False
     running: Running | None = None
@@ -240,7 +246,7 @@ class LiveBench:
 
         async def view(running: Running) -> None:
             self.running = running
-            running.session.orchestrator.announcer.bus.subscribe("alert", self._heard)
+            running.session.orchestrator.announcer.bus.subscribe("*", self._heard)
             await asyncio.Event().wait()
 
         clock = VirtualClock(self.venue.exchange.now_ms, lead=lead)
@@ -251,11 +257,13 @@ class LiveBench:
         self.summary = running.summary()
         # A candle that cannot be had is an error of its loop, which goes on; nothing else may fail.
         assert set(self.summary["failures"]) <= ({f"{SYMBOL} cycle"} if self.away else set())
+        assert [event for event in self.traced if not TRACE_ID.fullmatch(event[1])] == []
         return running
 
     async def _heard(self, topic: str, payload: Mapping[str, Any], trace_id: str) -> None:
-        del topic, trace_id
-        self.alerts.append(payload)
+        self.traced.append((payload["kind"] if topic == "alert" else topic, trace_id))
+        if topic == "alert":
+            self.alerts.append(payload)
 
     async def _play_plan(self, to_ms: int) -> None:
         while self.planned and self.planned[0][0] <= to_ms:

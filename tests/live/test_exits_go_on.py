@@ -34,7 +34,7 @@ EXITS = {
 
 
 async def pause(live: LiveBench) -> str:
-    live.session.orchestrator.supervisor.set_state("BTC/USDT", State.PAUSED, "by hand")
+    live.session.orchestrator.supervisor.set_state("BTC/USDT", State.PAUSED, "by hand", "0" * 16)
     return "paused"
 
 
@@ -47,7 +47,9 @@ async def risk_off(live: LiveBench) -> str:
 async def halt(live: LiveBench) -> str:
     trader, tripped = live.session.trader, Halt("max_drawdown", live.venue.exchange.now_ms)
     trader.halts = trader.halts.trip(tripped)
-    await live.session.orchestrator.records.storage.commit(Changes(ts_ms=tripped.since_ms, halts=(tripped,)))
+    await live.session.orchestrator.records.storage.commit(
+        Changes(ts_ms=tripped.since_ms, trace_id="0" * 16, halts=(tripped,))
+    )
     return "risk_max_drawdown"
 
 

@@ -196,7 +196,7 @@ async def test_what_the_watchers_say_is_shown(tmp_path):
 
         async def told(topic, payload):
             TOPICS[topic].check(payload)
-            bus.publish(topic, payload)
+            bus.publish(topic, payload, "0" * 16)
             await bus.drain()
             return scraped(meter)
 

@@ -119,7 +119,7 @@ class Life:
             orchestrator.decider.readers = {
                 s: MomentReader(s, market, DrawnPanel(world, s), config) for s in config.symbols
             }
-            orchestrator.supervisor.on_failure = lambda _, __, error, ___: self.log.failures.append(error)
+            orchestrator.supervisor.on_failure = lambda _, __, error, *___: self.log.failures.append(error)
             orchestrator.background += (Loop("account", "end", self._end(clock), background=True),)
             self.prepare(session)
             await session.take_up()

@@ -25,7 +25,7 @@ CRITICAL = Alert(
     "daily_loss",
     1,
 )
-INFO = Alert(Severity.INFO, "report.daily", "all is well")
+INFO = Alert(Severity.INFO, "report.daily", "all is well", "0" * 16)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def test_an_alert_says_what_is_wrong_and_leads_on(people, notifier):
 @pytest.mark.catalogue(144)
 async def test_a_long_alert_becomes_several_messages_and_loses_nothing(people, notifier):
     text = "\n".join(f"line {k} <&> " + "x" * 90 for k in range(100))
-    await notifier.notify(Alert(Severity.INFO, "report.daily", text))
+    await notifier.notify(Alert(Severity.INFO, "report.daily", text, "0" * 16))
     calls = people.calls()
     assert len(calls) > 1
     assert all(len(call["text"]) <= 4096 for call in calls)

@@ -249,8 +249,9 @@ def reference_page() -> str:
     lines = [
         "# Events",
         "",
-        "Every event the bot publishes, with the keys of its payload. Each event also carries a `trace_id`",
-        "(`-` outside a cycle). Events may be lost when a subscriber is slow; the journal has everything.",
+        "Every event the bot publishes, with the keys of its payload. Each event also carries the `trace_id`",
+        "of the cycle, order, command or look that caused it: `cab logs --trace ID` finds it. Events may be",
+        "lost when a subscriber is slow; the journal has everything.",
         "This page is generated from `cab_core.events`: change it there.",
     ]
     for name in sorted(TOPICS):

@@ -26,7 +26,7 @@ class Ids(Protocol):
 class EventBus(Protocol):
     """Publishes events of registered topics. A projection: the journal is the truth."""
 
-    def publish(self, topic: str, payload: Mapping[str, Any], trace_id: str = "-") -> None:
+    def publish(self, topic: str, payload: Mapping[str, Any], trace_id: str) -> None:
         """Hand an event to all subscribers; never blocks, never raises for a subscriber's error.
 
         Raises:
@@ -97,6 +97,7 @@ class Changes:
     """Everything one step changes, written in one transaction, with its journal rows, or not at all.
 
     Attributes:
+        trace_id: of the cycle, order, command or loop that caused it.
         planned: new intents with what their fills will belong to (JSON-safe).
         moved: transitions of intents, in order.
         fills: our own trades.
@@ -113,7 +114,7 @@ class Changes:
     """
 
     ts_ms: int
-    trace_id: str = "-"
+    trace_id: str
     planned: Sequence[tuple[Intent, Mapping[str, Any]]] = ()
     moved: Sequence[IntentChange] = ()
     fills: Sequence[Fill] = ()

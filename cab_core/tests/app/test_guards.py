@@ -184,7 +184,9 @@ async def test_a_full_disk_stops_entries_and_costs_no_exit(desk: Desk) -> None:
     assert desk.guards.no_entry(SYMBOL) is None
     key = intent_key(SYMBOL, Side.SELL, Purpose.STOP_LOSS, "1")
     sale = Intent(key, SYMBOL, Side.SELL, Purpose.STOP_LOSS, "", "t", START_MS, quantity=Decimal(1))
-    assert await desk.guards.provident.commit(Changes(ts_ms=START_MS, planned=((sale, {}),)))
+    assert await desk.guards.provident.commit(
+        Changes(ts_ms=START_MS, trace_id="0" * 16, planned=((sale, {}),))
+    )
     assert tries == 2
     assert desk.guards.no_entry(SYMBOL) == "disk_full"
 

@@ -36,7 +36,7 @@ async def test_each_subscriber_hears_its_topics_in_order() -> None:
     bus.subscribe(WARNING, other)
 
     _publish(bus, "a", "b", "c")
-    bus.publish(WARNING, {"rule": "d", "reason": "near_limit", "value": 1, "threshold": 2})
+    bus.publish(WARNING, {"rule": "d", "reason": "near_limit", "value": 1, "threshold": 2}, "0" * 16)
     assert mine.heard == []  # publishing waits for nobody
     await bus.drain()
 
@@ -139,7 +139,7 @@ async def test_close_ends_a_subscriber_that_hangs() -> None:
 def test_what_is_not_registered_cannot_be_published_or_heard() -> None:
     bus = MemoryBus()
     with pytest.raises(KeyError, match=r"'order\.lost' is not registered"):
-        bus.publish("order.lost", {})
+        bus.publish("order.lost", {}, "0" * 16)
     with pytest.raises(KeyError, match=r"'order\.lost' is not registered"):
         bus.subscribe("order.lost", Listener())
 
@@ -147,4 +147,4 @@ def test_what_is_not_registered_cannot_be_published_or_heard() -> None:
 @pytest.mark.parametrize("payload", [{"rule": "a"}, {"rule": "a", "by": "b", "extra": 1}])
 def test_a_payload_has_the_registered_keys(payload: dict[str, str]) -> None:
     with pytest.raises(KeyError, match=r"risk\.released: missing or unregistered payload keys"):
-        MemoryBus().publish(RELEASED, payload)
+        MemoryBus().publish(RELEASED, payload, "0" * 16)

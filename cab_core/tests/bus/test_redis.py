@@ -167,7 +167,7 @@ async def test_what_waits_for_redis_is_bounded_and_the_daily_round_goes_first(re
     redis_server.kill()
     async with opened(redis_server, limit=10) as bus:
         for n in range(20):
-            bus.publish(ROUTINE, {"symbol": "BTC/USDT", "dropped": n, "reason": "late"})
+            bus.publish(ROUTINE, {"symbol": "BTC/USDT", "dropped": n, "reason": "late"}, "0" * 16)
         release(bus, *range(8))
         status = bus.status()
         assert (status.waiting, status.dropped, status.connected) == (10, 18, False)
@@ -272,7 +272,7 @@ def test_an_event_published_before_the_loop_runs_is_sent_later(redis_server):
 async def test_what_is_not_registered_is_refused_and_not_sent(redis_server):
     async with opened(redis_server) as bus:
         with pytest.raises(KeyError, match="not registered"):
-            bus.publish("order.lost", {})
+            bus.publish("order.lost", {}, "0" * 16)
         assert bus.status().waiting == 0
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 import attrs
 import pytest
 
+from cab_core.app.ids import SystemIds
 from cab_core.bus.memory import MemoryBus
 from cab_core.cycle.clock_watch import ClockWatch, announce
 from cab_core.cycle.feed import QuotedFeed
@@ -197,7 +198,7 @@ async def test_changes_are_published(desk):
         heard.append((topic, payload))
 
     bus.subscribe("*", take)
-    desk.watch.on_change = announce(bus, desk.host)
+    desk.watch.on_change = announce(bus, desk.host, SystemIds())
     desk.host.step(-HOUR)
     await desk.watch.look()
     await bus.drain()

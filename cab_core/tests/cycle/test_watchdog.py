@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from cab_core.app.ids import SystemIds
 from cab_core.bus.memory import MemoryBus
 from cab_core.clock import SystemClock
 from cab_core.cycle import probes
@@ -99,7 +100,7 @@ async def test_changes_are_published_and_those_that_matter_alert(clock):
         heard.append((topic, payload.get("new") or payload["text"]))
 
     bus.subscribe("*", take)
-    watchdog = Watchdog(clock, {"broker": part}, on_change=announce(bus, clock))
+    watchdog = Watchdog(clock, {"broker": part}, on_change=announce(bus, clock, SystemIds()))
     await looks(watchdog, 2)
     part.answer = Check(ok=True)
     await looks(watchdog, 3)
@@ -234,12 +235,14 @@ async def test_a_database_that_became_read_only_pauses_entries_and_alerts(clock,
         alerts.append((payload["severity"], payload["text"]))
 
     bus.subscribe("alert", take)
-    watchdog = Watchdog(clock, {"db": probes.StorageWrites(records, clock)}, on_change=announce(bus, clock))
+    watchdog = Watchdog(
+        clock, {"db": probes.StorageWrites(records, clock)}, on_change=announce(bus, clock, SystemIds())
+    )
     assert await looks(watchdog, 2) == [None, "auto_paused"]
     assert watchdog.watch.level is Level.DEGRADED
     await bus.drain()
     assert [severity for severity, _ in alerts] == ["important"]
     assert "read-only" in alerts[0][1]
     with pytest.raises(StorageError, match="read-only"):  # so nothing can be planned, and nothing is sent
-        await records.commit(Changes(ts_ms=1, values={"a": "b"}))
+        await records.commit(Changes(ts_ms=1, trace_id="0" * 16, values={"a": "b"}))
     await store.close()

@@ -102,7 +102,7 @@ class Office:
                 raise
             finally:
                 if not running.ended:
-                    await running.session.orchestrator.stop("done")
+                    await running.session.orchestrator.stop("done", "0" * 16)
 
         running = await run_paper(self.settings, parse_market([f"file:{self.folder / 'market'}"]), 0.0, view)
         if failed:

@@ -149,7 +149,7 @@ async def test_a_source_reads_through_its_client_and_a_notifier_is_told(bind):
     (source,) = source_callers([bind(Kind.MACRO, Level())])
     (notifier,) = notifier_callers([bind(Kind.NOTIFIER, Memory())])
     assert (await source.wait(Http())).value == Reading(ReadingKind.VALUE, 104.25)
-    alert = Alert(Severity.INFO, "risk.blocked", "text")
+    alert = Alert(Severity.INFO, "risk.blocked", "text", "0" * 16)
     assert (await notifier.wait(alert)).error is None
     assert told == [alert]
 

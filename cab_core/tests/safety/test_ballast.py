@@ -85,7 +85,7 @@ async def check_entry_refused_exit_written(store: Store, ballast: Ballast) -> No
     sale = intent(Side.SELL, 2)
     for state in (OrderState.SENT, OrderState.ACKED, OrderState.DONE):
         moved = (IntentChange(key=sale.key, attempt=1, to=state),)
-        assert await storage.commit(Changes(ts_ms=3, moved=moved))
+        assert await storage.commit(Changes(ts_ms=3, trace_id="0" * 16, moved=moved))
 
     assert await store.read(intents_open) == []  # the entry never was, the exit is done
     (trace,) = await store.read(load_traces)

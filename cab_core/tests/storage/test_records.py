@@ -174,9 +174,11 @@ async def test_an_order_of_a_candle_that_was_decided_is_not_planned(
         trace_id="first", symbol="BTC/USDT", candle_ts_ms=900, close=None, action="hold", reason="no_signal",
         order_key=None, trace={},
     )  # fmt: skip
-    assert await records.commit(Changes(ts_ms=5, cycle=decided))
+    assert await records.commit(Changes(ts_ms=5, trace_id="0" * 16, cycle=decided))
     again = attrs.evolve(decided, trace_id="second", action="buy", order_key=entry().key)
-    assert not await records.commit(Changes(ts_ms=6, cycle=again, planned=((entry(), {}),)))
+    assert not await records.commit(
+        Changes(ts_ms=6, trace_id="0" * 16, cycle=again, planned=((entry(), {}),))
+    )
     assert await store.read(intents_open) == []
 
 

@@ -279,6 +279,7 @@ class Desk:
             storage=storage,
             clock=self.clock,
             announcer=announcer,
+            trace_id=lambda: "0" * 16,
             since_ms=self.clock.now_ms() if past.as_of_ms is None else past.as_of_ms,
             interval_ms=CYCLE_MS,
             stop_offset=offset,
@@ -286,7 +287,7 @@ class Desk:
         )
         may_arm = reconciler.unknown.may_arm
         protector = Protector(
-            execution, self.clock, offset or Decimal(0), None, announcer.alert, lambda: "-", may_arm
+            execution, self.clock, offset or Decimal(0), None, announcer.alert, lambda: "0" * 16, may_arm
         )
         try:
             async with self.clock.joined():

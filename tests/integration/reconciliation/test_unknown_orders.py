@@ -163,7 +163,7 @@ async def test_a_stop_that_a_person_placed_is_left_alone(gate: Any, exchange: Ru
         assert {stop.stop_id for stop in waiting(exchange)} == {own.stop_id, theirs.stop_id}
         for halted in (False, True):  # a halt over something else changes nothing about it
             if halted:
-                await bot.reconciler.unknown.halt("an order of another instance")
+                await bot.reconciler.unknown.halt("an order of another instance", "0" * 16)
             (own,) = [stop for stop in waiting(exchange) if stop.stop_id != theirs.stop_id]
             withdraw(exchange, own)
             for _ in range(4):

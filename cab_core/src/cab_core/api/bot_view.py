@@ -19,10 +19,10 @@ from cab_core.api.stream import Hub
 from cab_core.api.token_book import StoredTokens
 from cab_core.api.web import web_router
 from cab_core.app.desk.live import LiveDesk
+from cab_core.app.ids import SystemIds
 from cab_core.app.metering import Meter
 from cab_core.app.run import View
 from cab_core.app.running import Running
-from cab_core.app.session import SystemIds
 from cab_core.app.starting import Lobby, StartingDesk
 from cab_core.clock import SystemClock
 from cab_core.errors import CabError

@@ -24,7 +24,7 @@ BROWSER_FACTOR = 5
 class Publish(Protocol):
     """Puts an event on the bot's bus."""
 
-    def __call__(self, topic: str, payload: Mapping[str, Any], trace_id: str = "-") -> None:
+    def __call__(self, topic: str, payload: Mapping[str, Any], trace_id: str) -> None:
         """Publish it."""
 
 

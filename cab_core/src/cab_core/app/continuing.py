@@ -152,12 +152,12 @@ async def continued(settings: Settings, account: str) -> Sequence[str]:
     return left_open(settings, found)
 
 
-def tell_leaving(symbols: Collection[str], announcer: Announcer, now_ms: int) -> None:
+def tell_leaving(symbols: Collection[str], announcer: Announcer, trace_id: str, now_ms: int) -> None:
     """Tell the operator what is looked after beside SYMBOLS."""
     for symbol in sorted(symbols):
         text = f"{symbol} {LEAVING}"
-        log.warning("%s", text)
-        announcer.alert("important", "symbol.leaving", text, symbol=symbol, ts_ms=now_ms)
+        log.warning("%s", text, extra={"trace_id": trace_id, "symbol": symbol})
+        announcer.alert("important", "symbol.leaving", text, trace_id, symbol=symbol, ts_ms=now_ms)
 
 
 def account_of(settings: Settings) -> str:

@@ -55,7 +55,7 @@ async def _close(session: Session, symbol: str) -> None:
             planned = _sale(session, symbol)
             if planned is None:
                 session.trader.leave_small(symbol, clock.now_ms())
-                await execution.settlement.write_dust("-")
+                await execution.settlement.write_dust(session.orchestrator.records.ids.trace_id())
                 return
             await execution.sell([planned])
 

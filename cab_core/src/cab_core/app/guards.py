@@ -14,6 +14,7 @@ import attrs
 
 from cab_core.app.bus import OpenBus
 from cab_core.app.dead_man import wanted, watch_command
+from cab_core.app.ids import SystemIds
 from cab_core.app.instance import Circuit
 from cab_core.app.local_files import database_file
 from cab_core.app.session import Session
@@ -33,7 +34,7 @@ from cab_core.cycle.probes import (
 from cab_core.cycle.supervise import Loop
 from cab_core.cycle.watchdog import Watchdog
 from cab_core.errors import CabError, LockedError
-from cab_core.ports import Changes, Committed, Storage
+from cab_core.ports import Changes, Committed, Ids, Storage
 from cab_core.safety.ballast import Ballast, provident
 from cab_core.safety.instance_lock import FileMark, Holder, still_mine
 from cab_core.safety.notify import ServiceManager
@@ -78,6 +79,7 @@ class Guards:
         circuits: what else says that entries must wait: the instance key is not surely ours.
         epoch: of the hold on the database, for the heartbeat.
         start: what the record of starts allows.
+        ids: of what the watchers say: nothing of it belongs to a cycle.
         on_call: told the broker's verb and the seconds of each call of the exchange.
         losses: why the instance key was lost, empty while it is held.
         dog: the watchdog with its last findings, once a session is watched.
@@ -92,6 +94,7 @@ class Guards:
     epoch: int
     start: StartVerdict
     watchman: Watchman | None
+    ids: Ids = attrs.field(factory=SystemIds)
     losses: list[str] = attrs.field(factory=list, init=False)
     _stopping: asyncio.Future[None] | None = attrs.field(default=None, init=False)
     manager: ServiceManager = attrs.field(factory=lambda: ServiceManager.of(os.environ))
@@ -184,7 +187,9 @@ class Guards:
         """Stop trading because another instance may have taken over."""
         self.losses.append(reason)
         if self._session is not None:
-            self._stopping = asyncio.ensure_future(self._session.orchestrator.stop(reason))
+            self._stopping = asyncio.ensure_future(
+                self._session.orchestrator.stop(reason, self.ids.trace_id())
+            )
 
     def refuse_if_lost(self) -> None:
         """Tell a run that ended because it lost its account to another instance.
@@ -210,7 +215,7 @@ class Guards:
                 "loop": lag,
                 "disk": DiskFree(self.ballast.path.parent),
             },
-            watchdog.announce(self.opened.bus, self.clock),
+            watchdog.announce(self.opened.bus, self.clock, self.ids),
             self.settings.watchdog_interval_sec,
         )
         self.dog = dog
@@ -218,11 +223,13 @@ class Guards:
             self.clock,
             broker.server_time_ms,
             on_jump=lambda _: session.compare(),
-            on_change=clock_watch.announce(self.opened.bus, self.clock),
+            on_change=clock_watch.announce(self.opened.bus, self.clock, self.ids),
         )
         self.opened.bus.subscribe("reconciliation.completed", self._compared)
         self._watches += [dog.entries_allowed, clocks.entries_allowed]
-        gate = GateTeller(self.no_entry, self.opened.bus, self.clock, self.settings.watchdog_interval_sec)
+        gate = GateTeller(
+            self.no_entry, self.opened.bus, self.clock, self.ids, self.settings.watchdog_interval_sec
+        )
         loops = {
             "watchdog": dog.run,
             "lag": lag.run,

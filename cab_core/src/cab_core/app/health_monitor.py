@@ -11,6 +11,7 @@ import attrs
 
 from cab_core.app.desk.endpoint import local_endpoint
 from cab_core.app.desk.remote import RemoteDesk
+from cab_core.app.ids import SystemIds
 from cab_core.app.local_files import lock_file
 from cab_core.clock import Clock
 from cab_core.domain.alerts import Alert, Severity
@@ -111,7 +112,9 @@ class Monitor:
             return None  # the daemon came first, or all is well from the start
         kind = "bot_down" if seen.condition is Condition.DEAD else "bot_health"
         text = f"the bot is {seen.condition}: {seen.detail}"
-        await self.tell(Alert(_SEVERITIES[seen.condition], kind, text, ts_ms=self.clock.now_ms()))
+        await self.tell(
+            Alert(_SEVERITIES[seen.condition], kind, text, SystemIds().trace_id(), ts_ms=self.clock.now_ms())
+        )
         return seen.condition
 
 

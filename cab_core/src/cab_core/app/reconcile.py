@@ -12,10 +12,11 @@ import attrs
 from cab_core.app.bus import event_bus
 from cab_core.app.config import cycle_config, plugins_for
 from cab_core.app.continuing import left_open, misfits, place_of, stored
+from cab_core.app.ids import SystemIds
 from cab_core.app.instance import instance_key, only_instance
 from cab_core.app.live import open_venue, venue_plugin
 from cab_core.app.same_account import require_account_of
-from cab_core.app.session import SystemIds, open_broker
+from cab_core.app.session import open_broker
 from cab_core.app.stored_account import stored_execution
 from cab_core.bus.memory import MemoryBus
 from cab_core.clock import Clock, SystemClock, VirtualClock
@@ -109,12 +110,13 @@ async def reconcile(
         LockedError: something is to be corrected while a bot runs.
         CabError: the venue or the database did not answer.
     """
-    async with _opened(settings, wish, leaving) as (reconciler, store):
+    trace_id = SystemIds().trace_id()
+    async with _opened(settings, wish, leaving, trace_id) as (reconciler, store):
         compared = []
         for symbol in symbols:
             compared.append(await _compared(reconciler, symbol, wish))
             if store is not None:
-                await _audit(store, compared[-1], wish)
+                await _audit(store, compared[-1], wish, trace_id)
         return [*compared, *await _cash(reconciler, settings, wish)]
 
 
@@ -128,7 +130,7 @@ async def _cash(reconciler: Reconciler, settings: Settings, wish: Wish) -> Seque
     return [Compared(symbol=seen.finding.symbol, findings=found, corrected=done, left=(), skipped=None)]
 
 
-async def _audit(store: Store, compared: Compared, wish: Wish) -> None:
+async def _audit(store: Store, compared: Compared, wish: Wish, trace_id: str) -> None:
     """Note who corrected what; the corrections themselves are journalled with their own rows."""
     options = {"fix": wish.fix, "force_sync": wish.force, "adopt": wish.adopt}
     entry = AuditEntry(
@@ -140,7 +142,7 @@ async def _audit(store: Store, compared: Compared, wish: Wish) -> None:
         before={"options": options, "findings": [as_data(finding) for finding in compared.findings]},
         after={"corrected": list(compared.corrected), "left": [as_data(found) for found in compared.left]},
         outcome="ok" if compared.skipped is None else f"failed: {compared.skipped}",
-        trace_id=SystemIds().trace_id(),
+        trace_id=trace_id,
     )
     now_ms = SystemClock().now_ms()
     await store.transact(lambda conn: write_audit(conn, entry, now_ms))
@@ -220,7 +222,7 @@ async def _patiently(reconciler: Reconciler, symbol: str, wish: Wish) -> Reconci
 
 @asynccontextmanager
 async def _opened(
-    settings: Settings, wish: Wish, leaving: Sequence[str]
+    settings: Settings, wish: Wish, leaving: Sequence[str], trace_id: str
 ) -> AsyncIterator[tuple[Reconciler, Store | None]]:
     async with AsyncExitStack() as stack:
         bus: EventBus = MemoryBus()
@@ -248,7 +250,7 @@ async def _opened(
             virtual = VirtualClock(past.as_of_ms or SystemClock().now_ms())
             await stack.enter_async_context(virtual.joined())
             clock, broker = virtual, _paper(settings, config, past, state, virtual)
-        yield _reconciler(settings, config, past, storage, broker, clock, bus), store
+        yield _reconciler(settings, config, past, storage, broker, clock, bus, trace_id), store
 
 
 def _lock(stack: AsyncExitStack, settings: Settings) -> Holder:
@@ -277,6 +279,7 @@ def _reconciler(
     broker: Broker,
     clock: Clock,
     bus: EventBus,
+    trace_id: str,
 ) -> Reconciler:
     execution = stored_execution(config, past, storage, broker, clock)
     stops = settings.mode == "live" and settings.exits_exchange_stop
@@ -287,6 +290,7 @@ def _reconciler(
         storage=storage,
         clock=clock,
         announcer=Announcer(bus, execution.trader.book),
+        trace_id=lambda: trace_id,
         since_ms=clock.now_ms() if past.as_of_ms is None else past.as_of_ms,
         stop_offset=fraction(settings.exits_stop_limit_offset_pct) if stops else None,
     )

@@ -14,13 +14,13 @@ from cab_core.app.continuing import continued, place_of
 from cab_core.app.desk.live import live_desk
 from cab_core.app.desk.logs import kept_log
 from cab_core.app.fitness import fit_to_replay
+from cab_core.app.ids import SystemIds
 from cab_core.app.instance import only_instance
 from cab_core.app.market_choice import MarketChoice, load_market
 from cab_core.app.paper import PaperSetup
 from cab_core.app.regime import regime_watch
 from cab_core.app.retention import retention_loop
 from cab_core.app.running import Running, Tally
-from cab_core.app.session import SystemIds
 from cab_core.app.stop_signals import cancelled_by_signals, stopped_by_signals
 from cab_core.clock import SystemClock
 from cab_core.errors import CabError, ConfigError, StorageError

@@ -17,6 +17,7 @@ from cab_core.app.desk.live import live_desk
 from cab_core.app.desk.logs import kept_log
 from cab_core.app.fitness import Fit, fit_to_run
 from cab_core.app.guards import Guards, Invocation, spawn_watchman
+from cab_core.app.ids import SystemIds
 from cab_core.app.instance import instance_key, only_instance
 from cab_core.app.live import QuotedSetup, care_of, check_venue, open_venue
 from cab_core.app.local_files import database_file
@@ -25,7 +26,6 @@ from cab_core.app.retention import retention_loop
 from cab_core.app.run import START_PATIENCE_S, View, opened_store, started_plugins, until_over
 from cab_core.app.running import Running, Tally, also
 from cab_core.app.same_account import take_account
-from cab_core.app.session import SystemIds
 from cab_core.app.starting import Lobby, Start, StartingDesk, is_exposed, nobody
 from cab_core.app.stop_signals import cancelled_by_signals, stopped_by_signals
 from cab_core.clock import Clock, SystemClock, turn

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -14,6 +13,7 @@ import attrs
 from cab_core.app.config import RECORDED_BUDGET_S, judge_of, panels_of
 from cab_core.app.continuing import tell_leaving
 from cab_core.app.entry_gates import RegimeAt, gate_of, no_entry_of
+from cab_core.app.ids import SystemIds
 from cab_core.app.regime import saved, still_fresh
 from cab_core.app.seen_candles import SeenCandles
 from cab_core.clock import Clock, TurnLock
@@ -53,14 +53,6 @@ log = logging.getLogger("cab.session")
 
 #: Where it is remembered, by symbol, that an operator paused it; JSON, as all such values are.
 STATE_KEY = "state:"
-
-
-class SystemIds:
-    """Trace ids from the system's randomness."""
-
-    def trace_id(self) -> str:
-        """Return 16 hexadecimal characters."""
-        return secrets.token_hex(8)
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -211,7 +203,7 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         else _protector(execution, announcer, care, reconciler),
         looked=Beats(lambda: trader.book.positions, parts.beat).looked,
     )
-    supervisor = Supervisor(clock, announcer.state, announcer.failing)
+    supervisor = Supervisor(clock, SystemIds(), announcer.state, announcer.failing)
     prices = _prices(venue, trader.book, records, seen)
     if venue.exits_ms is not None:
         background += (Loop("account", "looks", LookWatch(exits, venue.exits_ms).run, background=True),)
@@ -237,7 +229,7 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         begin=_begin(parts, past),
     )
     execution.take_over(past.open_intents)
-    tell_leaving(config.leaving, announcer, clock.now_ms())
+    tell_leaving(config.leaving, announcer, SystemIds().trace_id(), clock.now_ms())
     return Session(
         orchestrator=orchestrator,
         trader=trader,
@@ -320,6 +312,7 @@ def _reconciler(
         storage=execution.storage,
         clock=clock,
         announcer=announcer,
+        trace_id=SystemIds().trace_id,
         since_ms=clock.now_ms() if past.as_of_ms is None else past.as_of_ms,
         interval_ms=care.reconcile_ms,
         stop_offset=care.stop_offset,
@@ -333,7 +326,7 @@ async def _regime(
     if watch is None:
         return parts.timeline.cursor(parts.config.regime).advance, ()
     saved(watch, parts.storage.save_regime)
-    watch.on_change = announcer.regime
+    watch.on_change = lambda old, new: announcer.regime(old, new, SystemIds().trace_id())
     if past.regime is not None:
         watch.restore(past.regime)
     await watch.poll()  # the regime is known before the first entry

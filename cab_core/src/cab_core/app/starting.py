@@ -139,7 +139,7 @@ class Start:
             "rule": "",
             "ts_ms": guards.clock.now_ms(),
         }
-        guards.opened.bus.publish("alert", alert)
+        guards.opened.bus.publish("alert", alert, guards.ids.trace_id())
 
     @asynccontextmanager
     async def _served(self) -> AsyncIterator[None]:

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cab_core.app.ids import SystemIds
 from cab_core.app.running import Running
 from cab_core.errors import ExitCode
 
@@ -56,8 +57,9 @@ def stopped_by_signals(running: Running) -> Iterator[None]:
             log.warning("%s again: stopping at once", name)
             os._exit(ExitCode.INTERRUPTED)
         running.end(name)
-        log.info("%s: stopping after the present step", name)
-        pending.add(asyncio.create_task(running.session.orchestrator.stop(name)))
+        trace_id = SystemIds().trace_id()
+        log.info("%s: stopping after the present step", name, extra={"trace_id": trace_id})
+        pending.add(asyncio.create_task(running.session.orchestrator.stop(name, trace_id)))
 
     for name in _NAMES:
         loop.add_signal_handler(signal.Signals[name], on_signal, name)

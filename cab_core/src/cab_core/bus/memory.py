@@ -67,7 +67,7 @@ class MemoryBus:
         self._subscribers: list[tuple[str, _Subscriber]] = []
         self._closed = False
 
-    def publish(self, topic: str, payload: Mapping[str, Any], trace_id: str = "-") -> None:
+    def publish(self, topic: str, payload: Mapping[str, Any], trace_id: str) -> None:
         """Hand an event to all its subscribers; never blocks. After `close` it does nothing.
 
         Raises:

@@ -103,7 +103,7 @@ class RedisBus:
         self._wake = asyncio.Event()
         self._sender: asyncio.Task[None] | None = None
 
-    def publish(self, topic: str, payload: Mapping[str, Any], trace_id: str = "-") -> None:
+    def publish(self, topic: str, payload: Mapping[str, Any], trace_id: str) -> None:
         """Hand an event to the subscribers here and queue it for Redis; never blocks. Nothing after `close`.
 
         Raises:

@@ -35,7 +35,7 @@ def test(severity: str, as_json: bool, config: Path | None, overrides: Sequence[
     notifier did not take it.
     """
     from cab_core.app.alerting.direct import tell_now
-    from cab_core.app.session import SystemIds
+    from cab_core.app.ids import SystemIds
     from cab_core.cli.actor import system_actor
     from cab_core.clock import SystemClock
     from cab_core.domain.alerts import Alert, Severity

@@ -87,7 +87,7 @@ def _report(conn: Connection, settings: Settings) -> dict[str, Any]:
 def _release(conn: Connection, rule: str | None, actor: str) -> list[dict[str, Any]]:
     from cab_core.app.desk.risk import release
     from cab_core.app.history import account_now
-    from cab_core.app.session import SystemIds
+    from cab_core.app.ids import SystemIds
     from cab_core.storage import AuditEntry, write_audit
 
     now_ms, _ = account_now(conn)

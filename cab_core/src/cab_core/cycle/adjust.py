@@ -30,20 +30,20 @@ class Adjuster:
     announcer: Announcer
     unknown: UnknownOrders
 
-    async def make(self, symbol: str, todo: Corrections, now_ms: int) -> tuple[str, ...]:
+    async def make(self, symbol: str, todo: Corrections, now_ms: int, trace_id: str) -> tuple[str, ...]:
         """Make the corrections and say what was done."""
         unknown = any(fill.client_id not in todo.known for fill in todo.adopted)
         if unknown or todo.canceled:
-            await self.unknown.halt(_unknown_text(symbol, todo))
-        done = [*await self._adopt(symbol, todo, now_ms)]
+            await self.unknown.halt(_unknown_text(symbol, todo), trace_id)
+        done = [*await self._adopt(symbol, todo, now_ms, trace_id)]
         if todo.shrunk is not None:
-            done.append(await self._shrink(symbol, todo.shrunk))
+            done.append(await self._shrink(symbol, todo.shrunk, trace_id))
         if todo.taken_over is not None:
-            done.append(await self._take_over(symbol, todo.taken_over))
-        done += [await self._cancel(order, now_ms) for order in todo.canceled]
+            done.append(await self._take_over(symbol, todo.taken_over, trace_id))
+        done += [await self._cancel(order, now_ms, trace_id) for order in todo.canceled]
         return tuple(done)
 
-    async def _adopt(self, symbol: str, todo: Corrections, now_ms: int) -> Sequence[str]:
+    async def _adopt(self, symbol: str, todo: Corrections, now_ms: int, trace_id: str) -> Sequence[str]:
         done = []
         for client_id, fills in _by_order(todo.adopted):
             side = fills[0].side
@@ -54,7 +54,7 @@ class Adjuster:
             )
             refused = client_id in todo.refused
             await self.execution.book(
-                symbol, fills, context, "refused_but_filled" if refused else "stray_fills"
+                symbol, fills, context, "refused_but_filled" if refused else "stray_fills", trace_id
             )
             verb = "bought" if side is Side.BUY else "sold"
             quantity = sum(fill.quantity for fill in fills)
@@ -62,33 +62,36 @@ class Adjuster:
             if refused:
                 what, why = "refused order", _REFUSED
             text = f"booked {quantity:f} {verb} by the {what} {client_id}"
-            self._critical(symbol, text, now_ms, why)
+            self._critical(symbol, f"{text}: {why}", now_ms, trace_id)
             done.append(text)
         return done
 
-    async def _shrink(self, symbol: str, sold: Fill) -> str:
-        await self.execution.book(symbol, [sold], AppliedTo(Purpose.MANUAL, "external_sell"), "external_sell")
+    async def _shrink(self, symbol: str, sold: Fill, trace_id: str) -> str:
+        context = AppliedTo(Purpose.MANUAL, "external_sell")
+        await self.execution.book(symbol, [sold], context, "external_sell", trace_id)
         text = f"booked an external sell of {sold.quantity:f}, estimated at {sold.price:f}"
-        self.announcer.alert("important", "reconciliation.completed", text, symbol=symbol, ts_ms=sold.ts_ms)
+        self.announcer.alert(
+            "important", "reconciliation.completed", text, trace_id, symbol=symbol, ts_ms=sold.ts_ms
+        )
         return text
 
-    async def _take_over(self, symbol: str, bought: Fill) -> str:
+    async def _take_over(self, symbol: str, bought: Fill, trace_id: str) -> str:
         # A deposit in kind: it comes from outside, so no cash of the account is spent on it.
         self.trader.book.deposit(bought.value)
         context = AppliedTo(Purpose.MANUAL, "adopted", rules=self.trader.config.exits)
-        await self.execution.book(symbol, [bought], context, "adopt_external")
+        await self.execution.book(symbol, [bought], context, "adopt_external", trace_id)
         return f"took over {bought.quantity:f} at {bought.price:f}"
 
-    async def _cancel(self, order: VenueOrder, now_ms: int) -> str:
-        outcome = await self.execution.cancel_stray(order)
+    async def _cancel(self, order: VenueOrder, now_ms: int, trace_id: str) -> str:
+        outcome = await self.execution.cancel_stray(order, trace_id)
         what = f"the unknown order {order.client_id or order.order_id} of this bot's prefix"
         text = f"canceled {what}" if isinstance(outcome, Ack) else f"could not cancel {what} yet"
-        self._critical(order.symbol, text, now_ms, _OTHERS)
+        self._critical(order.symbol, f"{text}: {_OTHERS}", now_ms, trace_id)
         return text
 
-    def _critical(self, symbol: str, text: str, now_ms: int, why: str) -> None:
+    def _critical(self, symbol: str, text: str, now_ms: int, trace_id: str) -> None:
         self.announcer.alert(
-            "critical", "reconciliation.completed", f"{text}: {why}", symbol=symbol, ts_ms=now_ms
+            "critical", "reconciliation.completed", text, trace_id, symbol=symbol, ts_ms=now_ms
         )
 
 

@@ -76,7 +76,7 @@ class Announcer:
         self.bus.publish("risk.blocked", payload, trace_id)
         self.halted(ruling.assessment, trace_id)
 
-    def halted(self, assessment: Assessment, trace_id: str = "-") -> None:
+    def halted(self, assessment: Assessment, trace_id: str) -> None:
         """Halts began: say which rule, and what it measured."""
         for halt in assessment.trips:
             verdict = next((v for name, v in assessment.verdicts if name == halt.rule), None)
@@ -120,7 +120,9 @@ class Announcer:
     def stuck(self, intent: Intent, text: str) -> None:
         """An order needs a person."""
         what = f"{intent.side} {intent.symbol} ({intent.client_id}): {text}"
-        self.alert("critical", "order_stuck", what, symbol=intent.symbol, ts_ms=intent.created_ms)
+        self.alert(
+            "critical", "order_stuck", what, intent.trace_id, symbol=intent.symbol, ts_ms=intent.created_ms
+        )
 
     def dust(self, left: LeftDust, trace_id: str, *, refused: bool) -> None:
         """What is left of a position cannot be sold; more than the rounding of a sale is an alert, too."""
@@ -140,35 +142,35 @@ class Announcer:
         worth = f"worth {left.value:f} of {left.cost:f}, and goes with the next sale"
         text = f"{left.symbol}: {what}; it stays as dust, {worth}"
         severity = "critical" if refused or not left.sold else "important"
-        self.alert(severity, "position_dust", text, symbol=left.symbol, ts_ms=left.ts_ms)
+        self.alert(severity, "position_dust", text, trace_id, symbol=left.symbol, ts_ms=left.ts_ms)
 
-    def booked(self, fill: Fill, applied: Applied) -> None:
+    def booked(self, fill: Fill, applied: Applied, trace_id: str) -> None:
         """A trade entered the book; say so where it does not fit there."""
         if applied.unmatched:
             text = (
                 f"trade {fill.trade_id} sold {fill.quantity:f} of {fill.symbol}, {applied.unmatched:f} more"
                 " than the book held: coins that are not the bot's may have been sold"
             )
-            self.alert("critical", "oversold", text, symbol=fill.symbol, ts_ms=fill.ts_ms)
+            self.alert("critical", "oversold", text, trace_id, symbol=fill.symbol, ts_ms=fill.ts_ms)
         if applied.fee_unpriced:
             text = (
                 f"the fee of trade {fill.trade_id}, {fill.fee:f} {fill.fee_currency}, has no price and counts"
                 " as nothing: profits are shown too high by it"
             )
-            self.alert("important", "fee_unpriced", text, symbol=fill.symbol, ts_ms=fill.ts_ms)
+            self.alert("important", "fee_unpriced", text, trace_id, symbol=fill.symbol, ts_ms=fill.ts_ms)
 
     def overdue(self, intent: Intent, age_s: int) -> None:
         """A market order did not end in time and is being canceled."""
         self.bus.publish("trade.settlement.timeout", {**_order(intent), "age_s": age_s}, intent.trace_id)
         self.stuck(intent, f"it has not ended after {age_s} s and is canceled")
 
-    def failing(self, symbol: str, loop: str, error: BaseException, in_a_row: int) -> None:
+    def failing(self, symbol: str, loop: str, error: BaseException, in_a_row: int, trace_id: str) -> None:
         """A loop failed, so often in a row by now: worth a word if that goes on."""
         if in_a_row < FAILING:
             return
         text = f"loop {loop} of {symbol} has failed {in_a_row} times in a row: {error}"
         severity = "critical" if loop == "exits" else "important"
-        self.alert(severity, "loop_failing", text, symbol=symbol)
+        self.alert(severity, "loop_failing", text, trace_id, symbol=symbol)
 
     def _slipped(self, intent: Intent, fills: Sequence[Fill]) -> None:
         """Warn where the price of a fill is beyond the cap (spec 8.5); the books stay as they are."""
@@ -197,7 +199,7 @@ class Announcer:
         taken, self._unsaved = self._unsaved, None
         return taken
 
-    def regime(self, old: RegimeState | None, new: RegimeState) -> None:
+    def regime(self, old: RegimeState | None, new: RegimeState, trace_id: str) -> None:
         """The regime changed its state."""
         payload = {
             "old": None if old is None else str(old.state),
@@ -205,13 +207,16 @@ class Announcer:
             "score": new.score,
             "parts": dict(new.parts),
         }
-        self.bus.publish("regime.changed", payload)
+        self.bus.publish("regime.changed", payload, trace_id)
 
-    def state(self, symbol: str, old: str, new: str, reason: str) -> None:
+    def state(self, symbol: str, old: str, new: str, reason: str, trace_id: str) -> None:
         """A symbol's loops changed their state."""
-        self.bus.publish("orchestrator.state", {"symbol": symbol, "old": old, "new": new, "reason": reason})
+        payload = {"symbol": symbol, "old": old, "new": new, "reason": reason}
+        self.bus.publish("orchestrator.state", payload, trace_id)
 
-    def alert(self, severity: str, kind: str, text: str, *, symbol: str = "", ts_ms: int = 0) -> None:
+    def alert(
+        self, severity: str, kind: str, text: str, trace_id: str, *, symbol: str = "", ts_ms: int = 0
+    ) -> None:
         """Tell the operator."""
         payload = {
             "severity": severity,
@@ -221,7 +226,7 @@ class Announcer:
             "rule": "",
             "ts_ms": ts_ms,
         }
-        self.bus.publish("alert", payload)
+        self.bus.publish("alert", payload, trace_id)
 
     def _position(self, planned: Planned) -> None:
         intent, book = planned.intent, self.book

@@ -98,13 +98,16 @@ class CashWatch:
             self._seen = None
             return NOTHING_SAID
         moved, now_ms = there - book.quote_free, reconciler.clock.now_ms()
+        trace_id = reconciler.trace_id()
         lasting = force or self._lasts(moved, now_ms)
-        corrected = await self._follow(any_of_them, moved, now_ms, before) if fix and lasting else ()
+        corrected: tuple[str, ...] = ()
+        if fix and lasting:
+            corrected = await self._follow(any_of_them, moved, now_ms, before, trace_id)
         if fix:
             done = Reconciled(
                 symbol=currency, duration_ms=0, findings=[as_data(finding)], corrected=corrected
             )
-            await reconciler.storage.commit(Changes(ts_ms=now_ms, reconciled=done))
+            await reconciler.storage.commit(Changes(ts_ms=now_ms, trace_id=trace_id, reconciled=done))
         return CashLook(finding=finding, corrected=corrected)
 
     def _standing(self) -> tuple[Any, ...] | None:
@@ -136,7 +139,7 @@ class CashWatch:
         return late and compared_ms > first_ms
 
     async def _follow(
-        self, instrument: Instrument, moved: Decimal, now_ms: int, before: Sequence[Any]
+        self, instrument: Instrument, moved: Decimal, now_ms: int, before: Sequence[Any], trace_id: str
     ) -> tuple[str, ...]:
         reconciler, book = self.reconciler, self.reconciler.trader.book
         async with reconciler.turn:
@@ -148,6 +151,7 @@ class CashWatch:
             await reconciler.storage.commit(
                 Changes(
                     ts_ms=now_ms,
+                    trace_id=trace_id,
                     account=account_state(book),
                     equity=reconciler.announcer.take_equity(),
                     notes=(Note("cash.adjusted", currency, facts),),
@@ -155,8 +159,8 @@ class CashWatch:
             )
         self._seen = None
         text = _told(instrument, moved, was)
-        log.warning("%s", text)
-        reconciler.announcer.alert("important", "reconciliation.completed", text, ts_ms=now_ms)
+        log.warning("%s", text, extra={"trace_id": trace_id})
+        reconciler.announcer.alert("important", "reconciliation.completed", text, trace_id, ts_ms=now_ms)
         return (text,)
 
 

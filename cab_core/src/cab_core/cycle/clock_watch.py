@@ -11,7 +11,7 @@ import attrs
 from cab_core.clock import Clock
 from cab_core.domain.skew import STALL_MS, ClockLevel, Instant, Offset
 from cab_core.errors import CabError
-from cab_core.ports import EventBus
+from cab_core.ports import EventBus, Ids
 
 log = logging.getLogger("cab.clock")
 
@@ -125,11 +125,13 @@ class ClockWatch:
             self._jumps = 0
 
 
-def announce(bus: EventBus, clock: Clock) -> Callable[[ClockLevel, ClockLevel, float], None]:
+def announce(bus: EventBus, clock: Clock, ids: Ids) -> Callable[[ClockLevel, ClockLevel, float], None]:
     """Return an ``on_change`` that publishes each change and alerts the operator."""
 
     def publish(old: ClockLevel, new: ClockLevel, offset_ms: float) -> None:
-        bus.publish("clock.changed", {"old": str(old), "new": str(new), "offset_ms": round(offset_ms)})
+        trace_id = ids.trace_id()
+        payload = {"old": str(old), "new": str(new), "offset_ms": round(offset_ms)}
+        bus.publish("clock.changed", payload, trace_id)
         effect = "; entries wait" if new is ClockLevel.OFF else ""
         alert = {
             "severity": "info" if new is ClockLevel.OK else "important",
@@ -139,6 +141,6 @@ def announce(bus: EventBus, clock: Clock) -> Callable[[ClockLevel, ClockLevel, f
             "rule": "",
             "ts_ms": clock.now_ms(),
         }
-        bus.publish("alert", alert)
+        bus.publish("alert", alert, trace_id)
 
     return publish

@@ -104,19 +104,19 @@ class CycleRecords:
             )
         )
         if not written and trips:  # the candle was on record already; what it tripped now is not
-            await self.halted(trips)
+            await self.halted(trips, cycle.trace_id)
 
-    async def halted(self, trips: Sequence[Halt]) -> None:
+    async def halted(self, trips: Sequence[Halt], trace_id: str) -> None:
         """Write down halts that began, and the account they began with."""
         now_ms = self.clock.now_ms()
         account = account_state(self.execution.trader.book)
-        await self.storage.commit(Changes(ts_ms=now_ms, halts=trips, account=account))
+        await self.storage.commit(Changes(ts_ms=now_ms, trace_id=trace_id, halts=trips, account=account))
 
     def account(self) -> dict[str, Any]:
         """Return the account to write along with a cycle, so that no peak of the equity is lost."""
         return {"account": account_state(self.execution.trader.book), "equity": self.announcer.take_equity()}
 
-    async def note(self, kind: str, ref: str, payload: Mapping[str, Any]) -> None:
+    async def note(self, kind: str, ref: str, payload: Mapping[str, Any], trace_id: str) -> None:
         """Write something into the journal that is no change of the account."""
         now_ms = self.clock.now_ms()
-        await self.storage.commit(Changes(ts_ms=now_ms, notes=(Note(kind, ref, payload),)))
+        await self.storage.commit(Changes(ts_ms=now_ms, trace_id=trace_id, notes=(Note(kind, ref, payload),)))

@@ -191,35 +191,41 @@ class Execution:
             await self._cancel(stop)
         return self.standings.stop(symbol) is None
 
-    async def cancel_stray(self, order: VenueOrder) -> Outcome:
+    async def cancel_stray(self, order: VenueOrder, trace_id: str) -> Outcome:
         """Cancel a resting order that carries our prefix but that no record of ours knows."""
         note = {"client_id": order.client_id, "order_id": order.order_id, "symbol": order.symbol}
-        await self._note("order.stray.cancel", order.order_id, note)
+        await self._note("order.stray.cancel", order.order_id, note, trace_id)
         intent = Intent(
             f"stray|{order.order_id}",
             order.symbol,
             order.side,
             Purpose.MANUAL,
             "stray",
-            "-",
+            trace_id,
             order.created_ms,
             type=OrderType.STOP_LIMIT if order.stop else OrderType.MARKET,
             order_id=order.order_id,
         )
         return await self._cancelled(intent)
 
-    async def book(self, symbol: str, fills: Sequence[Fill], context: AppliedTo, reason: str) -> None:
+    async def book(
+        self, symbol: str, fills: Sequence[Fill], context: AppliedTo, reason: str, trace_id: str
+    ) -> None:
         """Book trades that no order of ours made here, in one transaction with why."""
         fresh = []
         for number, fill in enumerate(fills, 1):
-            if self.settlement.enter(fill, context, final=number == len(fills)):
+            if self.settlement.enter(fill, context, trace_id, final=number == len(fills)):
                 fresh.append(fill)
         note = Note("position.adjusted", symbol, {"reason": reason, "trades": [f.trade_id for f in fresh]})
         changes = Changes(
-            ts_ms=self.clock.now_ms(), fills=tuple(fresh), notes=(note,), **self.settlement.booked(symbol)
+            ts_ms=self.clock.now_ms(),
+            trace_id=trace_id,
+            fills=tuple(fresh),
+            notes=(note,),
+            **self.settlement.booked(symbol),
         )
         await self.storage.commit(changes)
-        await self.settlement.write_dust("-")
+        await self.settlement.write_dust(trace_id)
 
     def booked(self, symbol: str) -> dict[str, Any]:
         """Return what a change of the book writes: the symbol's position and the account."""
@@ -363,5 +369,7 @@ class Execution:
         else:
             standing.due_ms = self.clock.now_ms()
 
-    async def _note(self, kind: str, ref: str, payload: dict[str, Any]) -> None:
-        await self.storage.commit(Changes(ts_ms=self.clock.now_ms(), notes=(Note(kind, ref, payload),)))
+    async def _note(self, kind: str, ref: str, payload: dict[str, Any], trace_id: str) -> None:
+        await self.storage.commit(
+            Changes(ts_ms=self.clock.now_ms(), trace_id=trace_id, notes=(Note(kind, ref, payload),))
+        )

@@ -80,7 +80,7 @@ class ExitWatch:
         if sales:
             done = await self.execution.sell(sales, values=walked)
             if done and sales[0].intent.purpose is Purpose.EMERGENCY:
-                self._told_of(symbol, now_ms)
+                self._told_of(symbol, now_ms, trace_id)
         elif symbol in book.positions and book.positions[symbol].protection is not before:
             await self.execution.storage.commit(
                 Changes(ts_ms=now_ms, trace_id=trace_id, values=walked, **self.execution.booked(symbol))
@@ -93,8 +93,10 @@ class ExitWatch:
         self.feed.stand_at(symbol, bid)
         self.execution.trader.book.mark(symbol, bid)
 
-    def _told_of(self, symbol: str, now_ms: int) -> None:
+    def _told_of(self, symbol: str, now_ms: int, trace_id: str) -> None:
         """Tell a person that a halt sells a position."""
         rules = ", ".join(halt.rule for halt in self.execution.trader.halts.active(now_ms))
         text = f"{symbol}: the whole position is sold, because {rules} halted the account"
-        self.records.announcer.alert("critical", "emergency_flatten", text, symbol=symbol, ts_ms=now_ms)
+        self.records.announcer.alert(
+            "critical", "emergency_flatten", text, trace_id, symbol=symbol, ts_ms=now_ms
+        )

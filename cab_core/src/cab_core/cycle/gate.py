@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from cab_core.clock import Clock
-from cab_core.ports import EventBus
+from cab_core.ports import EventBus, Ids
 
 log = logging.getLogger("cab.gate")
 
@@ -40,6 +40,7 @@ class GateTeller:
     no_entry: Callable[[], str | None]
     bus: EventBus
     clock: Clock
+    ids: Ids
     interval_s: float
     _last: str | None = attrs.field(default=None, init=False)
 
@@ -55,10 +56,11 @@ class GateTeller:
         if old == self._last:
             return
         log.warning("gate of entries: %s -> %s", old or "open", self._last or "open")
-        self.bus.publish("gate.changed", {"old": old, "new": self._last})
+        trace_id = self.ids.trace_id()
+        self.bus.publish("gate.changed", {"old": old, "new": self._last}, trace_id)
         about = self._last or old
         if about not in _TOLD_ELSEWHERE:
-            self.bus.publish("alert", self._alert(about))
+            self.bus.publish("alert", self._alert(about), trace_id)
 
     def _alert(self, about: str | None) -> dict[str, Any]:
         shut = self._last is not None

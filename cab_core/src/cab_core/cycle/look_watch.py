@@ -39,5 +39,7 @@ class LookWatch:
                 f"the stop of {symbol} was looked at {ages[symbol] // 1000} s ago, "
                 f"EXITS_INTERVAL_SEC is {self.exits_ms // 1000}"
             )
-            self.exits.records.announcer.alert("important", "exits_late", text, symbol=symbol, ts_ms=now_ms)
+            records = self.exits.records
+            trace_id = records.ids.trace_id()
+            records.announcer.alert("important", "exits_late", text, trace_id, symbol=symbol, ts_ms=now_ms)
         self._late = late

@@ -97,23 +97,24 @@ class Orchestrator:
 
     async def run(self) -> None:
         """Run the loops of every symbol that is not stopped; return when all of them have ended."""
+        trace_id = self.records.ids.trace_id()
         loops = [Loop("account", "equity", self._watch_equity), *self.background]
         for order, symbol in enumerate(self.config.symbols):
             loops.append(Loop(symbol, "exits", partial(self._supervise_exits, symbol, order)))
             loops.append(Loop(symbol, "cycle", partial(self._evaluate_candles, symbol, order)))
-            self.supervisor.begin(symbol, self.begin.get(symbol, State.RUNNING))
+            self.supervisor.begin(symbol, self.begin.get(symbol, State.RUNNING), trace_id)
         await self.supervisor.run(loops)
 
-    async def stop(self, reason: str, symbol: str | None = None) -> None:
+    async def stop(self, reason: str, trace_id: str, symbol: str | None = None) -> None:
         """Stop the loops of a symbol, or all, between two decisions: nothing is left half done.
 
         To be called from outside of the loops.
         """
         async with self.lock.from_outside():
             if symbol is None:
-                self.supervisor.stop(reason)
+                self.supervisor.stop(reason, trace_id)
             else:
-                self.supervisor.set_state(symbol, State.STOPPED, reason)
+                self.supervisor.set_state(symbol, State.STOPPED, reason, trace_id)
 
     # The loops.
 
@@ -123,8 +124,9 @@ class Orchestrator:
                 equity = self.trader.book.snapshot()
                 judged = self.trader.judge_account(self.clock.now_ms())
                 if judged is not None and judged.trips:
-                    await self.records.halted(judged.trips)
-                    self.announcer.halted(judged)
+                    trace_id = self.records.ids.trace_id()
+                    await self.records.halted(judged.trips, trace_id)
+                    self.announcer.halted(judged, trace_id)
             self.announcer.equity(equity)
 
     async def _supervise_exits(self, symbol: str, order: int) -> None:

@@ -25,7 +25,7 @@ class OrderEvents(Protocol):
     def dust(self, left: LeftDust, trace_id: str, *, refused: bool) -> None:
         """What is left of a position cannot be sold; ``refused``: an order to sell it was refused."""
 
-    def booked(self, fill: Fill, applied: Applied) -> None:
+    def booked(self, fill: Fill, applied: Applied, trace_id: str) -> None:
         """A trade entered the book, and what it did there."""
 
     def overdue(self, intent: Intent, age_s: int) -> None:
@@ -47,7 +47,7 @@ class NoEvents:
     def dust(self, left: LeftDust, trace_id: str, *, refused: bool) -> None:
         """Do nothing."""
 
-    def booked(self, fill: Fill, applied: Applied) -> None:
+    def booked(self, fill: Fill, applied: Applied, trace_id: str) -> None:
         """Do nothing."""
 
     def overdue(self, intent: Intent, age_s: int) -> None:

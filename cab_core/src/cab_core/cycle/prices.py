@@ -184,10 +184,13 @@ class ObservedPrices:
         self._standing_in[symbol] = standing_in
         payload = {"by": standing_in or "bid", "price": None if price is None else str(price.value)}
         payload["since_ms"] = str(belief.bid_ms)
-        await self.records.note("price.source", symbol, payload)
+        trace_id = self.records.ids.trace_id()
+        await self.records.note("price.source", symbol, payload, trace_id)
         if standing_in and not before:
             text = f"no bid of {symbol} was believed for a minute: exits are judged by {_BY[standing_in]}"
-            self.records.announcer.alert("critical", "price_unknown", text, symbol=symbol, ts_ms=now_ms)
+            self.records.announcer.alert(
+                "critical", "price_unknown", text, trace_id, symbol=symbol, ts_ms=now_ms
+            )
 
     def _now_ms(self) -> int:
         return self.records.clock.now_ms()

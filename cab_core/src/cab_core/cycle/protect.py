@@ -29,7 +29,9 @@ TRIES = 3
 class Warn(Protocol):
     """Tells the operator."""
 
-    def __call__(self, severity: str, kind: str, text: str, *, symbol: str = "", ts_ms: int = 0) -> None:
+    def __call__(
+        self, severity: str, kind: str, text: str, trace_id: str, *, symbol: str = "", ts_ms: int = 0
+    ) -> None:
         """Publish an alert."""
 
 
@@ -42,7 +44,7 @@ class Protector:
         offset: how far the limit of a stop lies below its trigger, as a fraction.
         max_ttl_s: longest life of a stop at the venue in seconds, None without limit.
         trace_id: makes the trace id of a stop.
-        may_arm: says whether a stop may be placed, by symbol: not beside one that nobody knows.
+        may_arm: says whether a stop may be placed, by symbol and trace id: not beside one that nobody knows.
     """
 
     execution: Execution
@@ -51,7 +53,7 @@ class Protector:
     max_ttl_s: int | None
     warn: Warn
     trace_id: Callable[[], str]
-    may_arm: Callable[[str], Awaitable[bool]]
+    may_arm: Callable[[str, str], Awaitable[bool]]
     _failures: dict[str, int] = attrs.field(factory=dict, init=False)
     _armed: dict[str, str] = attrs.field(factory=dict, init=False)
     _small: dict[str, str] = attrs.field(factory=dict, init=False)
@@ -98,15 +100,16 @@ class Protector:
             position = left
         elif symbol in self._armed and symbol not in self.execution.standings.lifted:
             text = f"the stop of {symbol} at the exchange was gone; it is placed again"
-            self.warn("important", "stop_missing", text, symbol=symbol, ts_ms=self.clock.now_ms())
+            self.warn(
+                "important", "stop_missing", text, self.trace_id(), symbol=symbol, ts_ms=self.clock.now_ms()
+            )
         await self._place(symbol, position, desired)
 
     async def _place(self, symbol: str, position: Position, desired: DesiredStop) -> None:
-        if not await self.may_arm(symbol):
+        trace_id = self.trace_id()
+        if not await self.may_arm(symbol, trace_id):
             return
-        done = await self.execution.place_stop(
-            planned_stop(position, desired, self.trace_id(), self.clock.now_ms())
-        )
+        done = await self.execution.place_stop(planned_stop(position, desired, trace_id, self.clock.now_ms()))
         if done.refused is None:
             self._failures.pop(symbol, None)
             self._armed[symbol] = position.id
@@ -114,23 +117,24 @@ class Protector:
         elif done.refused == "trigger_reached":
             await self.sell_out(symbol)
         elif done.refused != "duplicate":
-            self._failed(symbol, done.refused)
+            self._failed(symbol, done.refused, trace_id)
 
-    def _failed(self, symbol: str, reason: str) -> None:
+    def _failed(self, symbol: str, reason: str, trace_id: str) -> None:
         count = self._failures.get(symbol, 0) + 1
         self._failures[symbol] = count
         if count == TRIES:
             text = (
                 f"the stop of {symbol} cannot be placed at the exchange ({reason}); the bot watches it itself"
             )
-            self.warn("critical", "stop_not_placed", text, symbol=symbol, ts_ms=self.clock.now_ms())
+            self.warn("critical", "stop_not_placed", text, trace_id, symbol=symbol, ts_ms=self.clock.now_ms())
 
     def _too_small(self, symbol: str, position: Position) -> None:
         """Tell a person, once a position, that nothing guards it at the exchange."""
         if self._small.get(symbol) != position.id:
             self._small[symbol] = position.id
             text = f"the stop of {symbol} is too small to rest at the exchange; the bot watches it itself"
-            self.warn("important", "stop_not_placed", text, symbol=symbol, ts_ms=self.clock.now_ms())
+            trace_id, now_ms = self.trace_id(), self.clock.now_ms()
+            self.warn("important", "stop_not_placed", text, trace_id, symbol=symbol, ts_ms=now_ms)
 
     async def _lift(self, symbol: str) -> bool:
         self._armed.pop(symbol, None)

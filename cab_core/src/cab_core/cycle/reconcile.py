@@ -7,7 +7,7 @@ way, or a book that moved meanwhile mean that there is no verdict this time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from decimal import Decimal
 from typing import Any
@@ -46,6 +46,7 @@ class Reconciliation:
     """One comparison of a symbol.
 
     Attributes:
+        trace_id: its own, in all it told and wrote down.
         findings: what differed before anything was corrected.
         corrected: what was done, one text each.
         skipped: why there is no verdict, None if there is one.
@@ -53,6 +54,7 @@ class Reconciliation:
 
     symbol: str
     ts_ms: int
+    trace_id: str
     duration_ms: int = 0
     findings: tuple[Finding, ...] = ()
     corrected: tuple[str, ...] = ()
@@ -75,6 +77,7 @@ class Reconciler:
 
     Attributes:
         broker: only its reading verbs are called; orders go through ``execution``.
+        trace_id: makes the trace id of a comparison.
         since_ms: what the durable memory is known to cover; listings of the first look begin before it.
         interval_ms: pause between the comparisons of `run`.
         stop_offset: how far limits of resting stops lie below their triggers; None where no stops rest.
@@ -89,6 +92,7 @@ class Reconciler:
     storage: Storage
     clock: Clock
     announcer: Announcer
+    trace_id: Callable[[], str]
     since_ms: int
     interval_ms: int = MINUTE_MS
     stop_offset: Decimal | None = None
@@ -132,7 +136,9 @@ class Reconciler:
         if self._failures[symbol] > TOLERATED_CYCLES:
             text = f"{symbol} could not be compared with the venue {self._failures[symbol]} times: {error}"
             now_ms = self.clock.now_ms()
-            self.announcer.alert("important", "reconciliation.completed", text, symbol=symbol, ts_ms=now_ms)
+            self.announcer.alert(
+                "important", "reconciliation.completed", text, self.trace_id(), symbol=symbol, ts_ms=now_ms
+            )
 
     def blocks(self, symbol: str) -> str | None:
         """Say why the symbol takes no entry: it has not been found in agreement with the venue last."""
@@ -152,10 +158,10 @@ class Reconciler:
         Raises:
             CabError: the venue or the database did not answer: there is no verdict.
         """
-        began = self.clock.monotonic()
+        began, trace_id = self.clock.monotonic(), self.trace_id()
         started_ms = self.clock.now_ms()
         if self._seen.busy(symbol):
-            return Reconciliation(symbol=symbol, ts_ms=started_ms, skipped="busy")
+            return Reconciliation(symbol=symbol, ts_ms=started_ms, trace_id=trace_id, skipped="busy")
         if fix:
             async with self.turn:
                 await self.execution.settle(symbol)
@@ -163,16 +169,17 @@ class Reconciler:
         venue = await self._seen.venue(symbol, self._covered_ms.get(symbol, self.since_ms) - OVERLAP_MS)
         local = await self._seen.local(symbol, venue)
         if self._seen.busy(symbol) or self._seen.standing(symbol) != before:
-            return Reconciliation(symbol=symbol, ts_ms=started_ms, skipped="moved")
+            return Reconciliation(symbol=symbol, ts_ms=started_ms, trace_id=trace_id, skipped="moved")
         found = findings(local, venue, self.trader.book.instruments[symbol])
         open_question = undecided(local, venue)
         corrected: tuple[str, ...] = ()
         if fix:
             allowed = Allowed(shrink=force or self._confirmed(symbol, found, started_ms), take_over=adopt)
-            corrected = await self._correct(symbol, found, local, venue, allowed)
+            corrected = await self._correct(symbol, found, local, venue, allowed, trace_id)
         result = Reconciliation(
             symbol=symbol,
             ts_ms=started_ms,
+            trace_id=trace_id,
             duration_ms=round(1000 * (self.clock.monotonic() - began)),
             findings=found,
             corrected=corrected,
@@ -192,7 +199,13 @@ class Reconciler:
         return settled and before is not None and before == _shortfall(found)
 
     async def _correct(
-        self, symbol: str, found: Sequence[Finding], local: LocalView, venue: VenueView, allowed: Allowed
+        self,
+        symbol: str,
+        found: Sequence[Finding],
+        local: LocalView,
+        venue: VenueView,
+        allowed: Allowed,
+        trace_id: str,
     ) -> tuple[str, ...]:
         now_ms = self.clock.now_ms()
         todo = corrections(found, local, venue, self.trader.book.instruments[symbol], allowed, now_ms)
@@ -201,10 +214,10 @@ class Reconciler:
             if self._seen.standing(symbol) != before:
                 return ()
             done = await Adjuster(self.trader, self.execution, self.announcer, self.unknown).make(
-                symbol, todo, now_ms
+                symbol, todo, now_ms, trace_id
             )
             unknown = await self.unknown.look_at(
-                symbol, venue.orders, local.known, [local.managed], venue.base_total
+                symbol, venue.orders, local.known, [local.managed], venue.base_total, trace_id
             )
             return (*done, *unknown)
 
@@ -237,7 +250,12 @@ class Reconciler:
 
     def _tell(self, severity: str, text: str, result: Reconciliation) -> None:
         self.announcer.alert(
-            str(severity), "reconciliation.completed", text, symbol=result.symbol, ts_ms=result.ts_ms
+            str(severity),
+            "reconciliation.completed",
+            text,
+            result.trace_id,
+            symbol=result.symbol,
+            ts_ms=result.ts_ms,
         )
 
     async def _record(self, result: Reconciliation) -> None:
@@ -248,15 +266,16 @@ class Reconciler:
             findings=told,
             corrected=result.corrected,
         )
-        await self.storage.commit(Changes(ts_ms=result.ts_ms, reconciled=done))
+        await self.storage.commit(Changes(ts_ms=result.ts_ms, trace_id=result.trace_id, reconciled=done))
         payload = {
             "symbol": result.symbol,
             "mismatches": [as_data(finding) for finding in result.mismatches],
             "duration_ms": result.duration_ms,
         }
-        self.announcer.bus.publish("reconciliation.completed", payload)
+        self.announcer.bus.publish("reconciliation.completed", payload, result.trace_id)
         if result.duration_ms > SLOW_MS:
-            log.warning("the reconciliation of %s took %d ms", result.symbol, result.duration_ms)
+            where = {"trace_id": result.trace_id, "symbol": result.symbol}
+            log.warning("the reconciliation of %s took %d ms", result.symbol, result.duration_ms, extra=where)
 
 
 def as_data(finding: Finding) -> Mapping[str, str]:

@@ -156,11 +156,11 @@ class Settlement:
         await self.move(standing, to, message)
         self.standings.end(standing)
 
-    def enter(self, trade: Fill, context: AppliedTo, *, final: bool) -> bool:
+    def enter(self, trade: Fill, context: AppliedTo, trace_id: str, *, final: bool) -> bool:
         """Let a trade enter the book; False if it was there."""
         applied = self.trader.settle(trade, context, final=final)
         if not applied.duplicate:
-            self.events.booked(trade, applied)
+            self.events.booked(trade, applied, trace_id)
         return not applied.duplicate
 
     def booked(self, symbol: str) -> dict[str, Any]:
@@ -321,7 +321,7 @@ class Settlement:
             context = planned.context
             if trade.fee_currency not in trade.symbol.split("/"):
                 context = attrs.evolve(context, fee_rate=await self._rate(trade))
-            if self.enter(trade, context, final=final):
+            if self.enter(trade, context, standing.intent.trace_id, final=final):
                 fresh.append(trade)
         if ended and len(fresh) < len(trades):  # the last trade was booked before it was known to be the last
             self.trader.leave_small(planned.intent.symbol, self.clock.now_ms())

@@ -11,6 +11,7 @@ import attrs
 
 from cab_core.clock import Clock, turn
 from cab_core.errors import LockedError, StorageError
+from cab_core.ports import Ids
 
 log = logging.getLogger("cab.cycle")
 
@@ -58,20 +59,23 @@ class Supervisor:
 
     Attributes:
         clock: the injected clock.
-        on_state: told symbol, old state, new state and reason.
-        on_failure: told symbol and name of a loop that raised, the error, and how often in a row it has.
+        ids: of what belongs to no cycle: a failure.
+        on_state: told symbol, old state, new state, reason and trace id.
+        on_failure: told symbol and name of a loop that raised, the error, how often in a row it has, and the
+            trace id of the failure.
         failures: how often each loop raised.
     """
 
     clock: Clock
-    on_state: Callable[[str, str, str, str], None] = lambda *_: None
-    on_failure: Callable[[str, str, BaseException, int], None] = lambda *_: None
+    ids: Ids
+    on_state: Callable[[str, str, str, str, str], None]
+    on_failure: Callable[[str, str, BaseException, int, str], None]
     failures: dict[tuple[str, str], int] = attrs.field(factory=dict, init=False)
     states: dict[str, State] = attrs.field(factory=dict, init=False)
     _rows: dict[tuple[str, str], tuple[int, int]] = attrs.field(factory=dict, init=False)
     _tasks: dict[asyncio.Task[None], Loop] = attrs.field(factory=dict, init=False)
 
-    def set_state(self, symbol: str, to: State, reason: str) -> bool:
+    def set_state(self, symbol: str, to: State, reason: str, trace_id: str) -> bool:
         """Bring a symbol to a state; asking for the present state changes nothing.
 
         Returns:
@@ -83,18 +87,18 @@ class Supervisor:
         if to not in _ALLOWED[old]:
             return False
         self.states[symbol] = to
-        self.on_state(symbol, str(old), str(to), reason)
+        self.on_state(symbol, str(old), str(to), reason, trace_id)
         if to is State.STOPPED:
             self._cancel(symbol)
         return True
 
-    def begin(self, symbol: str, state: State) -> None:
+    def begin(self, symbol: str, state: State, trace_id: str) -> None:
         """Bring a symbol to the state it begins in."""
         self.states.setdefault(symbol, State.IDLE)
         if state is not State.IDLE:
-            self.set_state(symbol, State.RUNNING, "start")
+            self.set_state(symbol, State.RUNNING, "start", trace_id)
         if state is State.PAUSED:
-            self.set_state(symbol, State.PAUSED, "paused before this start")
+            self.set_state(symbol, State.PAUSED, "paused before this start", trace_id)
 
     def may_become(self, symbol: str, to: State) -> bool:
         """Say whether `set_state` would bring a symbol to ``to``, or finds it there."""
@@ -106,10 +110,10 @@ class Supervisor:
         state = self.states.get(symbol, State.IDLE)
         return None if state is State.RUNNING else str(state)
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, trace_id: str) -> None:
         """Stop every symbol; `run` returns once the loops have ended."""
         for symbol in self.states:
-            self.set_state(symbol, State.STOPPED, reason)
+            self.set_state(symbol, State.STOPPED, reason, trace_id)
         self._cancel(None)
 
     async def run(self, loops: Sequence[Loop]) -> None:
@@ -164,8 +168,10 @@ class Supervisor:
         count, last_ms = self._rows.get(key, (0, now_ms))
         count = count + 1 if now_ms - last_ms < IN_A_ROW_MS else 1
         self._rows[key] = count, now_ms
-        log.error("loop %s of %s failed: %s", loop.name, loop.symbol, error, exc_info=error)
-        self.on_failure(loop.symbol, loop.name, error, count)
+        trace_id = self.ids.trace_id()
+        told = {"trace_id": trace_id, "symbol": loop.symbol}
+        log.error("loop %s of %s failed: %s", loop.name, loop.symbol, error, exc_info=error, extra=told)
+        self.on_failure(loop.symbol, loop.name, error, count, trace_id)
         return count
 
     def _cancel(self, symbol: str | None) -> None:

@@ -59,7 +59,7 @@ class UnknownOrders:
         active = self.execution.trader.halts.active(self.clock.now_ms())
         return any(halt.rule == RULE for halt in active)
 
-    async def halt(self, what: str) -> None:
+    async def halt(self, what: str, trace_id: str) -> None:
         """Let no entry through until a person releases it; durable before the orders are dealt with."""
         if self.halted:
             return
@@ -69,12 +69,12 @@ class UnknownOrders:
         )
         now_ms, trader = self.clock.now_ms(), self.execution.trader
         halt = Halt(RULE, now_ms, None, reason)
-        await self.storage.commit(Changes(ts_ms=now_ms, halts=(halt,)))
+        await self.storage.commit(Changes(ts_ms=now_ms, trace_id=trace_id, halts=(halt,)))
         trader.halts = trader.halts.trip(halt)
         event = {"rule": RULE, "reason": reason, "value": None, "threshold": None}
-        self.announcer.bus.publish("emergency.stop", event)
+        self.announcer.bus.publish("emergency.stop", event, trace_id)
 
-    async def may_arm(self, symbol: str) -> bool:
+    async def may_arm(self, symbol: str, trace_id: str) -> bool:
         """Say whether a stop may be placed where none of ours rests.
 
         Costs a question while entries are halted, and before the symbol is compared for the first time:
@@ -95,13 +95,13 @@ class UnknownOrders:
             return False  # what rests there is not known: the bot watches the stop itself
         base = balances.get(self._instrument(symbol).base)
         total = ZERO if base is None else base.total
-        await self._look_at(symbol, strangers, (), total)
+        await self._look_at(symbol, strangers, (), total, trace_id)
         if self.execution.standings.stop(symbol) is not None:
             return False
         signature = self._signature(symbol, (), total)
         doubtful = [order for order in strangers if signature is not None and signature.is_doubtful(order)]
         for order in doubtful:
-            self._ask(order)
+            self._ask(order, trace_id)
         return not doubtful
 
     async def look_at(
@@ -111,6 +111,7 @@ class UnknownOrders:
         known: Collection[str],
         before: Collection[Decimal],
         total: Decimal,
+        trace_id: str,
     ) -> tuple[str, ...]:
         """Take over the oldest waiting stop that is this bot's by its figures, and say what was done.
 
@@ -123,12 +124,18 @@ class UnknownOrders:
             known: those of its order ids that are in the journal.
             before: base that was managed before unknown trades were booked.
             total: free and locked base at the venue.
+            trace_id: of the look.
         """
         self._compared.add(symbol)
-        return await self._look_at(symbol, self._strangers(symbol, orders, known), before, total)
+        return await self._look_at(symbol, self._strangers(symbol, orders, known), before, total, trace_id)
 
     async def _look_at(
-        self, symbol: str, strangers: Sequence[VenueOrder], before: Collection[Decimal], total: Decimal
+        self,
+        symbol: str,
+        strangers: Sequence[VenueOrder],
+        before: Collection[Decimal],
+        total: Decimal,
+        trace_id: str,
     ) -> tuple[str, ...]:
         signature, standings = self._signature(symbol, before, total), self.execution.standings
         if signature is None or not strangers or standings.selling(symbol):
@@ -138,22 +145,22 @@ class UnknownOrders:
         if not own:
             doubtful = [order for order in strangers if signature.is_doubtful(order)]
             if mine is None:
-                await self._ask_about(symbol, doubtful)
+                await self._ask_about(symbol, doubtful, trace_id)
             return ()
-        await self.halt(f"stop {own[0].order_id} of {symbol} is in no record of this bot")
+        await self.halt(f"stop {own[0].order_id} of {symbol} is in no record of this bot", trace_id)
         if mine is not None and (mine.intent.sent_ms or 0) <= own[0].created_ms:
-            return await self._lift_surplus(own)
+            return await self._lift_surplus(own, trace_id)
         if not await self.execution.lift_stop(symbol):
             return ()
-        return (await self._adopt(symbol, own[0]),)
+        return (await self._adopt(symbol, own[0], trace_id),)
 
-    async def _ask_about(self, symbol: str, doubtful: Sequence[VenueOrder]) -> None:
+    async def _ask_about(self, symbol: str, doubtful: Sequence[VenueOrder], trace_id: str) -> None:
         """Halt entries over stops that may be this bot's; what a person has released is not asked again."""
         unasked = [order for order in doubtful if order.order_id not in self._asked]
         if unasked:
-            await self.halt(f"stop {unasked[0].order_id} of {symbol} may be this bot's")
+            await self.halt(f"stop {unasked[0].order_id} of {symbol} may be this bot's", trace_id)
         for order in unasked:
-            self._ask(order)
+            self._ask(order, trace_id)
 
     def _signature(self, symbol: str, before: Collection[Decimal], total: Decimal) -> Signature | None:
         """Return what a stop of the symbol's position looks like, None where none would rest."""
@@ -187,7 +194,7 @@ class UnknownOrders:
         intents = [planned.intent for planned in self.execution.open_intents(symbol)]
         return unknown_stops(orders, known, intents)
 
-    async def _adopt(self, symbol: str, order: VenueOrder) -> str:
+    async def _adopt(self, symbol: str, order: VenueOrder, trace_id: str) -> str:
         """Make a waiting stop one of the journal: from here on it is looked after like any other."""
         position = self.execution.trader.book.positions.get(symbol)
         if position is None or position.protection is None or order.trigger is None or order.limit is None:
@@ -195,7 +202,7 @@ class UnknownOrders:
         level = DesiredStop(
             order.quantity or Decimal(0), order.trigger, order.limit, position.protection.kind
         )
-        planned = planned_stop(position, level, "-", self.clock.now_ms())
+        planned = planned_stop(position, level, trace_id, self.clock.now_ms())
         last = await self.storage.last_attempt(planned.intent.key)
         if last is not None:  # this database has placed the same stop before
             intent = attrs.evolve(planned.intent, attempt=last[0] + 1)
@@ -210,29 +217,29 @@ class UnknownOrders:
         standing.planned = attrs.evolve(standing.planned, intent=intent)
         await settlement.settle(standing, Ack(order.order_id, final=False))
         text = f"took over the unknown stop {order.order_id} at {order.trigger:f}"
-        self._critical(order, text)
+        self._critical(order, text, trace_id)
         return text
 
-    async def _lift_surplus(self, found: Sequence[VenueOrder]) -> tuple[str, ...]:
+    async def _lift_surplus(self, found: Sequence[VenueOrder], trace_id: str) -> tuple[str, ...]:
         """Cancel a younger stop beside ours once another instance has had the time to lift it."""
         now_ms, done = self.clock.now_ms(), []
         for order in found:
             if now_ms - self._left_ms.setdefault(order.order_id, now_ms) < LEFT_MS:
-                self._ask(order)
+                self._ask(order, trace_id)
                 continue
-            outcome = await self.execution.cancel_stray(order)
+            outcome = await self.execution.cancel_stray(order, trace_id)
             verb = "canceled" if isinstance(outcome, Ack) else "could not cancel"
             done.append(f"{verb} the second stop {order.order_id}")
         return tuple(done)
 
-    def _ask(self, order: VenueOrder) -> None:
+    def _ask(self, order: VenueOrder, trace_id: str) -> None:
         """Tell a person, once, of a stop that is not ours to touch."""
         if order.order_id not in self._asked:
             self._asked.add(order.order_id)
             amount = "" if order.quantity is None else f" of {order.quantity:f}"
             what = f"an unknown stop {order.order_id}{amount} waits: no second one is placed beside it"
-            self._critical(order, f"{what}; look at the exchange, then: cab risk reset {RULE}")
+            self._critical(order, f"{what}; look at the exchange, then: cab risk reset {RULE}", trace_id)
 
-    def _critical(self, order: VenueOrder, text: str) -> None:
+    def _critical(self, order: VenueOrder, text: str, trace_id: str) -> None:
         now_ms = self.clock.now_ms()
-        self.announcer.alert("critical", "stop_unknown", text, symbol=order.symbol, ts_ms=now_ms)
+        self.announcer.alert("critical", "stop_unknown", text, trace_id, symbol=order.symbol, ts_ms=now_ms)

@@ -14,7 +14,7 @@ import attrs
 
 from cab_core.clock import Clock
 from cab_core.domain.watchdog import Check, Level, Transition, Watch
-from cab_core.ports import EventBus
+from cab_core.ports import EventBus, Ids
 
 log = logging.getLogger("cab.watchdog")
 
@@ -78,12 +78,13 @@ class Watchdog:
             return await probe()
 
 
-def announce(bus: EventBus, clock: Clock) -> Callable[[Transition], None]:
+def announce(bus: EventBus, clock: Clock, ids: Ids) -> Callable[[Transition], None]:
     """Return an ``on_change`` that publishes each change, and alerts the operator of those that matter."""
 
     def publish(changed: Transition) -> None:
         payload = {"old": str(changed.old), "new": str(changed.new), "failing": dict(changed.failing)}
-        bus.publish("watchdog.changed", payload)
+        trace_id = ids.trace_id()
+        bus.publish("watchdog.changed", payload, trace_id)
         if Level.DEGRADED not in (changed.old, changed.new):
             return
         degraded = changed.new is Level.DEGRADED
@@ -96,7 +97,7 @@ def announce(bus: EventBus, clock: Clock) -> Callable[[Transition], None]:
             "rule": "",
             "ts_ms": clock.now_ms(),
         }
-        bus.publish("alert", alert)
+        bus.publish("alert", alert, trace_id)
 
     return publish
 

@@ -23,6 +23,8 @@ class Alert:
         kind: registered event topic it stems from, e.g. ``risk.blocked``; or ``batch``, ``digest``,
             ``report.daily``, ``report.weekly``, ``notifier.recovered`` or ``notify.test``.
         text: one or more lines for a person.
+        trace_id: of the cycle, order, command or look that caused it; ``-`` where one message carries several
+            alerts: then each of its lines ends with its own.
         symbol: ``BASE/QUOTE`` or empty. ``rule`` likewise: the risk rule, or empty.
         ts_ms: when it first happened.
         id: of the message; one that is delivered again, since nobody knows whether it arrived, has the same.
@@ -32,7 +34,7 @@ class Alert:
     severity: Severity
     kind: str
     text: str
-    trace_id: str = "-"
+    trace_id: str
     symbol: str = ""
     rule: str = ""
     ts_ms: int = 0

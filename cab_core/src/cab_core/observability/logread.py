@@ -115,10 +115,15 @@ def _is_sought(line: dict[str, Any], raw: bytes, sought: Sought) -> bool:
     return (
         (sought.level is None or _rank(line.get("level")) >= _rank(sought.level))
         and sought.symbol in (None, line.get("symbol"))
-        and sought.trace_id in (None, line.get("trace_id"))
+        and (sought.trace_id is None or _is_traced(line, sought.trace_id))
         and (not sought.until or str(line.get("timestamp", "")) < sought.until)
         and (not sought.text or sought.text.lower() in raw.decode(errors="replace").lower())
     )
+
+
+def _is_traced(line: dict[str, Any], trace_id: str) -> bool:
+    """Say whether a line is of a cycle; one message for several alerts names the cycle of each."""
+    return trace_id == line.get("trace_id") or f"[{trace_id}]" in str(line.get("message", ""))
 
 
 def _rank(level: Any) -> int:

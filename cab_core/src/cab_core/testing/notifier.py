@@ -21,27 +21,31 @@ from cab_core.testing.fakes import KeptPosts
 STALL_S = 0.25
 #: Seconds a listener is watched.
 LISTEN_S = 0.3
+TRACE = "0123456789abcdef"
 _REVEALING = ("key", "password", "secret", "token", "webhook")
 
 
 def alerts() -> list[Alert]:
     """Return alerts as the kernel sends them, with the texts that break naive notifiers."""
-    usual = [Alert(severity, "risk.blocked", "entry blocked: wide_spread") for severity in Severity]
+    usual = [Alert(severity, "risk.blocked", "entry blocked: wide_spread", TRACE) for severity in Severity]
     return [
         *usual,
         Alert(
             Severity.CRITICAL,
             "emergency.stop",
             "x" * 10_000,
-            "0123456789abcdef",
+            TRACE,
             "BTC/USDT",
             "max_drawdown",
             1,
         ),
         Alert(
-            Severity.INFO, "report.daily", "two\nlines, <b>tags</b>, _under_ *stars* {braces} %s \\ émoji 🚀"
+            Severity.INFO,
+            "report.daily",
+            "two\nlines, <b>tags</b>, _under_ *stars* {braces} %s \\ émoji 🚀",
+            TRACE,
         ),
-        Alert(Severity.INFO, "report.daily", ""),
+        Alert(Severity.INFO, "report.daily", "", TRACE),
     ]
 
 

@@ -137,7 +137,7 @@ async def test_what_was_not_delivered_goes_out_after_the_next_start(
     assert [(alert.id, alert.text) for alert in alerts] == [
         ("aaaaaa-1", "halted"),
         ("aaaaaa-2", "slow"),
-        ("aaaaaa-3", "1 h: 1 note\n12:00 calm"),
+        ("aaaaaa-3", "1 h: 1 note\n12:00 calm [00000000000000aa]"),
     ]
     rows = await store.read(lambda conn: load_outbox(conn, 0))
     assert {row.sent_ms for row in rows} == {clock.now_ms()}
@@ -194,7 +194,7 @@ async def test_a_clean_stop_sends_everything(bench: Bench) -> None:
     await _tell(bench.pump, "important", "slow")
     await _tell(bench.pump, "info", "calm")
     await bench.pump.close()
-    assert bench.inboxes["a"].texts == ["slow", "1 h: 1 note\n12:00 calm"]
+    assert bench.inboxes["a"].texts == ["slow", "1 h: 1 note\n12:00 calm [00000000000000aa]"]
 
 
 async def test_a_flood_is_few_messages(bench: Bench, clock: HandClock, store: Store) -> None:

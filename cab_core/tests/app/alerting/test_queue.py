@@ -22,7 +22,8 @@ def _notice(
     severity: str = "important", kind: str = "risk.warning", text: str = "text", **rest: Any
 ) -> Notice:
     amount, distinct = rest.pop("amount", None), rest.pop("distinct", False)
-    return Notice(Alert(Severity(severity), kind, text, **rest), amount, distinct)
+    trace_id = rest.pop("trace_id", "0" * 16)
+    return Notice(Alert(Severity(severity), kind, text, trace_id, **rest), amount, distinct)
 
 
 def _sent(queue: Queue, now_ms: int) -> Alert | None:
@@ -64,12 +65,12 @@ def test_a_critical_alert_keeps_its_trace_id() -> None:
 def test_important_alerts_of_five_minutes_are_one_message() -> None:
     queue = Queue("notifier:a")
     queue.offer(_notice(rule="a", text="first"), "x-1", NOON + 1 * MINUTE)
-    queue.offer(_notice(rule="b", text="second"), "x-2", NOON + 4 * MINUTE)
+    queue.offer(_notice(rule="b", text="second", trace_id="1" * 16), "x-2", NOON + 4 * MINUTE)
     queue.offer(_notice(rule="c", text="third"), "x-3", NOON + 5 * MINUTE)
 
     alert = _sent(queue, NOON + 5 * MINUTE)
     assert alert is not None
-    assert alert.text == "2 alerts\n12:01 first\n12:04 second"
+    assert alert.text == f"2 alerts\n12:01 first [{'0' * 16}]\n12:04 second [{'1' * 16}]"
     assert (alert.kind, alert.id, alert.count) == ("batch", "x-1", 2)
     alert = _sent(queue, NOON + 10 * MINUTE)
     assert alert is not None
@@ -95,9 +96,9 @@ def test_an_hour_of_info_is_a_digest() -> None:
     assert alert is not None
     assert alert.text.splitlines() == [
         "1 h: 3 signals, 1 entry, 2 blocked (spread_cap x2), 2 exits, PnL +0.42",
-        "12:01 BTC/USDT bought",
-        "12:09 BTC/USDT closed",
-        "12:11 BTC/USDT closed",
+        f"12:01 BTC/USDT bought [{'0' * 16}]",
+        f"12:09 BTC/USDT closed [{'0' * 16}]",
+        f"12:11 BTC/USDT closed [{'0' * 16}]",
     ]
     assert alert.kind == "digest"
 

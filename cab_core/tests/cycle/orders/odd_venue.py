@@ -285,6 +285,7 @@ async def account(
         storage=storage,
         clock=clock,
         announcer=announcer,
+        trace_id=_Ids().trace_id,
         since_ms=clock.now_ms(),
         stop_offset=None if stop_offset is None else D(stop_offset),
         turn=lock,

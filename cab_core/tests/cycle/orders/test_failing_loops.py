@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from odd_venue import D, Venue, account
 
+from cab_core.app.ids import SystemIds
 from cab_core.bus.memory import MemoryBus
 from cab_core.clock import VirtualClock
 from cab_core.cycle.announce import Announcer
@@ -38,8 +39,8 @@ async def failures(gap_ms: int, times: int) -> list[Mapping[str, Any]]:
             raise ZeroDivisionError("of nothing")
 
     announcer = Announcer(bus, Book(D(1), {}))
-    supervisor = Supervisor(clock, on_failure=announcer.failing)
-    supervisor.begin("BTC/USDT", State.RUNNING)
+    supervisor = Supervisor(clock, SystemIds(), announcer.state, announcer.failing)
+    supervisor.begin("BTC/USDT", State.RUNNING, "0" * 16)
     await supervisor.run([Loop("BTC/USDT", "exits", exits)])
     await bus.drain()
     await bus.close()

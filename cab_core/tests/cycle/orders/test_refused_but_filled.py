@@ -43,6 +43,8 @@ async def test_a_refused_order_with_a_trade_that_nobody_adopted_is_a_violation(t
         ((_, intent),) = bot.venue.sent
         bot.venue.fill(intent, "0.5")
         (trade,) = bot.venue.trades[intent.client_id]
-        await bot.execution.storage.commit(Changes(ts_ms=bot.clock.now_ms(), fills=(trade,)))
+        await bot.execution.storage.commit(
+            Changes(ts_ms=bot.clock.now_ms(), trace_id="0" * 16, fills=(trade,))
+        )
         (found,) = [each for each in await bot.store.read(check_database) if each.name == "I7"]
         assert found.problems == (f"order {intent.client_id} is rejected but has trades",)

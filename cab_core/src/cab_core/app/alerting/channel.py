@@ -13,6 +13,7 @@ from cab_core.app.alerting.queue import Message, Queue
 from cab_core.clock import Clock
 from cab_core.domain.alerts import Alert, Severity
 from cab_core.plugins.isolation import Caller, Outcome, describe
+from cab_core.ports import Ids
 
 log = logging.getLogger("cab.alerts.dispatch")
 
@@ -31,6 +32,7 @@ class Channel:
     Attributes:
         keep: saves what changed; never raises.
         new_id: makes the id of a message of the channel's own.
+        ids: of the alerts of the channel's own.
         failed: attempts that failed.
         down_since_ms: since when the notifier takes nothing, None while it works.
     """
@@ -40,6 +42,7 @@ class Channel:
     clock: Clock
     keep: Callable[[], Awaitable[None]]
     new_id: Callable[[], str]
+    ids: Ids
     failed: int = attrs.field(default=0, init=False)
     down_since_ms: int | None = attrs.field(default=None, init=False)
     _retry_ms: int = attrs.field(default=0, init=False)
@@ -116,5 +119,5 @@ class Channel:
         span = f"{clock_text(since_ms)} to {clock_text(now_ms)}"
         text = f"{self.queue.notifier} took no alerts from {span}: {late} came late, {lost} were lost"
         log.info("%s", text)
-        alert = Alert(Severity.IMPORTANT, "notifier.recovered", text, ts_ms=now_ms)
+        alert = Alert(Severity.IMPORTANT, "notifier.recovered", text, self.ids.trace_id(), ts_ms=now_ms)
         self.queue.offer(Notice(alert, distinct=True), self.new_id(), now_ms)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import attrs
 
+from cab_core.app.ids import SystemIds
 from cab_core.clock import SystemClock
 from cab_core.domain.alerts import Alert, Severity
 from cab_core.settings import Settings
@@ -28,7 +29,9 @@ class Herald:
 
     def say(self, text: str) -> None:
         """Begin to tell; what goes wrong is only logged."""
-        alert = Alert(Severity.CRITICAL, self.kind, text, ts_ms=SystemClock().now_ms())
+        alert = Alert(
+            Severity.CRITICAL, self.kind, text, SystemIds().trace_id(), ts_ms=SystemClock().now_ms()
+        )
         thread = threading.Thread(target=self._tell, args=(alert,), name="cab-herald", daemon=True)
         self._threads.append(thread)
         thread.start()

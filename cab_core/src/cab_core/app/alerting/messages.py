@@ -81,7 +81,7 @@ def _lines(rows: Sequence[OutboxRow], now_ms: int) -> list[str]:
 
 def _line(row: OutboxRow, *, dated: bool) -> str:
     date = f"{datetime.fromtimestamp(row.created_ms / 1000, UTC):%m-%d} " if dated else ""
-    return f"{date}{clock_text(row.created_ms)} {row.text}{_repeated(row)}"
+    return f"{date}{clock_text(row.created_ms)} {row.text}{_repeated(row)} [{row.trace_id}]"
 
 
 def _repeated(row: OutboxRow) -> str:

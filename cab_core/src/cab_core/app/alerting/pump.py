@@ -14,6 +14,7 @@ from cab_core.app.alerting.classes import Notice, notice_of
 from cab_core.app.alerting.conditions import Conditions
 from cab_core.app.alerting.outbox import Outbox
 from cab_core.app.alerting.queue import Queue
+from cab_core.app.ids import SystemIds
 from cab_core.clock import Clock
 from cab_core.plugins.isolation import Caller
 from cab_core.storage import Store
@@ -58,7 +59,7 @@ class Pump:
 
         outbox = Outbox(store, [Queue(caller.id) for caller in callers])
         channels = [
-            Channel(queue, caller, clock, outbox.keep, new_id)
+            Channel(queue, caller, clock, outbox.keep, new_id, SystemIds())
             for queue, caller in zip(outbox.queues, callers, strict=True)
         ]
         return cls(clock, outbox, channels, new_id, **given)

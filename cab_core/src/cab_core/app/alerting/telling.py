@@ -11,8 +11,8 @@ from cab_core.app.alerting.event_log import EventLog
 from cab_core.app.alerting.notifiers import callers_of
 from cab_core.app.alerting.pulse import every
 from cab_core.app.alerting.pump import Pump
+from cab_core.app.ids import SystemIds
 from cab_core.app.reporting.reporter import Reporter
-from cab_core.app.session import SystemIds
 from cab_core.clock import Clock
 from cab_core.plugins.registry import Plugins
 from cab_core.ports import EventBus
@@ -46,7 +46,7 @@ async def told(
     pump = Pump.of(clock, callers_of(settings, plugins.notifiers), store, SystemIds().trace_id()[:_NONCE])
     await pump.outbox.restore(clock.now_ms())
     if not quiet:
-        pump.conditions = Conditions(clock.now_ms(), await _neutral_since_ms(store))
+        pump.conditions = Conditions(clock.now_ms(), SystemIds(), await _neutral_since_ms(store))
     bus.subscribe("*", EventLog(quiet_cycles=quiet).write)
     bus.subscribe("*", pump.take)
     tasks = [asyncio.create_task(every(pump.look, pump.wake), name="alerts")]

@@ -23,8 +23,9 @@ from cab_core.app.desk.commands import (
 from cab_core.app.desk.risk import release
 from cab_core.app.desk.settling import find_standing, settle_by_hand, settled_done
 from cab_core.app.desk.task import Task, kept, known, require_role
+from cab_core.app.ids import SystemIds
 from cab_core.app.running import Running
-from cab_core.app.session import STATE_KEY, SystemIds
+from cab_core.app.session import STATE_KEY
 from cab_core.clock import stopped
 from cab_core.cycle.supervise import State
 from cab_core.errors import CabError, NotFoundError, NotRunningError
@@ -131,10 +132,10 @@ class Control:
         log.info("%s", task.by, extra={"trace_id": task.trace_id, "symbol": task.command.symbol or ""})
         if all(state is State.STOPPED for state in after.values()):
             self.running.end("command")
-            supervisor.stop(task.by)
+            supervisor.stop(task.by, task.trace_id)
             return
         for symbol, state in after.items():
-            supervisor.set_state(symbol, state, task.by)
+            supervisor.set_state(symbol, state, task.by, task.trace_id)
 
     def states(self) -> dict[str, State]:
         """Return the state of each symbol."""

@@ -13,9 +13,9 @@ from cab_core.app.desk.commands import Command, Done, ForbiddenError, Transition
 from cab_core.app.desk.settling import find_standing, settle_by_hand, settled_done
 from cab_core.app.desk.task import Task, known, require_role
 from cab_core.app.history import account_now
+from cab_core.app.ids import SystemIds
 from cab_core.app.instance import instance_key, only_instance
 from cab_core.app.reconcile import Wish, require_account
-from cab_core.app.session import SystemIds
 from cab_core.app.stored_account import NoVenue, stored_execution
 from cab_core.clock import Clock, SystemClock, VirtualClock
 from cab_core.errors import NotFoundError

@@ -9,6 +9,7 @@ import attrs
 
 from cab_core.app.alerting.classes import Notice
 from cab_core.app.alerting.pump import Pump
+from cab_core.app.ids import SystemIds
 from cab_core.app.perf import report
 from cab_core.app.reporting import text
 from cab_core.app.reporting.schedule import SCHEDULES, WEEKLY, Schedule
@@ -53,7 +54,9 @@ class Reporter:
         missed = schedule.missed(end_ms, self.told_ms[schedule.name])
         if body is not None:
             note = f"\n{missed} earlier reports were missed while the bot was down" if missed else ""
-            alert = Alert(Severity.INFO, f"report.{schedule.name}", body + note, ts_ms=now_ms)
+            alert = Alert(
+                Severity.INFO, f"report.{schedule.name}", body + note, SystemIds().trace_id(), ts_ms=now_ms
+            )
             self.pump.offer(Notice(alert, distinct=True))
         self.told_ms[schedule.name] = end_ms
         await self.pump.outbox.keep(_mark(schedule, end_ms))
