@@ -46,7 +46,7 @@ _SHOWN_TRADES = 5
     type=click.Choice(["worst", "best"]),
     default="worst",
     show_default=True,
-    help="What a candle visits first: stops or targets.",
+    help="Which order of a candle's extremes counts: the one worth less at its close, or more.",
 )
 @click.option("--macro", type=click.Path(path_type=Path), help="JSON lines of macro readings.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a report.")
@@ -69,9 +69,10 @@ def command(
 ) -> None:
     """Replay recorded candles through the full trading cycle.
 
-    Several files are a portfolio that shares one account; files of one symbol are joined. Fill policy worst
-    visits stops before targets within a candle, best the other way round; the truth lies between. Every
-    bar can be explained afterwards: cab why ID.
+    Several files are a portfolio that shares one account; files of one symbol are joined. A candle does not
+    tell whether its low or its high came first: policy worst takes the order that is worth less at its
+    close, best the other one. For each candle that bounds these two orders, not every path the price may
+    have gone, nor a whole run. Every bar can be explained afterwards: cab why ID.
     """
     from cab_core.app.research import Plan, prepare_run
     from cab_core.app.runs import Runs

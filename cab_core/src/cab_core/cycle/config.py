@@ -33,7 +33,7 @@ class CycleConfig:
         stop_offset: how far the limit of a resting stop lies below its trigger, as a fraction; what is bought
             must be worth enough there.
         emergency_flatten: a critical rule's halt also sells every position.
-        best_fills: fill policy ``best`` (targets before stops within a candle).
+        best_fills: fill policy ``best``: of the two orders of a candle's extremes the one worth more.
         grace_ms: how long after its close a candle is first evaluated.
         retry_ms: how often a delayed entry is tried again; ``ttl_ms``: for how long after the close.
     """

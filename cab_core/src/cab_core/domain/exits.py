@@ -117,31 +117,40 @@ def on_price(
     """
     if bid <= p.stop:
         return p, _stop_out(p, _sellable(p, instrument), bid)
-    following, sales, _ = _targets(p, bid, bid, instrument, rules)
+    following, sales, _ = _targets(p, _sellable(p, instrument), bid, bid, instrument, rules)
     return following, sales
 
 
 def on_candle(
     p: Protection, candle: Candle, instrument: Instrument, rules: ExitRules, best: bool = False
 ) -> tuple[Protection, list[ExitSale]]:
-    """Judge one whole candle of bids (9.4), pessimistically unless ``best``.
+    """Judge one whole candle of bids (9.4): along the worse of the two orders of its extremes, or the better.
 
-    ``worst`` walks open, low, high, close: the stop comes before any profit target. ``best`` walks open,
-    high, low: targets come first and the low is held against the stop that the high has raised. Under both, a
-    gap through the stop is sold at the open, and an open above a target or the peak earns nothing extra.
+    A candle does not tell whether its low or its high came first. Path A goes open, low, high, close, path B
+    open, high, low, close; both meet every armed level at that level's price, the stop that the path itself
+    has raised included. What is taken is the path that is worth less at the close, or with ``best`` more: a
+    bound over these two paths, not over every path that the price may have gone. Under both, a gap through
+    the stop is sold at the open, and an open above a target earns nothing extra.
 
     Returns:
         The protection once the sales are filled, and the sales in the order they must be sent.
     """
     if candle.open <= p.stop:
         return p, _stop_out(p, _sellable(p, instrument), candle.open, gap=True)
-    if not best and candle.low <= p.stop:
-        return p, _stop_out(p, _sellable(p, instrument), p.stop)
-    following, sales, left = _targets(p, candle.high, None, instrument, rules)
-    # The last price of the walk: a close below the raised stop proves that the price came back through it.
-    if left and (candle.low if best else candle.close) <= following.stop:
-        sales.extend(_stop_out(following, left, following.stop))
-    return following, sales
+    if candle.low > p.stop and candle.high < _ceiling(p, rules):
+        return p, []
+    low_first = _Path(p, instrument, rules)
+    low_first.rise(candle.open)
+    low_first.fall(candle.low)
+    low_first.rise(candle.high)
+    low_first.fall(candle.close)
+    high_first = _Path(p, instrument, rules)
+    high_first.rise(candle.open)
+    high_first.rise(candle.high)
+    high_first.fall(candle.low)
+    a, b = low_first.value(candle.close), high_first.value(candle.close)
+    taken = high_first if (b > a if best else b < a) else low_first
+    return taken.protection, taken.sales
 
 
 def sold(p: Protection, quantity: Decimal) -> Protection:
@@ -182,22 +191,68 @@ def quiet_band(p: Protection, rules: ExitRules) -> tuple[float, float]:
     moves neither peak nor stop under `on_candle` and `on_price`. The bounds are conservative by 1e-9
     relative, so float prices may be compared with them.
     """
-    ceiling = p.levels.tp1
-    if p.peak is not None:
-        ceiling = min(p.peak, p.levels.tp2) if rules.tp2_enabled else p.peak
-    return float(p.stop) * (1 + _BAND), float(ceiling) * (1 - _BAND)
+    return float(p.stop) * (1 + _BAND), float(_ceiling(p, rules)) * (1 - _BAND)
+
+
+class _Path:
+    """The price on its way through a candle, leg by leg without turning within one.
+
+    Attributes:
+        protection: as it is once the sales are filled.
+        sales: what was sold on the way, each at the level it was met at.
+    """
+
+    def __init__(self, p: Protection, instrument: Instrument, rules: ExitRules) -> None:
+        self.protection = p
+        self.sales: list[ExitSale] = []
+        self._left = _sellable(p, instrument)
+        self._instrument = instrument
+        self._rules = rules
+
+    def rise(self, price: Decimal) -> None:
+        """Meet the targets up to a price, and let the trail follow it."""
+        if self._left:
+            self.protection, sales, self._left = _targets(
+                self.protection, self._left, price, None, self._instrument, self._rules
+            )
+            self.sales += sales
+
+    def fall(self, price: Decimal) -> None:
+        """Meet the stop, if it lies at or above a price."""
+        if self._left and price <= self.protection.stop:
+            self.sales += _stop_out(self.protection, self._left, self.protection.stop)
+            self._left = ZERO
+
+    def value(self, close: Decimal) -> Decimal:
+        """Return what was sold and what is still held are worth at the close, without fees."""
+        value, held = ZERO, self.protection.quantity
+        for sale in self.sales:
+            value += sale.quantity * sale.price
+            held -= sale.quantity
+        return value + held * close
+
+
+def _ceiling(p: Protection, rules: ExitRules) -> Decimal:
+    """Return the price from which on a rise sells something or moves the stop."""
+    if p.peak is None:
+        return p.levels.tp1
+    return min(p.peak, p.levels.tp2) if rules.tp2_enabled else p.peak
 
 
 def _targets(
-    p: Protection, high: Decimal, price: Decimal | None, instrument: Instrument, rules: ExitRules
+    p: Protection,
+    left: Decimal,
+    high: Decimal,
+    price: Decimal | None,
+    instrument: Instrument,
+    rules: ExitRules,
 ) -> tuple[Protection, list[ExitSale], Decimal]:
     """Take profits at a price risen to ``high``; sold at ``price``, or at the level itself if None.
 
     Returns:
-        The following protection, the sales, and the sellable rest.
+        The following protection, the sales, and what is left of the sellable quantity ``left``.
     """
     levels = p.levels
-    left = _sellable(p, instrument)
     sales: list[ExitSale] = []
     if p.stage == 0:
         if high < levels.tp1:

@@ -12,12 +12,22 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 
-@pytest.fixture(scope="session")
-def cases() -> dict[str, Any]:
-    """The reference cases, which lie beside the checkout and not in it."""
+def _reference(name: str) -> dict[str, Any]:
     root = next(p for p in Path(__file__).resolve().parents if (p / "requirements-workspace.txt").exists())
-    path = root.parent / "shared" / "reference" / "cases_a.json"
+    path = root.parent / "shared" / "reference" / name
     if not path.exists():
         pytest.skip(f"no reference vectors at {path}")
     loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return loaded
+
+
+@pytest.fixture(scope="session")
+def cases() -> dict[str, Any]:
+    """The reference cases of the account, which lie beside the checkout and not in it."""
+    return _reference("cases_a.json")
+
+
+@pytest.fixture(scope="session")
+def exit_cases() -> dict[str, Any]:
+    """The reference cases of protective exits along candles, beside the checkout likewise."""
+    return _reference("exits_a.json")

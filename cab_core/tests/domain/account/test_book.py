@@ -44,7 +44,7 @@ def test_a_trade_from_entry_to_the_last_exit() -> None:
     assert position.votes == ("ema_cross", "supertrend")
     assert position.quantity == D("0.49970") * D("0.999")  # the fee of the buy is taken in base
     assert book.quote_free == D(1000) - D("0.49970") * D(100) * D("1.0001") * D("1.0005")
-    trading.walk(candle("100", "102.2", "99.9", "102.1", START_MS + 900_000))
+    trading.walk(candle("100.4", "102.2", "100.4", "102.1", START_MS + 900_000))
     assert book.positions[SYMBOL].protection is not None
     assert [x.reason for x in book.positions[SYMBOL].exits] == ["take_profit_1"]
     trading.walk(candle("102", "102.1", "99", "99.5", START_MS + 1_800_000))
@@ -388,7 +388,7 @@ def test_the_parts_written_with_each_fill_rebuild_the_book() -> None:
     book = new_book()
     trading = Trading(book)
     trading.buy(D("50.00"), D(100), START_MS)
-    trading.walk(candle("100", "102.2", "99.9", "102.1", START_MS + 900_000))
+    trading.walk(candle("100.4", "102.2", "100.4", "102.1", START_MS + 900_000))
     book.mark(SYMBOL, D("102.1"))
     book.snapshot()
     parts = {"account": account_state(book), "positions": {SYMBOL: position_state(book, SYMBOL)}}

@@ -37,14 +37,15 @@ def close(ours: Decimal, theirs: str) -> bool:
     return abs(ours - D(theirs)) <= D("1e-20") * max(D(1), abs(D(theirs)))
 
 
-def test_reference_vectors_hold(cases: dict[str, Any]) -> None:
-    assert len(cases["exits"]) == 22
-    for case in cases["exits"]:
-        _check_case(case)
+@pytest.mark.parametrize("best", [False, True])
+def test_reference_vectors_hold(exit_cases: dict[str, Any], best: bool) -> None:
+    assert len(exit_cases["exits"]) == 39
+    for case in exit_cases["exits"]:
+        _check_case(case, best)
 
 
-def _check_case(case: dict[str, Any]) -> None:
-    given, expected = case["params"], case["expected"]
+def _check_case(case: dict[str, Any], best: bool) -> None:
+    given, expected = case["params"], case["expected_best" if best else "expected"]
     rules = ExitRules.from_percents(
         stop_loss_pct=D(given["sl"]),
         trailing_stop_pct=D(given["tr"]),
@@ -56,7 +57,7 @@ def _check_case(case: dict[str, Any]) -> None:
     p = protect(D(given["entry"]), D(given["qty"]), D(given["cost"]), rules)
     fills = []
     for bar, prices in enumerate(case["candles"]):
-        p, sales = on_candle(p, Candle(bar, *map(D, prices)), instrument, rules)
+        p, sales = on_candle(p, Candle(bar, *map(D, prices)), instrument, rules, best)
         for sale in sales:
             fills.append((bar, sale.reason, sale.quantity, sale.price))
             p = sold(p, sale.quantity)
@@ -184,7 +185,7 @@ def test_less_than_a_step_is_no_sale() -> None:
     assert on_price(fresh("0.000009"), D("90"), BTC, RULES)[1] == []
 
 
-def test_best_walks_to_the_high_first() -> None:
+def test_worst_takes_the_order_of_the_extremes_that_is_worth_less() -> None:
     bar = candle("100", "103", "94", "101")
     worst = on_candle(fresh(), bar, BTC, RULES)[1]
     best = on_candle(fresh(), bar, BTC, RULES, best=True)[1]
@@ -192,12 +193,21 @@ def test_best_walks_to_the_high_first() -> None:
     assert [sale.reason for sale in best] == ["take_profit_1", "breakeven"]
 
 
-def test_best_lets_the_low_hit_the_stop_that_the_high_raised() -> None:
+def test_worst_lets_the_low_hit_the_stop_that_the_high_raised() -> None:
     p, _ = on_price(fresh(), D("102"), BTC, RULES)
     p = sold(p, D("0.25"))
-    _, sales = on_candle(p, candle("102", "104.9", "101.5", "104"), BTC, RULES, best=True)
+    bar = candle("102", "104.9", "101.5", "104")
+    _, sales = on_candle(p, bar, BTC, RULES)
     assert reasons(sales) == [("trailing_stop", D("0.25"), D("104.9") * D("0.97"))]
-    assert on_candle(p, candle("102", "104.9", "101.5", "104"), BTC, RULES)[1] == []
+    assert on_candle(p, bar, BTC, RULES, best=True)[1] == []
+
+
+def test_the_close_is_held_against_the_stop_that_the_high_raised_in_both_orders() -> None:
+    p, _ = on_price(fresh(), D("102"), BTC, RULES)
+    p = sold(p, D("0.25"))
+    for best in (False, True):
+        _, sales = on_candle(p, candle("103", "104.9", "101.5", "101.6"), BTC, RULES, best)
+        assert reasons(sales) == [("trailing_stop", D("0.25"), D("104.9") * D("0.97"))]
 
 
 @pytest.mark.parametrize("best", [False, True])

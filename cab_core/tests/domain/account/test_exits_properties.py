@@ -72,50 +72,59 @@ def test_nothing_happens_inside_of_the_quiet_band(
     assert on_candle(p, Candle(0, price, price, price, price), BTC, rules, best) == (p, [])
 
 
-@given(quantities, rule_sets, paths())
-def test_a_candle_equals_its_walk_price_by_price(
-    quantity: Decimal, rules: ExitRules, path: list[Candle]
+@given(quantities, rule_sets, paths(), st.booleans())
+def test_the_policies_bound_both_orders_of_the_extremes(
+    quantity: Decimal, rules: ExitRules, path: list[Candle], best: bool
 ) -> None:
-    """Visiting every armed level on the way open, low, high, close sells the same at the same prices.
+    """Per candle and state: worst <= low first, high first <= best, each walked price by price.
 
-    Only an open above a target or the peak differs on purpose: a candle sells at the level, never better,
-    and holds its low against the stop of the candle before.
+    What a policy does is one of the two walks, sale by sale and to the state that it ends in.
     """
     p = opened(quantity, rules)
     for bar in path:
-        if bar.open > (p.levels.tp1 if p.peak is None else p.peak):
-            return
-        whole, sales = on_candle(p, bar, BTC, rules)
-        walked, ticks = walk(p, bar, rules)
-        plain = [(s.quantity, s.price, s.reason.removesuffix("_gap")) for s in sales]
-        assert [(s.quantity, s.price, s.reason) for s in ticks] == plain
-        p = whole
+        low_first = walk(p, (bar.open, bar.low, bar.high, bar.close), rules)
+        high_first = walk(p, (bar.open, bar.high, bar.low, bar.close), rules)
+        ends = [on_candle(p, bar, BTC, rules, policy) for policy in (False, True)]
+        worths = [worth(p, sales, bar.close) for _, sales in (low_first, high_first)]
+        assert worth(p, ends[0][1], bar.close) == min(worths)
+        assert worth(p, ends[1][1], bar.close) == max(worths)
+        for end in ends:
+            assert told(*end) in (told(*low_first), told(*high_first))
+        p, sales = ends[best]
         for sale in sales:
             p = sold(p, sale.quantity)
-        if not p.quantity // BTC.amount_step:
+        if p.quantity < BTC.amount_step:
             return
-        assert (p.stage, p.stop, p.kind, p.peak) == (walked.stage, walked.stop, walked.kind, walked.peak)
 
 
-def walk(p: Protection, bar: Candle, rules: ExitRules) -> tuple[Protection, list[ExitSale]]:
+def worth(p: Protection, sales: list[ExitSale], close: Decimal) -> Decimal:
+    """What was sold, and what is still held at the close."""
+    rest = p.quantity - sum((sale.quantity for sale in sales), Decimal(0))
+    return sum((sale.quantity * sale.price for sale in sales), rest * close)
+
+
+def told(p: Protection, sales: list[ExitSale]) -> tuple[object, ...]:
+    return (p.stage, p.stop, p.kind, p.peak, [(s.quantity, s.price, s.reason) for s in sales])
+
+
+def walk(p: Protection, points: tuple[Decimal, ...], rules: ExitRules) -> tuple[Protection, list[ExitSale]]:
+    """Look at one price after another on the way: every point, and every level that lies between two.
+
+    A look sells at the price it sees; an open above a target is the exception, for there the level counts.
+    """
+    if points[0] <= p.stop:
+        return on_candle(p, Candle(0, *[points[0]] * 4), BTC, rules)
     ticks: list[ExitSale] = []
-
-    def visit(price: Decimal) -> bool:
-        nonlocal p
-        p, sales = on_price(p, price, BTC, rules)
-        ticks.extend(sales)
-        for sale in sales:
-            p = sold(p, sale.quantity)
-        return p.quantity < BTC.amount_step
-
-    levels = p.levels
-    if visit(bar.open) or (bar.low <= p.stop and visit(p.stop)) or visit(bar.low):
-        return p, ticks
-    for level in (levels.tp1, levels.tp2, bar.high):
-        if bar.low < level <= bar.high and visit(level):
-            return p, ticks
-    if bar.close <= p.stop:
-        visit(p.stop)
-    else:
-        visit(bar.close)
+    before = min(points[0], p.levels.tp1 if p.peak is None else p.peak)
+    for point in points:
+        levels = sorted({p.levels.tp1, p.levels.tp2} if point > before else {p.stop}, reverse=point < before)
+        between = [level for level in levels if min(before, point) <= level <= max(before, point)]
+        for price in (*between, point):
+            p, sales = on_price(p, price, BTC, rules)
+            for sale in sales:
+                p = sold(p, sale.quantity)
+            ticks += sales
+            if p.quantity < BTC.amount_step:
+                return p, ticks
+        before = point
     return p, ticks
