@@ -94,6 +94,7 @@ _ALL = (
             "price": "quote per base",
             "fee": "amount of the fee",
             "fee_currency": "currency of the fee",
+            "further_fees": "what was taken besides, one text of amount and currency each",
         },
     ),
     Topic(

@@ -16,7 +16,7 @@ from cab_core.cycle.records import OrderRecord
 from cab_core.cycle.tape import Tape
 from cab_core.cycle.trace import TraceHead, trace_of
 from cab_core.domain.exits import Levels
-from cab_core.domain.orders import Fill, Intent
+from cab_core.domain.orders import Fill, Intent, fee_texts
 from cab_core.domain.position import ExitFill, Position, TradeRecord
 from cab_core.domain.signals import Action
 from cab_core.domain.timeframes import TF_MS
@@ -201,6 +201,7 @@ def fill_json(fill: Fill) -> dict[str, Any]:
         "price": money(fill.price),
         "fee": money(fill.fee),
         "fee_currency": fill.fee_currency,
+        "further_fees": list(fee_texts(fill.further_fees)),
     }
 
 

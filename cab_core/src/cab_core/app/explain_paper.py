@@ -188,6 +188,6 @@ def _levels(entry: StoredIntent, fills: list[Fill], price: Decimal) -> dict[str,
     if rules is None:
         return None
     base, _, quote = entry.intent.symbol.partition("/")
-    received = sum((f.quantity - (f.fee if f.fee_currency == base else 0) for f in fills), Decimal(0))
-    paid = sum((f.value + (f.fee if f.fee_currency == quote else 0) for f in fills), Decimal(0))
+    received = sum((f.quantity - f.fee_in(base) for f in fills), Decimal(0))
+    paid = sum((f.value + f.fee_in(quote) for f in fills), Decimal(0))
     return levels_json(protect(price, received, paid, rules).levels)

@@ -17,6 +17,7 @@ from cab_core.domain.market import Instrument
 from cab_core.domain.orders import Fill, Purpose, Side
 from cab_core.settings.schema import Settings
 from cab_core.storage import AccountRow, Connection, load_account
+from cab_core.storage.fills import fees_from
 from cab_core.storage.meta import get_meta
 from cab_core.storage.pages import (
     Journalled,
@@ -184,6 +185,7 @@ def _fill(row: Mapping[str, Any]) -> Fill:
         fee_currency=row["fee_currency"],
         ts_ms=row["ts_ms"],
         reference=None if reference is None else Decimal(reference),
+        further_fees=fees_from(row.get("further_fees")),
     )
 
 

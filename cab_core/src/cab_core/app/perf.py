@@ -121,7 +121,8 @@ def _traded(span: Span, booked: Sequence[Booked], losses: Sequence[Loss]) -> dic
     fills = [each for each in booked if span.holds(each.fill.ts_ms)]
     fees: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for each in fills:
-        fees[each.fill.fee_currency] += each.fill.fee
+        for currency, amount in each.fill.fees:
+            fees[currency] += amount
     lost = sum((each.quote for each in losses if span.holds(each.ts_ms)), ZERO)
     return {
         "realized": sum((each.realized for each in fills if each.realized is not None), ZERO) - lost,

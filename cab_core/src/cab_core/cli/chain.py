@@ -114,9 +114,10 @@ def _order(order: Mapping[str, Any]) -> Iterator[str]:
     if not order["fills"]:
         yield "not filled"
     for fill in order["fills"]:
+        first = f"{_short(fill['fee'])} {fill['fee_currency']}"
         yield (
             f"filled {_short(fill['quantity'])} at {_short(fill['price'])}, "
-            f"fee {_short(fill['fee'])} {fill['fee_currency']}, {second(fill['ts_ms'])} UTC"
+            f"fee {' + '.join([first, *fill['further_fees']])}, {second(fill['ts_ms'])} UTC"
         )
 
 

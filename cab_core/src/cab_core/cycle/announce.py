@@ -13,7 +13,7 @@ from cab_core.domain.book import Book
 from cab_core.domain.booking import Applied, LeftDust
 from cab_core.domain.equity import Equity
 from cab_core.domain.money import ZERO
-from cab_core.domain.orders import Fill, Intent, OrderState, Side
+from cab_core.domain.orders import Fill, Intent, OrderState, Side, fee_texts
 from cab_core.domain.position import Position
 from cab_core.domain.regime import RegimeState
 from cab_core.domain.risk import Assessment, RuleFailed, Verdict, VerdictKind
@@ -101,6 +101,7 @@ class Announcer:
                 "price": fill.price,
                 "fee": fill.fee,
                 "fee_currency": fill.fee_currency,
+                "further_fees": fee_texts(fill.further_fees),
             }
             self.bus.publish("trade.settled", payload, intent.trace_id)
         if fills:
@@ -153,8 +154,9 @@ class Announcer:
             )
             self.alert("critical", "oversold", text, trace_id, symbol=fill.symbol, ts_ms=fill.ts_ms)
         if applied.fee_unpriced:
+            taken = " and ".join(fee_texts(fill.fees))
             text = (
-                f"the fee of trade {fill.trade_id}, {fill.fee:f} {fill.fee_currency}, has no price and counts"
+                f"the fee of trade {fill.trade_id}, {taken}, has no price and counts"
                 " as nothing: profits are shown too high by it"
             )
             self.alert("important", "fee_unpriced", text, trace_id, symbol=fill.symbol, ts_ms=fill.ts_ms)

@@ -318,22 +318,25 @@ class Settlement:
         fresh, planned = [], standing.planned
         for number, trade in enumerate(trades, 1):
             final = ended and number == len(trades)
-            context = planned.context
-            if trade.fee_currency not in trade.symbol.split("/"):
-                context = attrs.evolve(context, fee_rate=await self._rate(trade))
+            context = attrs.evolve(planned.context, fee_rates=await self._rates(trade))
             if self.enter(trade, context, standing.intent.trace_id, final=final):
                 fresh.append(trade)
         if ended and len(fresh) < len(trades):  # the last trade was booked before it was known to be the last
             self.trader.leave_small(planned.intent.symbol, self.clock.now_ms())
         return tuple(fresh)
 
-    async def _rate(self, trade: Fill) -> Decimal | None:
-        """Return the price of a third fee currency in quote, None if the venue does not tell."""
-        quote = trade.symbol.partition("/")[2]
-        try:
-            return (await asked(self.broker.quote(f"{trade.fee_currency}/{quote}"), "quote")).mid
-        except CabError:
-            return None
+    async def _rates(self, trade: Fill) -> dict[str, Decimal]:
+        """Return the prices of third fee currencies in quote, as far as the venue tells them."""
+        base, _, quote = trade.symbol.partition("/")
+        rates: dict[str, Decimal] = {}
+        for currency in {taken for taken, amount in trade.fees if amount} - {base, quote}:
+            try:
+                price = (await asked(self.broker.quote(f"{currency}/{quote}"), "quote")).mid
+            except CabError:
+                continue
+            if price is not None:
+                rates[currency] = price
+        return rates
 
     async def _commit(
         self,

@@ -12,7 +12,7 @@ import attrs
 from cab_core.domain.booking import Applied, AppliedTo, LeftDust, check
 from cab_core.domain.equity import Equity, snapshot
 from cab_core.domain.exits import Protection, after_take_profit_1
-from cab_core.domain.ledger import Fee, Ledger, Lot, split_fee
+from cab_core.domain.ledger import Fee, Ledger, Lot, split_fees
 from cab_core.domain.market import Instrument
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Fill, Purpose, Side
@@ -105,9 +105,9 @@ class Book:
             return _DUPLICATE
         check(fill)
         base, quote = self._currencies[symbol]
-        fee = split_fee(fill.fee, fill.fee_currency, base, quote, to.fee_rate)
+        fee = split_fees(fill.fees, base, quote, to.fee_rates)
         value = fill.quantity * fill.price
-        cash_fee = fill.fee if fill.fee_currency == quote else ZERO
+        cash_fee = fill.fee_in(quote)
         if fill.side is Side.BUY:
             self.quote_free -= value + cash_fee
             applied = self._buy(fill, fee, to)

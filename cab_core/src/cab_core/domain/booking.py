@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import attrs
@@ -24,7 +25,7 @@ class AppliedTo:
             the following protection itself where ``protection`` was lost in a crash.
         votes: entries: strategies that voted for it.
         protection: exits: the protection decided along with the sale.
-        fee_rate: quote per unit of a third fee currency at fill time, None if unknown.
+        fee_rates: quote per unit of third fee currencies at fill time, as far as they are known.
         final: no more fills of this order will come; only then is a small rest dust.
     """
 
@@ -34,7 +35,7 @@ class AppliedTo:
     rules: ExitRules | None = None
     votes: tuple[str, ...] = ()
     protection: Protection | None = None
-    fee_rate: Decimal | None = None
+    fee_rates: Mapping[str, Decimal] = attrs.Factory(dict)
     final: bool = True
 
 
@@ -69,7 +70,7 @@ class Applied:
         closed: the round trip it ended.
         duplicate: the fill was known; nothing changed.
         unmatched: base sold although it was not held; alert.
-        fee_unpriced: the fee's currency has no rate and was counted as 0.
+        fee_unpriced: the currency of a fee has no rate and was counted as 0.
     """
 
     realized: Decimal | None = None
@@ -81,7 +82,8 @@ class Applied:
 
 def malformed(fill: Fill) -> str | None:
     """Say why a fill cannot be booked, None if it can: only finite, positive Decimals enter the book."""
-    for name, number in (("quantity", fill.quantity), ("price", fill.price), ("fee", fill.fee)):
+    numbers = [("quantity", fill.quantity), ("price", fill.price)]
+    for name, number in (*numbers, *(("fee", amount) for _, amount in fill.fees)):
         if not isinstance(number, Decimal) or not number.is_finite():
             return f"{name} of trade {fill.trade_id} is not a finite Decimal: {number!r}"
     if fill.quantity <= 0 or fill.price <= 0:

@@ -82,8 +82,8 @@ def undecided(local: LocalView, venue: VenueView) -> bool:
 
 def base_delta(fill: Fill, instrument: Instrument) -> Decimal:
     """Return what a fill adds to the base that is held; negative for a sell."""
-    fee = fill.fee if fill.fee_currency == instrument.base else ZERO
-    return (fill.quantity if fill.side is Side.BUY else -fill.quantity) - fee
+    moved = fill.quantity if fill.side is Side.BUY else -fill.quantity
+    return moved - fill.fee_in(instrument.base)
 
 
 def strays(local: LocalView, venue: VenueView) -> list[VenueOrder]:

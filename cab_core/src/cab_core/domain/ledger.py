@@ -6,7 +6,7 @@ Nothing is rounded here; all amounts are exact in the money context (28 digits).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -23,12 +23,12 @@ class Lot(NamedTuple):
 
 
 class Fee(NamedTuple):
-    """The fee of one fill, by what it does to the ledger.
+    """The fees of one fill, by what it does to the ledger.
 
     Attributes:
         base: base taken in addition to the traded quantity.
-        quote: quote value of a fee taken in quote or in a third currency.
-        unpriced: the fee's currency has no known rate; it is counted as 0.
+        quote: quote value of what was taken in quote or in third currencies.
+        unpriced: a fee's currency has no known rate; it is counted as 0.
     """
 
     base: Decimal = ZERO
@@ -52,23 +52,28 @@ class Sale:
     unmatched: Decimal
 
 
-def split_fee(fee: Decimal, currency: str, base: str, quote: str, rate: Decimal | None = None) -> Fee:
-    """Sort a reported fee by what it does.
+def split_fees(
+    fees: Iterable[tuple[str, Decimal]], base: str, quote: str, rates: Mapping[str, Decimal]
+) -> Fee:
+    """Sort the reported fees of a fill by what they do.
 
     Args:
-        fee: amount in ``currency``.
-        currency: where it was taken.
+        fees: each as (currency, amount).
         base: base currency of the symbol.
         quote: quote currency of the symbol.
-        rate: quote per unit of a third ``currency`` at fill time, None if unknown.
+        rates: quote per unit of third currencies at fill time, as far as they are known.
     """
-    if currency == quote:
-        return Fee(ZERO, fee)
-    if currency == base:
-        return Fee(fee, ZERO)
-    if rate is not None:
-        return Fee(ZERO, fee * rate)
-    return Fee(unpriced=bool(fee))
+    in_base, in_quote, unpriced = ZERO, ZERO, False
+    for currency, amount in fees:
+        if currency == quote:
+            in_quote += amount
+        elif currency == base:
+            in_base += amount
+        elif currency in rates:
+            in_quote += amount * rates[currency]
+        else:
+            unpriced = unpriced or bool(amount)
+    return Fee(in_base, in_quote, unpriced)
 
 
 class Ledger:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
@@ -154,6 +155,7 @@ class Fill:
     Attributes:
         trade_id: unique per (exchange, symbol).
         fee: amount of the fee in ``fee_currency``.
+        further_fees: what a venue took besides, as (currency, amount).
         reference: price the slippage is measured against, None if unknown.
         order_id: the venue's id of the order it belongs to, None if it does not tell; not stored.
     """
@@ -168,12 +170,27 @@ class Fill:
     fee_currency: str
     ts_ms: int
     reference: Decimal | None = None
+    further_fees: tuple[tuple[str, Decimal], ...] = attrs.field(default=(), kw_only=True)
     order_id: str | None = attrs.field(default=None, eq=False, kw_only=True)
 
     @property
     def value(self) -> Decimal:
         """Quote value before fees."""
         return self.quantity * self.price
+
+    @property
+    def fees(self) -> tuple[tuple[str, Decimal], ...]:
+        """Every fee as (currency, amount)."""
+        return ((self.fee_currency, self.fee), *self.further_fees)
+
+    def fee_in(self, currency: str) -> Decimal:
+        """Return what was taken in a currency."""
+        return sum((amount for taken, amount in self.fees if taken == currency), Decimal(0))
+
+
+def fee_texts(fees: Sequence[tuple[str, Decimal]]) -> tuple[str, ...]:
+    """Return fees as people read them: amount and currency."""
+    return tuple(f"{amount:f} {currency}" for currency, amount in fees)
 
 
 @attrs.frozen(slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -19,10 +21,16 @@ _STORED = attrs.filters.exclude("order_id")
 def save_fill(conn: sa.Connection, exchange: str, fill: Fill, *, trace_id: str = "-") -> bool:
     """Record a trade; return False, writing nothing, if it was recorded before."""
     row = {"exchange": exchange, **attrs.asdict(fill, filter=_STORED)}
+    row["further_fees"] = row["further_fees"] or None
     if not insert_new(conn, fills, ("exchange", "symbol", "trade_id"), row):
         return False
     append(conn, "fill", row, ts_ms=fill.ts_ms, ref=fill.client_id, trace_id=trace_id)
     return True
+
+
+def fees_from(stored: Sequence[Sequence[str]] | None) -> tuple[tuple[str, Decimal], ...]:
+    """Return the further fees of a stored or journalled trade; those of former versions have none."""
+    return tuple((currency, Decimal(amount)) for currency, amount in stored or ())
 
 
 def load_fills(
@@ -50,4 +58,5 @@ def _fill(row: sa.Row[Any]) -> Fill:
         fee_currency=row.fee_currency,
         ts_ms=row.ts_ms,
         reference=row.reference,
+        further_fees=fees_from(row.further_fees),
     )

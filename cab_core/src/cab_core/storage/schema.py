@@ -10,7 +10,7 @@ from cab_core.storage.triggers import APPEND_ONLY, HEAD_MARK
 from cab_core.storage.types import Json, Money
 
 #: Revision of the newest migration; stored in ``alembic_version``.
-HEAD = "0004"
+HEAD = "0005"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -99,6 +99,7 @@ fills = Table(
     _text("fee_currency"),
     _ms("ts_ms"),
     Column("reference", Money),
+    Column("further_fees", Json, nullable=True),
 )
 sa.Index(None, fills.c.ts_ms)
 sa.Index(None, fills.c.client_id)

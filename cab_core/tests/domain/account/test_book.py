@@ -266,11 +266,23 @@ def test_selling_more_than_held_is_flagged_and_never_a_short() -> None:
 def test_a_fee_in_a_third_currency_costs_no_cash_but_lowers_the_result() -> None:
     book = new_book()
     gt = {"fee": "0.02", "fee_currency": "GT"}
-    rated = attrs.evolve(ENTRY, fee_rate=D(5))
+    rated = attrs.evolve(ENTRY, fee_rates={"GT": D(5)})
     assert not book.apply(bought("1", "100", trade_id="1", **gt), rated).fee_unpriced
     assert book.quote_free == D(900)
     assert book.positions[SYMBOL].cost == D("100.1")
     assert book.apply(sold("0.5", "100", trade_id="2", **gt), EXIT).fee_unpriced
+
+
+@pytest.mark.catalogue(45)
+def test_several_fees_of_one_trade_are_all_booked() -> None:
+    book = new_book()
+    further = (("GT", D("0.02")), ("USDT", D("0.3")))
+    fill = bought("1", "100", trade_id="1", fee="0.002", fee_currency="BTC")
+    book.apply(attrs.evolve(fill, further_fees=further), attrs.evolve(ENTRY, fee_rates={"GT": D(5)}))
+    assert book.ledger.held(SYMBOL) == (D("0.998"), D("100.4"))
+    assert book.quote_free == D("899.7")
+    with pytest.raises(ValueError, match="fee of trade 2 is not a finite Decimal"):
+        book.apply(attrs.evolve(sold("0.5", "100", trade_id="2"), further_fees=(("GT", D("NaN")),)), EXIT)
 
 
 @pytest.mark.catalogue(75)

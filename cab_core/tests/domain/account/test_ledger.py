@@ -10,7 +10,7 @@ from account_stories import SYMBOL, D
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cab_core.domain.ledger import Fee, Ledger, Lot, Sale, split_fee
+from cab_core.domain.ledger import Fee, Ledger, Lot, Sale, split_fees
 
 CURRENCIES = {"base": "BTC", "quote": "USDT", "other": "GT"}
 
@@ -21,8 +21,8 @@ def close(ours: Decimal, theirs: Decimal | Fraction) -> bool:
 
 
 def fee_of(trade: dict[str, str]) -> Fee:
-    rate = D(trade["fee_rate"]) if "fee_rate" in trade else None
-    return split_fee(D(trade["fee"]), CURRENCIES[trade["fee_ccy"]], "BTC", "USDT", rate)
+    rates = {"GT": D(trade["fee_rate"])} if "fee_rate" in trade else {}
+    return split_fees([(CURRENCIES[trade["fee_ccy"]], D(trade["fee"]))], "BTC", "USDT", rates)
 
 
 def test_reference_vectors_hold(cases: dict[str, Any]) -> None:
@@ -45,8 +45,14 @@ def test_reference_vectors_hold(cases: dict[str, Any]) -> None:
 
 
 def test_a_fee_in_an_unknown_currency_is_flagged_and_counted_as_nothing() -> None:
-    assert split_fee(D("0.5"), "GT", "BTC", "USDT") == Fee(D(0), D(0), unpriced=True)
-    assert split_fee(D(0), "GT", "BTC", "USDT") == Fee(D(0), D(0), unpriced=False)
+    assert split_fees([("GT", D("0.5"))], "BTC", "USDT", {}) == Fee(D(0), D(0), unpriced=True)
+    assert split_fees([("GT", D(0))], "BTC", "USDT", {}) == Fee(D(0), D(0), unpriced=False)
+
+
+def test_each_of_several_fees_does_what_its_currency_does() -> None:
+    fees = [("BTC", D("0.001")), ("GT", D(2)), ("BTC", D("0.002")), ("USDT", D("0.1")), ("GT", D(1))]
+    assert split_fees(fees, "BTC", "USDT", {"GT": D(5)}) == Fee(D("0.003"), D("15.1"), unpriced=False)
+    assert split_fees([*fees, ("POINT", D(1))], "BTC", "USDT", {"GT": D(5)}).unpriced
 
 
 def test_a_sell_of_nothing_held_realizes_nothing() -> None:

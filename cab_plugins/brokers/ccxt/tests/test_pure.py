@@ -326,6 +326,14 @@ def test_a_fee_keeps_its_currency(fees: dict[str, str], amount: str, currency: s
     assert (fill.quantity, fill.price, fill.ts_ms) == (D("0.025"), D("68.02"), 1664882195000)
 
 
+@pytest.mark.catalogue(45)
+def test_what_gt_or_points_pay_beside_the_ordinary_fee_is_kept() -> None:
+    fill = fill_of({**TRADE, "gt_fee": "0.0002", "point_fee": "0.0034"}, "LTC/USDT", "t-c1", 123)
+    assert fill.fees == (("LTC", D("0.00005")), ("GT", D("0.0002")), ("POINT", D("0.0034")))
+    only_coins = fill_of({**TRADE, "fee": "0", "gt_fee": "0.0002", "point_fee": "1"}, "LTC/USDT", "t-c1", 123)
+    assert only_coins.fees == (("GT", D("0.0002")), ("POINT", D(1)))
+
+
 @pytest.mark.catalogue(43)
 def test_trades_are_ordered_by_time_and_number() -> None:
     rows = [

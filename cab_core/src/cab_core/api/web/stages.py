@@ -178,7 +178,7 @@ def _orders(told: Mapping[str, Any]) -> Stage:
                 order["side"],
                 fill["quantity"],
                 _price(fill["price"]),
-                f"{fill['fee']} {fill['fee_currency']}",
+                " + ".join([f"{fill['fee']} {fill['fee_currency']}", *fill["further_fees"]]),
                 order["client_id"],
             )
             for order, fill in fills

@@ -8,8 +8,10 @@ from typing import Any
 from cab_core.app.desk.desk import Filter
 from cab_core.app.desk.paging import check, cursor, cut, parse_cursor, rows_of
 from cab_core.app.desk.views import AuditView, Decision, FillView, OrderView, TradeView
+from cab_core.domain.orders import fee_texts
 from cab_core.domain.position import TradeRecord
 from cab_core.storage import AuditRow, Connection, TraceRow, load_audit
+from cab_core.storage.fills import fees_from
 from cab_core.storage.pages import DECISIONS, FILLS, ORDERS, page
 
 _SPAN = ("since_ms", "until_ms")
@@ -106,6 +108,7 @@ def _fill(row: Mapping[str, Any]) -> FillView:
         ts_ms=row["ts_ms"],
         trace_id=row["trace_id"] or "",
         reason=row["reason"] or "",
+        further_fees=fee_texts(fees_from(row["further_fees"])),
     )
 
 

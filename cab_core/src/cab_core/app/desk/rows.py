@@ -37,7 +37,10 @@ class OrderView:
 
 @attrs.frozen(slots=True, kw_only=True)
 class FillView:
-    """One own trade. ``value`` is quantity times price; one made outside of the bot has no ``trace_id``."""
+    """One own trade. ``value`` is quantity times price; one made outside of the bot has no ``trace_id``.
+
+    ``further_fees`` is what was taken besides ``fee``, one text of amount and currency each.
+    """
 
     exchange: str
     symbol: str
@@ -52,6 +55,7 @@ class FillView:
     ts_ms: int
     trace_id: str = ""
     reason: str = ""
+    further_fees: Sequence[str] = ()
 
 
 @attrs.frozen(slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from cab_core.app.verify.scan import Scan
-from cab_core.app.verify.values import amount, parsed
+from cab_core.app.verify.values import amount, fees, parsed
 from cab_core.storage import Connection, journal_rows, stored_epoch, stored_rows, verify_journal
 from cab_core.storage.traces import evaluated, ordered_payloads
 
@@ -45,6 +45,7 @@ class Trade:
     fee: Decimal
     fee_currency: str
     ts_ms: int
+    further_fees: Sequence[tuple[str, Decimal]] = ()
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Trade:
@@ -60,7 +61,13 @@ class Trade:
             amount(row["fee"]),
             str(row["fee_currency"]),
             int(row["ts_ms"]),
+            fees(row.get("further_fees")),
         )
+
+    @property
+    def fees(self) -> Sequence[tuple[str, Decimal]]:
+        """Every fee as (currency, amount)."""
+        return ((self.fee_currency, self.fee), *self.further_fees)
 
     @property
     def identity(self) -> tuple[str, str, str]:

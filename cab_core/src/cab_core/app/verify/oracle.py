@@ -80,10 +80,14 @@ class Oracle:
         """Take in one trade and return what it realized, 0 for a buy."""
         base, _, quote = trade.symbol.partition("/")
         value = _WIDE.multiply(trade.quantity, trade.price)
-        fee_base = trade.fee if trade.fee_currency == base else _NONE
-        fee_quote = trade.fee if trade.fee_currency == quote else _NONE
-        if trade.fee and trade.fee_currency not in (base, quote):
-            self.unpriced.append(f"trade {trade.trade_id} paid {trade.fee} {trade.fee_currency}")
+        fee_base = fee_quote = _NONE
+        for currency, paid in trade.fees:
+            if currency == base:
+                fee_base = _WIDE.add(fee_base, paid)
+            elif currency == quote:
+                fee_quote = _WIDE.add(fee_quote, paid)
+            elif paid:
+                self.unpriced.append(f"trade {trade.trade_id} paid {paid} {currency}")
         line = self.lines[trade.symbol]
         if trade.side == "buy":
             line.buy(_WIDE.subtract(trade.quantity, fee_base), _WIDE.add(value, fee_quote))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -76,6 +77,11 @@ def numbers_are_exact(evidence: Evidence) -> Found:
                 count += text is not None
                 if text is not None and not _good(text, positive=column in _AMOUNTS.get(table, ())):
                     problems.append(f"{column} of {table} {_name(row)} is {text!r}")
+    problems += [
+        f"further_fees of fills {_name(row)} is {row['further_fees']!r}"
+        for row in evidence.tables["fills"]
+        if not all(_good(paid, positive=False) for paid in _further(row["further_fees"]))
+    ]
     for table, column in _JSON.items():
         for row in evidence.tables[table]:
             count += 1
@@ -92,6 +98,14 @@ def _good(text: object, *, positive: bool) -> bool:
     if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
         return False
     return not positive or Decimal(text) > 0
+
+
+def _further(text: str | None) -> list[object]:
+    """Return the amounts of further fees as stored; what is no list of pairs is one bad amount."""
+    try:
+        return [amount for _, amount in json.loads(text or "[]")]
+    except (TypeError, ValueError):
+        return [text]
 
 
 def _name(row: Mapping[str, Any]) -> str:

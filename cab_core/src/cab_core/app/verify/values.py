@@ -19,6 +19,15 @@ def parsed(text: str | None) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def fees(value: Any) -> tuple[tuple[str, Decimal], ...]:
+    """Return further fees, stored as text in the table and as a list in the journal; none if they are odd."""
+    try:
+        rows = json.loads(value) if isinstance(value, str) else value
+        return tuple((str(currency), amount(paid)) for currency, paid in rows or ())
+    except (TypeError, ValueError):
+        return ()
+
+
 def amount(value: object) -> Decimal:
     """Return a stored amount; 0 for what is no finite number: I22 names such a row."""
     try:

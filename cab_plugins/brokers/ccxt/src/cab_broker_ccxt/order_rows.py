@@ -11,7 +11,7 @@ from cab_core.sdk import Ack, Fill, Side, VenueOrder
 
 Row = dict[str, Any]
 
-#: Fees in coins of the venue, by the field that carries them. They replace the ordinary fee.
+#: Fees in coins of the venue, by the field that carries them. They replace the ordinary fee or a part of it.
 _OTHER_FEES = (("gt_fee", "GT"), ("point_fee", "POINT"))
 
 SIDES = frozenset(str(side) for side in Side)
@@ -110,16 +110,12 @@ def venue_stop(
 
 
 def fill_of(row: Mapping[str, Any], symbol: str, client_id: str, offset_ms: int) -> Fill:
-    """Read one own trade. A fee paid in GT or points is in that coin and not taken from the base.
+    """Read one own trade. What was paid in GT or points is in that coin and not taken from the base.
 
     What cannot be read is zero, so that the kernel leaves this trade out and still sees all others; a trade
     of no known side has no quantity.
     """
-    fee, currency = number(row.get("fee")), str(row.get("fee_currency") or "")
-    for field, coin in _OTHER_FEES:
-        other = number(row.get(field))
-        if fee == 0 and other > 0:
-            fee, currency = other, coin
+    first, *further = _fees(row)
     side = str(row.get("side"))
     return Fill(
         trade_id=id_of(row),
@@ -128,11 +124,19 @@ def fill_of(row: Mapping[str, Any], symbol: str, client_id: str, offset_ms: int)
         side=Side.BUY if side == Side.BUY else Side.SELL,
         quantity=number(row.get("amount")) if side in SIDES else ZERO,
         price=number(row.get("price")),
-        fee=fee,
-        fee_currency=currency,
+        fee=first[1],
+        fee_currency=first[0],
         ts_ms=millis(dict(row), "create_time") - offset_ms,
+        further_fees=tuple(further),
         order_id=str(row["order_id"]) if row.get("order_id") else None,
     )
+
+
+def _fees(row: Mapping[str, Any]) -> list[tuple[str, Decimal]]:
+    """Return the fees of a trade as (currency, amount), at least one: GT and points may pay a part of it."""
+    ordinary = str(row.get("fee_currency") or ""), number(row.get("fee"))
+    others = [(coin, number(row.get(field))) for field, coin in _OTHER_FEES]
+    return [fee for fee in (ordinary, *others) if fee[1]] or [ordinary]
 
 
 def trade_order(row: Mapping[str, Any]) -> tuple[Decimal, int, str]:
