@@ -78,6 +78,7 @@ FILL = Fill(
     Decimal(0),
     "BTC",
     2_000_000_000_000,
+    further_fees=(("GT", Decimal("0.00010")), ("POINT", Decimal(1))),
 )
 
 
@@ -123,7 +124,7 @@ async def test_the_same_functions_work(store: Store) -> None:
     assert (state.positions, state.last_candles) == ({"BTC/USDT": {"stage": 0}}, {"BTC/USDT": 900})
     (fill,) = await store.read(load_fills)
     assert fill == FILL
-    assert str(fill.quantity) == "0.00081000"
+    assert (str(fill.quantity), str(fill.further_fees[0][1])) == ("0.00081000", "0.00010")
     assert await store.read(verify_journal) == []
 
 

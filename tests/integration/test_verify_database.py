@@ -303,6 +303,8 @@ BENT = {
     "UPDATE account SET book = json_remove(book, '$.lots.BTC/USDT')": {"I13"},
     "UPDATE fills SET exchange = 'elsewhere' WHERE side = 'sell'": {"I15"},
     "DELETE FROM fills WHERE side = 'sell' AND symbol = 'ETH/USDT'": {"I3", "I13", "I15"},
+    """UPDATE fills SET further_fees = '[["GT","0.1"]]' WHERE side = 'sell'""": {"I15"},
+    """UPDATE fills SET further_fees = '[["GT",0.1]]' WHERE side = 'sell'""": {"I15", "I22"},
     "UPDATE order_intents SET reference = 'NaN' WHERE side = 'sell'": {"I22"},
     "UPDATE order_intents SET cost = '-50' WHERE side = 'buy'": {"I22"},
     "UPDATE account SET book = json_set(book, '$.marks.BTC/USDT', 0.1)": {"I22"},

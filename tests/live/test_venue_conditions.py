@@ -161,6 +161,7 @@ async def test_fees_in_a_third_coin_leave_the_base_whole(bench: Bench, mode: Any
     await live.run(5, buys=[-1])
     (fill,) = live.fills
     assert live.held == fill.quantity
+    live.assert_sound()
     live.assert_guarded()
 
 

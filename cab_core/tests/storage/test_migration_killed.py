@@ -13,7 +13,16 @@ import pytest
 import sqlalchemy as sa
 
 from cab_core.errors import StorageError
-from cab_core.storage import Store, load_positions, load_traces, migrate, save_position, schema, visit
+from cab_core.storage import (
+    Store,
+    load_fills,
+    load_positions,
+    load_traces,
+    migrate,
+    save_position,
+    schema,
+    visit,
+)
 from cab_core.storage.engine import sqlite_engine
 from cab_core.storage.migrate import look
 
@@ -51,6 +60,11 @@ def of_the_first_release(path: Path) -> None:
     with sqlite_engine(path).connect() as conn, conn.begin():
         migrate.upgrade(conn, FIRST)
         save_position(conn, "BTC/USDT", STATE, 1_704_067_200_000)
+        conn.exec_driver_sql(
+            "INSERT INTO fills (exchange, symbol, trade_id, client_id, side, quantity, price, fee,"
+            " fee_currency, ts_ms)"
+            " VALUES ('gateio', 'BTC/USDT', '7', 't-c1', 'buy', '0.1', '100', '0.0001', 'BTC', 5)"
+        )
         for number, payload in enumerate((*PAYLOADS, "{}")):
             close = "NULL" if payload == "{}" else "'42.5'"
             conn.exec_driver_sql(
@@ -87,6 +101,8 @@ async def test_a_killed_migration_leaves_the_old_database_and_the_next_start_mig
     assert await store.read(load_positions) == {"BTC/USDT": STATE}
     traces = await store.read(load_traces)
     assert [trace.payload for trace in traces] == [*map(json.loads, PAYLOADS), {}]
+    (fill,) = await store.read(load_fills)
+    assert fill.fees == (("BTC", Decimal("0.0001")),)
     assert {trace.close for trace in traces[:-1]} == {Decimal("42.5")}
     await store.close()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
@@ -80,6 +81,19 @@ async def test_a_fill_is_applied_once(store: Store, fill: Callable[..., Fill]) -
 
     assert await store.read(lambda c: list(journal_rows(c))) == before
     assert await store.read(load_fills) == [fill()]
+
+
+@pytest.mark.catalogue(45)
+async def test_every_fee_of_a_trade_is_kept_digit_by_digit(store: Store, fill: Callable[..., Fill]) -> None:
+    charged = fill(further_fees=(("GT", Decimal("0.00010")), ("POINT", Decimal(1))))
+    await store.transact(lambda c: save_fill(c, "gateio", charged))
+
+    (kept,) = await store.read(load_fills)
+    (row,) = await store.read(lambda c: list(journal_rows(c)))
+
+    assert kept == charged
+    assert str(kept.further_fees[0][1]) == "0.00010"
+    assert json.loads(row.payload)["further_fees"] == [["GT", "0.00010"], ["POINT", "1"]]
 
 
 async def test_trade_ids_are_unique_per_exchange_and_symbol_only(

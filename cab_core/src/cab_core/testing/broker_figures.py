@@ -13,8 +13,8 @@ def provable(caps: BrokerCaps) -> bool:
 
 
 def paid(fill: Fill) -> Decimal:
-    """Return the quote currency a buy took, its fee included if that was in quote."""
-    return fill.value + (fill.fee if fill.fee_currency == "USDT" else 0)
+    """Return the quote currency a buy took, with what was taken of it as a fee."""
+    return fill.value + fill.fee_in("USDT")
 
 
 async def held(broker: Broker) -> dict[str, Decimal]:

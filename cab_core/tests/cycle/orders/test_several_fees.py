@@ -11,10 +11,12 @@ import pytest
 from odd_venue import SYMBOL, D, Venue, account
 
 from cab_core.app.history import rebuild
+from cab_core.app.perf import report
 from cab_core.app.verify import gather
 from cab_core.app.verify.oracle import Oracle
 from cab_core.domain.market import Instrument
 from cab_core.domain.orders import Ack, Intent
+from cab_core.settings import load_settings
 from cab_core.storage import load_fills, open_sync
 
 FURTHER = (("GT", D("0.00010")), ("POINT", D(1)), ("BTC", D("0.002")))
@@ -65,3 +67,12 @@ async def test_every_fee_of_a_trade_outlives_a_restart(tmp_path: Path) -> None:
         rebuilt = rebuild(conn, Instrument(SYMBOL))
         assert rebuilt is not None
         assert rebuilt[0].ledger.held(SYMBOL).quantity == lot.quantity
+        told = report(
+            conn,
+            load_settings({}, tmp_path, require_run=False).settings,
+            "custom",
+            "1970-01-01",
+            "2100-01-01",
+        )
+        assert told is not None
+        assert told["fees"] == {"BTC": D("0.003"), "GT": D("0.00010"), "POINT": D(1)}

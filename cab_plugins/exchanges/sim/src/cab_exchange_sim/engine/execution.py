@@ -191,9 +191,10 @@ class Execution:
         released = _held(order) - _held(after)
         core.accounts.unlock(order.account, _held_currency(order, market), released, core.now_ms)
         core.accounts.trade(order.account, _deltas(trade, market), core.now_ms)
+        currency, fee = _taken(trade)
         core.note("fill", account=order.account, pair=order.pair, order_id=order.order_id, text=order.text,
                   side=order.side.value, quantity=match.quantity, price=match.price, value=match.value,
-                  fee=trade.fee, fee_currency=trade.fee_currency, trade_id=trade.trade_id,
+                  fee=fee, fee_currency=currency, trade_id=trade.trade_id,
                   source=order.source)  # fmt: skip
         self.orders.add(trade)
         self.orders.put(after)
@@ -268,10 +269,15 @@ def _complete(order: Order, market: Market, matches: list[Match]) -> bool:
 def _deltas(trade: Trade, market: Market) -> dict[str, Decimal]:
     sign = 1 if trade.side is Side.BUY else -1
     deltas = {market.base: sign * trade.quantity, market.quote: -sign * trade.quantity * trade.price}
-    for currency, fee in ((trade.fee_currency, trade.fee), ("GT", trade.gt_fee), ("POINT", trade.point_fee)):
-        if fee:
-            deltas[currency] = deltas.get(currency, ZERO) - fee
+    currency, fee = _taken(trade)
+    deltas[currency] = deltas.get(currency, ZERO) - fee
     return deltas
+
+
+def _taken(trade: Trade) -> tuple[str, Decimal]:
+    """Return the fee of a trade by its currency: GT and points pay the whole of it or nothing."""
+    fees = ((trade.fee_currency, trade.fee), ("GT", trade.gt_fee), ("POINT", trade.point_fee))
+    return next((each for each in fees if each[1]), fees[0])
 
 
 def _as_request(order: Order) -> OrderRequest:
