@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import attrs
@@ -109,7 +110,7 @@ def explain_cycle(prepared: Prepared, finished: Finished, tape: Tape, row: int) 
             trace_id=trace_id,
             symbol=tape.symbol,
             candle_ts_ms=int(bars.ts_ms[row]),
-            close=float(bars.close[row]),
+            candle=bars.candle(row),
             versions=prepared.versions,
         ),
         votes,
@@ -122,19 +123,15 @@ def explain_cycle(prepared: Prepared, finished: Finished, tape: Tape, row: int) 
         None if decided is None else decided.client_id,
     )
     now_ms = tape.close_ms(row) + prepared.backtest.config.grace_ms
-    position = _position_at(finished, tape.symbol, now_ms, trace_id)
+    result = finished.result
+    positions = Positions([*result.trades, *result.open_positions], tape.symbol)
+    position = positions.of_cycle(trace_id, now_ms, {fill.ts_ms for order in orders for fill in order.fills})
     return {
         "source": "backtest",
         "run_id": run,
         "thinned": False,
         **trace,
-        "candle": {
-            name: float(column[row])
-            for name, column in zip(
-                ("open", "high", "low", "close", "volume"), bars.columns()[1:6], strict=True
-            )
-        },
-        "held_before": position is not None and _held(position, now_ms),
+        "held_before": position is not None and is_held(position, now_ms),
         "orders": [order_json(order) for order in orders],
         "position": None if position is None else position_json(position),
     }
@@ -145,33 +142,34 @@ def candle_at(at_ms: int) -> int:
     return -(-at_ms // TF_MS) * TF_MS - TF_MS
 
 
-def _position_at(
-    finished: Finished, symbol: str, now_ms: int, trace_id: str
-) -> TradeRecord | Position | None:
-    """Return the position that the cycle opened, closed or found open."""
-    result = finished.result
-    own: list[TradeRecord | Position] = [*result.trades, *result.open_positions]
-    own = [each for each in own if each.symbol == symbol]
-    for each in own:
-        if each.trace_id == trace_id:
-            return each
-    for each in own:
-        if _held(each, now_ms):
-            return each
-    return _closed_by(result.orders, own, trace_id)
+@attrs.frozen(eq=False)
+class Positions:
+    """The round trips and open positions of an account, as seen by the cycles of one symbol."""
+
+    known: Iterable[TradeRecord | Position]
+    symbol: str
+
+    def of_cycle(
+        self, trace_id: str, now_ms: int, filled_ms: Collection[int]
+    ) -> TradeRecord | Position | None:
+        """Return the position that a cycle opened, found open or closed.
+
+        Args:
+            trace_id: the cycle's.
+            now_ms: when it decided.
+            filled_ms: the times of its own fills; a protective exit within the candle is among them.
+        """
+        own = [each for each in self.known if each.symbol == self.symbol]
+        opened = (each for each in own if each.trace_id == trace_id)
+        found = (each for each in own if is_held(each, now_ms))
+        closed = (each for each in own if any(sale.ts_ms in filled_ms for sale in each.exits))
+        return next(chain(opened, found, closed), None)
 
 
-def _held(each: TradeRecord | Position, now_ms: int) -> bool:
+def is_held(each: TradeRecord | Position, now_ms: int) -> bool:
+    """Say whether a position was open before a time."""
     closed_ms = each.closed_ms if isinstance(each, TradeRecord) else now_ms
     return each.opened_ms < now_ms <= closed_ms
-
-
-def _closed_by(
-    orders: Sequence[OrderRecord], own: Sequence[TradeRecord | Position], trace_id: str
-) -> TradeRecord | Position | None:
-    """Return the position that a protective exit within the candle ended."""
-    times = {fill.ts_ms for order in orders if order.intent.trace_id == trace_id for fill in order.fills}
-    return next((each for each in own if any(sale.ts_ms in times for sale in each.exits)), None)
 
 
 def order_json(order: OrderRecord) -> dict[str, Any]:

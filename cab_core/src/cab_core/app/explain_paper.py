@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,16 +10,17 @@ import attrs
 
 from cab_core.app.explain import (
     Explanation,
+    Positions,
     candle_at,
     fill_json,
     intent_json,
-    levels_json,
-    money,
+    is_held,
+    position_json,
 )
+from cab_core.app.history import History, Past
 from cab_core.app.times import minute
-from cab_core.cycle.context import from_json
-from cab_core.domain.exits import protect
-from cab_core.domain.orders import Fill, Side
+from cab_core.domain.position import Position, TradeRecord
+from cab_core.domain.timeframes import TF_MS
 from cab_core.errors import NotFoundError
 from cab_core.settings.schema import Settings
 from cab_core.storage import (
@@ -44,14 +44,16 @@ class PaperTraces:
 
     Attributes:
         where: path or address.
+        history: its past.
     """
 
     where: str | Path
+    history: History
 
     @classmethod
     def of(cls, settings: Settings) -> PaperTraces:
         """Return those of the configured database."""
-        return cls(settings.database_url.reveal() or settings.db_path)
+        return cls(settings.database_url.reveal() or settings.db_path, History.of(settings))
 
     def written_ns(self) -> int:
         """Return when a SQLite file was last written, 0 if it does not exist or is a server."""
@@ -62,7 +64,7 @@ class PaperTraces:
 
     def by_id(self, trace_id: str) -> Explanation | None:
         """Explain the cycle with this id; None without it, or without a database."""
-        return self._visit(lambda conn: explained(conn, get_trace(conn, trace_id)))
+        return self._visit(lambda conn: explained(conn, get_trace(conn, trace_id), self.history))
 
     def at(self, symbol: str | None, at_ms: int) -> Explanation | None:
         """Explain the cycle whose candle is open at ``at_ms`` or closes then; None without it.
@@ -74,13 +76,15 @@ class PaperTraces:
 
         def look(conn: Connection) -> Explanation | None:
             found = find_trace(conn, symbol, open_ms)
-            return explained(conn, found) if found is not None and found.candle_ts_ms == open_ms else None
+            if found is None or found.candle_ts_ms != open_ms:
+                return None
+            return explained(conn, found, self.history)
 
         return self._visit(look)
 
     def last_ordered(self, symbol: str | None) -> Explanation | None:
         """Explain the newest cycle that decided an order; None without one."""
-        return self._visit(lambda conn: explained(conn, find_trace(conn, symbol, ordered=True)))
+        return self._visit(lambda conn: explained(conn, find_trace(conn, symbol, ordered=True), self.history))
 
     def _visit(self, look: Callable[[Connection], T | None]) -> T | None:
         try:
@@ -89,8 +93,13 @@ class PaperTraces:
             return None
 
 
-def explained(conn: Connection, row: TraceRow | None) -> Explanation | None:
+def explained(conn: Connection, row: TraceRow | None, history: History) -> Explanation | None:
     """Return the whole chain of a recorded cycle, JSON-safe; None without one.
+
+    Args:
+        conn: its database.
+        row: the cycle.
+        history: the past of the same database.
 
     Raises:
         NotFoundError: its candle never came.
@@ -104,17 +113,22 @@ def explained(conn: Connection, row: TraceRow | None) -> Explanation | None:
             fix="choose another cycle",
         )
     stored = find_intents(conn, trace_id=row.trace_id)
+    filled_ms = {fill.ts_ms for each in stored for fill in load_fills(conn, client_id=each.intent.client_id)}
+    # The instant of the decision itself is not on record; the close of its candle is the same to every fill.
+    now_ms = row.candle_ts_ms + TF_MS + 1
+    known = history.look(conn, _positions) or ()
+    position = Positions(known, row.symbol).of_cycle(row.trace_id, now_ms, filled_ms)
     return {
         "source": "database",
         "run_id": None,
         "thinned": not row.payload,
-        **(row.payload or _remains(row)),
+        **_remains(row),
+        **row.payload,
         "action": row.action,
         "reason": row.reason,
-        "candle": None,
-        "held_before": row.reason == "already_long" or row.action == "sell",
+        "held_before": position is not None and is_held(position, now_ms),
         "orders": [_order(conn, intent) for intent in stored],
-        "position": _position(conn, row, stored),
+        "position": None if position is None else position_json(position),
     }
 
 
@@ -125,6 +139,7 @@ def _remains(row: TraceRow) -> dict[str, Any]:
         "symbol": row.symbol,
         "candle_ts_ms": row.candle_ts_ms,
         "close": None if row.close is None else float(row.close),
+        "candle": None,
         "trend": None,
         "volume_ratio": None,
         "strategies": [],
@@ -147,47 +162,5 @@ def _order(conn: Connection, stored: StoredIntent) -> dict[str, Any]:
     }
 
 
-def _position(conn: Connection, row: TraceRow, stored: list[StoredIntent]) -> dict[str, Any] | None:
-    """Return the position that an entry opened, and what became of it so far."""
-    entries = [intent for intent in stored if intent.intent.side is Side.BUY]
-    fills = [fill for each in entries for fill in load_fills(conn, client_id=each.intent.client_id)]
-    if not fills:
-        return None
-    opened_ms = fills[0].ts_ms
-    sales = find_intents(conn, position=f"{row.symbol}@{opened_ms}")
-    bought = sum((fill.quantity for fill in fills), Decimal(0))
-    entry_price = sum((fill.value for fill in fills), Decimal(0)) / bought
-    return {
-        "symbol": row.symbol,
-        "opened_ms": opened_ms,
-        "closed_ms": None,
-        "entry_price": money(entry_price),
-        "quantity": money(bought),
-        "entry_reason": row.reason,
-        "entry_trace_id": row.trace_id,
-        "votes": list(from_json(entries[0].payload).votes),
-        "levels": _levels(entries[0], fills, entry_price),
-        "exits": [
-            {
-                "ts_ms": fill.ts_ms,
-                "quantity": money(fill.quantity),
-                "price": money(fill.price),
-                "reason": from_json(each.payload).reason,
-                "pnl_quote": None,
-            }
-            for each in sales
-            for fill in load_fills(conn, client_id=each.intent.client_id)
-        ],
-        "fees_quote": None,
-        "pnl_quote": None,
-    }
-
-
-def _levels(entry: StoredIntent, fills: list[Fill], price: Decimal) -> dict[str, str | None] | None:
-    rules = from_json(entry.payload).rules
-    if rules is None:
-        return None
-    base, _, quote = entry.intent.symbol.partition("/")
-    received = sum((f.quantity - f.fee_in(base) for f in fills), Decimal(0))
-    paid = sum((f.value + f.fee_in(quote) for f in fills), Decimal(0))
-    return levels_json(protect(price, received, paid, rules).levels)
+def _positions(past: Past) -> list[TradeRecord | Position]:
+    return [*past.book.trades, *past.book.positions.values()]

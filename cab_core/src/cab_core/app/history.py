@@ -78,7 +78,7 @@ def account_now(conn: Connection) -> tuple[int, bool]:
     On a recorded market it is the last instant the run has lived through, not this machine's time.
     """
     account = load_account(conn)
-    recorded = (get_meta(conn, "account") or "").startswith(("paper:sample", "paper:file"))
+    recorded = (get_meta(conn, "account") or "").startswith(("paper:sample", "paper:file", "paper:demo"))
     if recorded and account is not None:
         return account.updated_ms, True
     return time.time_ns() // 1_000_000, False

@@ -59,19 +59,22 @@ def _candle(told: Mapping[str, Any]) -> str:
     candle = told["candle"]
     if candle is None:
         return f"close {told['close']}"
-    return ", ".join(f"{name} {value}" for name, value in candle.items())
+    return ", ".join(f"{name} {candle[name]}" for name in ("open", "high", "low", "close", "volume"))
 
 
 def _trend(trend: Mapping[str, Any]) -> Iterator[str]:
     yield f"{trend['state']}, score {trend['score']:+.4f}, coverage {trend['coverage']:.2f}"
-    parts = [f"{tf} {part['score']:+.3f} × {part['weight']:.3f}" for tf, part in trend["timeframes"].items()]
+    parts = [
+        f"{tf} {part['score']:+.3f} × {part['weight']:.3f}"
+        for tf, part in sorted(trend["timeframes"].items())
+    ]
     if parts:
         yield ", ".join(parts)
 
 
 def _vote(vote: Mapping[str, Any]) -> str:
     confidence = "" if vote["action"] == "hold" else f"{vote['confidence_raw']:.4f}"
-    numbers = ", ".join(f"{name} {value:.6g}" for name, value in vote["data"].items())
+    numbers = ", ".join(f"{name} {value:.6g}" for name, value in sorted(vote["data"].items()))
     shown = f"{vote['name']:<18} {vote['action']:<4} {confidence:<6}  {vote['reason']}"
     return f"{shown}  ({numbers})" if numbers else shown
 

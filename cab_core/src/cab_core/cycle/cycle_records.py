@@ -58,12 +58,12 @@ class CycleRecords:
             trace_id=trace_id,
             symbol=symbol,
             candle_ts_ms=moment.candle_ts_ms,
-            close=moment.close,
+            candle=moment.candle,
             versions=self.versions,
         )
         order = None if planned is None else planned.intent.client_id
         trace = trace_of(head, moment.votes, 0, moment.trend, 0, moment.volume_ratio, ruling, final, order)
-        close: Decimal = to_decimal(moment.close)
+        close: Decimal = to_decimal(moment.candle["close"])
         return Cycle(
             trace_id=trace_id,
             symbol=symbol,

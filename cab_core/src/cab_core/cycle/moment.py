@@ -27,7 +27,7 @@ class Moment:
     """The decision bar of one symbol, evaluated.
 
     Attributes:
-        candle_ts_ms: its open time. ``close``: its close.
+        candle_ts_ms: its open time. ``candle``: its prices and volume by name.
         votes: one row; None with strategies disabled.
         trend: one row.
         volume_ratio: relative volume, NaN if unknown.
@@ -36,7 +36,7 @@ class Moment:
     """
 
     candle_ts_ms: int
-    close: float
+    candle: Mapping[str, float]
     votes: Votes | None
     trend: TrendRows
     volume_ratio: float
@@ -94,7 +94,7 @@ class MomentReader:
         if self._config.strategies_enabled:
             volume_ok = None if ratio is None else np.array([confirmed])
             votes = evaluate(self._panel, window, k, trend.state, volume_ok, self._config)
-        return Moment(candle_ts_ms, float(window.close[k]), votes, trend, relative, dropped)
+        return Moment(candle_ts_ms, window.candle(k), votes, trend, relative, dropped)
 
     async def refresh(self, now_ms: int) -> None:
         """Bring the higher timeframes up to date, for other symbols' correlation."""

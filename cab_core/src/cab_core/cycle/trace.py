@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -23,7 +23,7 @@ class TraceHead:
     trace_id: str
     symbol: str
     candle_ts_ms: int
-    close: float
+    candle: Mapping[str, float]
     versions: Sequence[tuple[str, str]]
 
 
@@ -56,7 +56,8 @@ def trace_of(
         "trace_id": head.trace_id,
         "symbol": head.symbol,
         "candle_ts_ms": head.candle_ts_ms,
-        "close": head.close,
+        "close": head.candle["close"],
+        "candle": dict(head.candle),
         "trend": {
             "state": Trend(int(trend.state[trend_k])).label,
             "score": float(trend.score[trend_k]),

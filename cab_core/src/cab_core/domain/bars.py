@@ -64,6 +64,11 @@ class Bars:
         """Return all columns in the order of the attributes."""
         return (self.ts_ms, self.open, self.high, self.low, self.close, self.volume, self.synthetic)
 
+    def candle(self, row: int) -> dict[str, float]:
+        """Return prices and volume of one bar by name."""
+        names = ("open", "high", "low", "close", "volume")
+        return {name: float(column[row]) for name, column in zip(names, self.columns()[1:6], strict=True)}
+
     def __len__(self) -> int:
         return len(self.ts_ms)
 

@@ -80,7 +80,7 @@ class DatabaseDesk:
 
     async def trace(self, trace_id: str) -> dict[str, Any]:
         """Return the whole chain of one cycle."""
-        told = await self.read(lambda conn: explained(conn, get_trace(conn, trace_id)))
+        told = await self.read(lambda conn: explained(conn, get_trace(conn, trace_id), self.history))
         if told is None:
             raise NotFoundError(
                 f"no cycle {trace_id}", where=str(self.where), fix="the newest are in the list of decisions"
@@ -90,7 +90,7 @@ class DatabaseDesk:
     async def latest_trace(self, symbol: str | None = None) -> dict[str, Any]:
         """Return the chain of the newest cycle."""
         await self.require_recorded(symbol)
-        told = await self.read(lambda conn: explained(conn, find_trace(conn, symbol)))
+        told = await self.read(lambda conn: explained(conn, find_trace(conn, symbol), self.history))
         if told is None:
             raise NotFoundError("no candle was evaluated yet", where=symbol or str(self.where))
         return told
