@@ -109,9 +109,9 @@ class Attempts:
         if done.refused in RETRIED and done.transient and refusals <= len(RETRY_PAUSES_S):
             pause_s = RETRY_PAUSES_S[refusals - 1] * (1 + 0.2 * self.jitter())
             return await self._pause(following(planned), round(1000 * pause_s))
-        # What fits no step of the venue waits for its new rules; what was too small is dust, or told of.
+        # What was too small is dust, or told of.
         held = intent.symbol in self.settlement.trader.book.positions
-        if intent.side is Side.SELL and held and done.refused != "bad_precision":
+        if intent.side is Side.SELL and held:
             if done.refused != "below_min_notional":
                 self._tell(intent, f"it is refused ({done.why}); it is tried again")
             if intent.purpose in KEPT:

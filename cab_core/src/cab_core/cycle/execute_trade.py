@@ -266,20 +266,23 @@ class Execution:
         if not await self.lift_stop(symbol):
             self.settlement.held_up(standing)
             return Executed("waiting", transient=True)
-        held = self._held(symbol)
-        if intent.quantity is None or held >= intent.quantity:
+        left = self._left(intent)
+        if left == intent.quantity:
             return planned
-        await self.settlement.end(standing, OrderState.ABANDONED, f"only {held:f} is held by now")
+        await self.settlement.end(standing, OrderState.ABANDONED, f"only {left:f} of it can be sold by now")
         # A part of the position, such as a first target, is sold by a level that asks again.
-        if not held or intent.purpose is Purpose.TAKE_PROFIT_1:
+        if not left or intent.purpose is Purpose.TAKE_PROFIT_1:
             return Executed("already_sold")
-        rest = following(planned, held)
+        rest = following(planned, left)
         return rest if await self.plan([rest]) else Executed("already_sold")
 
-    def _held(self, symbol: str) -> Decimal:
-        position = self.trader.book.positions.get(symbol)
-        step = self.trader.config.instruments[symbol].amount_step
-        return Decimal(0) if position is None else floor_step(position.quantity, step)
+    def _left(self, intent: Intent) -> Decimal:
+        """Return what of an exit is held now, in the steps of now: rules and holdings may have changed."""
+        position = self.trader.book.positions.get(intent.symbol)
+        if position is None or intent.quantity is None:
+            return Decimal(0)
+        step = self.trader.config.instruments[intent.symbol].amount_step
+        return floor_step(min(intent.quantity, position.quantity), step)
 
     def _reprice(self, standing: Standing) -> None:
         """Let an exit that has waited be measured against the price of now, not of its decision."""

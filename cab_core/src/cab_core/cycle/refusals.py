@@ -6,7 +6,6 @@ import attrs
 
 from cab_core.cycle.pauses import Pauses
 from cab_core.cycle.standing import Standing
-from cab_core.cycle.trader import Planned
 from cab_core.domain.orders import Intent, Rejected, Side
 
 #: Refusals that say that the venue's rules are no longer what they were.
@@ -25,12 +24,10 @@ class Refusals:
 
     Attributes:
         stale_rules: the venue refused an order's precision or size: its rules have to be read again.
-        misfits: exits refused for their precision; they are sent again by the new rules.
         pauses: how long refused exits wait.
     """
 
     stale_rules: bool = attrs.field(default=False, init=False)
-    misfits: list[Planned] = attrs.field(factory=list, init=False)
     pauses: Pauses = attrs.field(factory=Pauses, init=False)
     _told_ms: dict[str, int] = attrs.field(factory=dict, init=False)
     _account: str | None = attrs.field(default=None, init=False)
@@ -61,8 +58,6 @@ class Refusals:
             self.pauses.begin(intent.key, now_ms)
         if outcome.reason in _RULES:
             self.stale_rules = True
-            if outcome.reason == "bad_precision" and intent.side is Side.SELL and not standing.is_stop:
-                self.misfits.append(standing.planned)
         if outcome.reason != "credentials" or self._account is not None:
             return None
         self._account, self._account_ms = f"{outcome.reason}: {outcome.message}", now_ms

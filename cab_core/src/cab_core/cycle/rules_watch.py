@@ -9,9 +9,7 @@ import attrs
 
 from cab_core.clock import Clock, TurnLock
 from cab_core.cycle.execute_trade import Execution
-from cab_core.cycle.settlement import plain
 from cab_core.domain.market import Quote
-from cab_core.domain.money import floor_step
 from cab_core.domain.timeframes import HOUR_MS, MINUTE_MS
 from cab_core.errors import CabError
 
@@ -51,7 +49,6 @@ class RulesWatch:
         now_ms = self.clock.now_ms()
         if self.execution.refusals.stale_rules or now_ms - self._read_ms >= HOUR_MS:
             await self._read(now_ms)
-            await self._sell_again()
         trader = self.execution.trader
         for symbol in [*trader.book.positions]:
             delisting_ms = trader.config.instruments[symbol].delisting_ms
@@ -68,23 +65,6 @@ class RulesWatch:
         known = self.execution.trader.config.instruments
         self.execution.trader.use({symbol: found[symbol] for symbol in known if symbol in found})
         self.execution.refusals.stale_rules, self._read_ms = False, now_ms
-
-    async def _sell_again(self) -> None:
-        """Send exits that the old rules spoiled once more, as their next attempt."""
-        if self.execution.refusals.stale_rules:
-            return
-        trader = self.execution.trader
-        while self.execution.refusals.misfits:
-            refused = self.execution.refusals.misfits.pop()
-            async with self.lock:
-                position = trader.book.positions.get(refused.intent.symbol)
-                if position is None or refused.intent.quantity is None:
-                    continue
-                step = trader.config.instruments[refused.intent.symbol].amount_step
-                quantity = floor_step(min(refused.intent.quantity, position.quantity), step)
-                if quantity:
-                    intent = attrs.evolve(plain(refused.intent), quantity=quantity)
-                    await self.execution.sell([attrs.evolve(refused, intent=intent)])
 
     async def _leave(self, symbol: str) -> None:
         """Sell a position whose symbol is about to be delisted."""
