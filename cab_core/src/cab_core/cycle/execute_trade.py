@@ -142,6 +142,11 @@ class Execution:
             if waits and standing.intent.side is Side.SELL:
                 await self.settlement.end(standing, OrderState.ABANDONED, "nothing is held any more")
 
+    async def leave_small(self, symbol: str, trace_id: str) -> None:
+        """Give up, and tell of, a position that is to be sold and is too small for any order by now."""
+        if self.trader.leave_small(symbol, self.clock.now_ms()):
+            await self.settlement.write_dust(trace_id, refused=True)
+
     async def settle(self, symbol: str) -> None:
         """Look at every order of the symbol that has been sent, due or not."""
         for standing in self.standings.each(symbol):
@@ -270,6 +275,8 @@ class Execution:
         if left == intent.quantity:
             return planned
         await self.settlement.end(standing, OrderState.ABANDONED, f"only {left:f} of it can be sold by now")
+        if not left:
+            await self.leave_small(symbol, intent.trace_id)
         # A part of the position, such as a first target, is sold by a level that asks again.
         if not left or intent.purpose is Purpose.TAKE_PROFIT_1:
             return Executed("already_sold")

@@ -81,6 +81,8 @@ class ExitWatch:
             done = await self.execution.sell(sales, values=walked)
             if done and sales[0].intent.purpose is Purpose.EMERGENCY:
                 self._told_of(symbol, now_ms, trace_id)
+        elif isinstance(move, Price) and self.execution.trader.is_due(symbol, move.value, now_ms):
+            await self.execution.leave_small(symbol, trace_id)
         elif symbol in book.positions and book.positions[symbol].protection is not before:
             await self.execution.storage.commit(
                 Changes(ts_ms=now_ms, trace_id=trace_id, values=walked, **self.execution.booked(symbol))

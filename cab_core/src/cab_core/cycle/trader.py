@@ -262,6 +262,14 @@ class Trader:
         """Say whether a critical rule's halt is in force and is to sell every position."""
         return self.config.emergency_flatten and bool(self.halts.active(now_ms))
 
+    def is_due(self, symbol: str, bid: Decimal, now_ms: int) -> bool:
+        """Say whether the whole position is to be sold at a bid: by its stop, or because of a halt."""
+        position = self.book.positions.get(symbol)
+        if position is None:
+            return False
+        p = position.protection
+        return self.must_flatten(now_ms) or (p is not None and bid <= p.stop)
+
     def stop_out(self, symbol: str, trace_id: str, now_ms: int) -> Planned | None:
         """Return the order that sells a whole position whose stop is due; None if nothing can be sold."""
         position = self.book.positions.get(symbol)

@@ -50,6 +50,26 @@ async def test_an_exit_refused_for_its_precision_for_long_is_told_and_made(
         assert bot.held() == bot.venue.held["BTC"] == 0
 
 
+@pytest.mark.parametrize("exit_", ["signal", "stop loss"])
+async def test_what_has_become_less_than_a_step_is_told_of_when_it_is_to_be_sold(
+    tmp_path: Path, exit_: str
+) -> None:
+    async with account(tmp_path) as bot:
+        await bot.buy()
+        if exit_ == "signal":
+            bot.venue.plan.append(misfit)
+            await bot.signal()
+        use(bot, amount_step=D(1))
+        assert bot.held() == D("0.5")
+        bot.venue.price = D(80)
+        bot.trader.book.mark(SYMBOL, D(80))
+        await bot.watch(30)
+        assert bot.held() == 0
+        assert bot.trader.book.dust()[SYMBOL].quantity == D("0.5")
+        assert bot.trader.book.equity() == D(10_000) - 10
+        assert any("too small to sell" in text for text in await bot.alerts())
+
+
 async def test_a_signal_that_waits_is_cut_to_the_steps_of_now(tmp_path: Path) -> None:
     async with account(tmp_path, amount_step=D("0.001")) as bot:
         await bot.buy(cost="51.234")
