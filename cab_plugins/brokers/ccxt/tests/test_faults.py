@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import attrs
 import pytest
 from ccxt_world import PAIR, RULES, SYMBOL, World, resolved
 
+from cab_broker_ccxt.errors import VenueError
 from cab_broker_ccxt.gate import GateBroker
 from cab_core.sdk import (
     Absent,
@@ -279,6 +281,22 @@ async def test_a_changed_precision_is_learned_from_its_refusal(world: World) -> 
         ack = await broker.submit(retry)
         assert isinstance(ack, Ack)
         assert str(ack.filled) == "0.12"
+
+
+@pytest.mark.catalogue(49)
+@pytest.mark.parametrize(
+    "fault", [{"kind": "page_502"}, {"kind": "edit", "fields": {"amount_precision": ""}}]
+)
+async def test_no_exit_waits_for_rules_that_cannot_be_read_again(world: World, fault: dict[str, Any]) -> None:
+    async with world.opened() as broker:
+        await broker.instruments()
+        world.clock.advance(seconds=3_600)
+        world.fault(stage="after_accept", method="GET", path="currency_pairs", times=None, **fault)
+        with pytest.raises(VenueError):
+            await broker.instruments()
+        ack = await broker.submit(world.sell("0.12345"))
+        assert isinstance(ack, Ack)
+        assert str(ack.filled) == "0.12345"
 
 
 @pytest.mark.catalogue(50, 51)

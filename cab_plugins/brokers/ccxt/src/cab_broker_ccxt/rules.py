@@ -63,6 +63,7 @@ class Rules:
         self._symbols = tuple(symbols)
         self._known = dict(given)
         self._loaded_at_s: float | None = None
+        self._read: set[str] = set()
         #: Symbols the venue said it does not know.
         self.unknown: set[str] = set()
 
@@ -79,8 +80,19 @@ class Rules:
         return {symbol: self._known[symbol] for symbol in self._symbols}
 
     async def of(self, symbol: str) -> Instrument | None:
-        """Return the rules of one symbol, None if it is not configured."""
-        return (await self.all()).get(symbol)
+        """Return the rules of one symbol, None if it is not configured.
+
+        Rules that were read before do while they cannot be read again: no exit waits for that.
+
+        Raises:
+            VenueError: they were never read.
+        """
+        try:
+            return (await self.all()).get(symbol)
+        except VenueError:
+            if symbol not in self._read:
+                raise
+            return self._known[symbol]
 
     def forget(self) -> None:
         """Load them anew at the next use: the venue disagreed about a precision or a minimum."""
@@ -102,5 +114,8 @@ class Rules:
             self.unknown.add(symbol)
             known = self._known.get(symbol) or Instrument(symbol)
             return attrs.evolve(known, buyable=False, sellable=False)
+        if any(maybe(row.get(name)) is None for name in ("precision", "amount_precision")):
+            raise VenueError(f"the rules of {symbol} name no precision", where=self._api.where)
         self.unknown.discard(symbol)
+        self._read.add(symbol)
         return instrument_of(symbol, row, server_offset_ms=self._api.server.offset_ms)
