@@ -151,19 +151,39 @@ async def test_an_order_that_no_listing_shows_stays_open_until_there_is_evidence
         desk.venue.lost.add(stop.intent.client_id)
         resting, desk.venue._matcher._resting = desk.venue._matcher._resting, {}
 
-        for _ in range(3):
+        for _ in range(2):
             result = await bot.cycle()
             assert Kind.ORDER_NOT_OPEN in kinds(result)
             assert bot.execution.open_intents(SYMBOL)
-        desk.venue.trade_by_hand("-0.5")
-        for _ in range(3):
-            assert (await bot.cycle()).corrected == ()  # the stop may have sold it
-        alerts = [text for _, text in await bot.alerts()]
-        assert sum(text.startswith("order_not_open in 4") for text in alerts) == 1
 
         desk.venue._matcher._resting = resting
-        desk.venue.trade_by_hand("0.5")
         desk.venue.lost.clear()
+        assert (await bot.cycle()).clean
+        assert [order.intent for order in bot.execution.open_intents(SYMBOL)] == [stop.intent]
+
+
+@pytest.mark.catalogue(40)
+async def test_what_no_listing_shows_has_sold_what_the_account_lacks_after_two_minutes(desk: Any) -> None:
+    async with desk.bot("0.005") as bot:
+        await bot.buy()
+        await bot.settled()
+        await bot.protector.tend(SYMBOL)
+        (stop,) = bot.execution.open_intents(SYMBOL)
+        desk.venue.lost.add(stop.intent.client_id)
+        desk.venue._matcher._resting = {}
+        for _ in range(2):
+            await bot.cycle()
+
+        desk.venue.trade_by_hand("-0.5")
+        for _ in range(2):
+            assert (await bot.cycle()).corrected == ()  # balances may lag
+            assert bot.execution.open_intents(SYMBOL)
+        held = bot.held()
+        await bot.cycle()
+        assert bot.execution.open_intents(SYMBOL) == []
+        assert 0 < held - bot.held() <= Decimal("0.5")
+        alerts = [text for _, text in await bot.alerts()]
+        assert sum(text.startswith("order_not_open in 4") for text in alerts) == 1
         assert (await bot.cycle()).clean
 
 
