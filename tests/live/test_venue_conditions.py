@@ -131,6 +131,29 @@ async def test_trades_of_an_unknown_order_of_our_prefix_are_adopted_and_protecte
     live.assert_guarded()
 
 
+@pytest.mark.catalogue(39)
+async def test_trades_that_could_not_be_listed_before_a_restart_are_found_after_it(bench: Bench) -> None:
+    """What was compared counts, not what was written: cycles went on meanwhile."""
+    live = bench()
+    text = client_order_id("of another database", 1)
+    stray = OrderRequest(pair=PAIR, side=Side.BUY, type="market", amount=D(50), tif="ioc", text=text)
+    live.fault(
+        "server_error",
+        method="GET",
+        path="/spot/my_trades",
+        times=None,
+        since=1.5,
+        until_ms=START_MS + 50 * MINUTE,
+    )
+    live.at(2, lambda: live.venue.exchange.phantom("main", stray))
+    await live.run(48)
+    assert live.held == 0
+    await live.run(60)
+    assert live.held > 0
+    assert any("unknown order" in a["text"] for a in live.alerts if a["severity"] == "critical")
+    live.assert_guarded()
+
+
 @pytest.mark.catalogue(46)
 async def test_base_sold_by_hand_shrinks_the_position_and_its_stop(bench: Bench) -> None:
     live = bench()

@@ -23,7 +23,7 @@ from cab_core.clock import Clock, SystemClock, VirtualClock
 from cab_core.cycle.announce import Announcer
 from cab_core.cycle.cash import CashWatch
 from cab_core.cycle.config import CycleConfig
-from cab_core.cycle.reconcile import Reconciler, Reconciliation, as_data
+from cab_core.cycle.reconcile import Reconciler, Reconciliation, as_data, covered
 from cab_core.domain.bars import Bars
 from cab_core.domain.market import Costs, Quote
 from cab_core.domain.money import fraction
@@ -292,6 +292,7 @@ def _reconciler(
         announcer=Announcer(bus, execution.trader.book),
         trace_id=lambda: trace_id,
         since_ms=clock.now_ms() if past.as_of_ms is None else past.as_of_ms,
+        covered_ms=covered(past.values),
         stop_offset=fraction(settings.exits_stop_limit_offset_pct) if stops else None,
     )
 

@@ -32,7 +32,7 @@ from cab_core.cycle.moment import MomentReader
 from cab_core.cycle.orchestrator import Orchestrator
 from cab_core.cycle.prices import ObservedPrices, Prices, RecordedPrices
 from cab_core.cycle.protect import Protector
-from cab_core.cycle.reconcile import Reconciler
+from cab_core.cycle.reconcile import Reconciler, covered
 from cab_core.cycle.records import OrderRecord
 from cab_core.cycle.regime_watch import RegimeWatch
 from cab_core.cycle.rules_watch import RulesWatch
@@ -314,6 +314,7 @@ def _reconciler(
         announcer=announcer,
         trace_id=SystemIds().trace_id,
         since_ms=clock.now_ms() if past.as_of_ms is None else past.as_of_ms,
+        covered_ms=covered(past.values),
         interval_ms=care.reconcile_ms,
         stop_offset=care.stop_offset,
         turn=lock,

@@ -37,6 +37,9 @@ OVERLAP_MS = 15 * MINUTE_MS
 #: Two looks that confirm each other lie at least this far apart.
 APART_MS = 30_000
 
+#: Where it is remembered, by symbol, up to when everything was compared; epoch milliseconds.
+COMPARED_KEY = "compared:"
+
 #: A comparison that takes longer is worth a warning.
 SLOW_MS = 10_000
 
@@ -78,7 +81,9 @@ class Reconciler:
     Attributes:
         broker: only its reading verbs are called; orders go through ``execution``.
         trace_id: makes the trace id of a comparison.
-        since_ms: what the durable memory is known to cover; listings of the first look begin before it.
+        since_ms: when an account was last written that was never compared; its first listings begin before.
+        covered_ms: by symbol, up to when trades were compared: what could not be since is looked at yet,
+            also after a restart.
         interval_ms: pause between the comparisons of `run`.
         stop_offset: how far limits of resting stops lie below their triggers; None where no stops rest.
         turn: held while something is corrected, so that no decision is made on a book that moves.
@@ -94,13 +99,13 @@ class Reconciler:
     announcer: Announcer
     trace_id: Callable[[], str]
     since_ms: int
+    covered_ms: dict[str, int] = attrs.field(factory=dict)
     interval_ms: int = MINUTE_MS
     stop_offset: Decimal | None = None
     turn: AbstractAsyncContextManager[Any] = attrs.field(factory=nullcontext)
     latest: dict[str, Reconciliation] = attrs.field(factory=dict, init=False)
     unknown: UnknownOrders = attrs.field(init=False)
     _seen: Observer = attrs.field(init=False)
-    _covered_ms: dict[str, int] = attrs.field(factory=dict, init=False)
     _agreed: dict[str, bool] = attrs.field(factory=dict, init=False)
     _short: dict[str, tuple[Finding, int]] = attrs.field(factory=dict, init=False)
     _failures: dict[str, int] = attrs.field(factory=dict, init=False)
@@ -166,7 +171,7 @@ class Reconciler:
             async with self.turn:
                 await self.execution.settle(symbol)
         before = self._seen.standing(symbol)
-        venue = await self._seen.venue(symbol, self._covered_ms.get(symbol, self.since_ms) - OVERLAP_MS)
+        venue = await self._seen.venue(symbol, self.covered_ms.get(symbol, self.since_ms) - OVERLAP_MS)
         local = await self._seen.local(symbol, venue)
         if self._seen.busy(symbol) or self._seen.standing(symbol) != before:
             return Reconciliation(symbol=symbol, ts_ms=started_ms, trace_id=trace_id, skipped="moved")
@@ -227,7 +232,7 @@ class Reconciler:
         self._agreed[symbol] = result.clean
         self._failures.pop(symbol, None)
         if not open_question:
-            self._covered_ms[symbol] = result.ts_ms
+            self.covered_ms[symbol] = result.ts_ms
         short = _shortfall(result.findings)
         if short is None:
             self._short.pop(symbol, None)
@@ -266,7 +271,11 @@ class Reconciler:
             findings=told,
             corrected=result.corrected,
         )
-        await self.storage.commit(Changes(ts_ms=result.ts_ms, trace_id=result.trace_id, reconciled=done))
+        of = result.symbol
+        values = {f"{COMPARED_KEY}{of}": str(self.covered_ms[of])} if of in self.covered_ms else {}
+        await self.storage.commit(
+            Changes(ts_ms=result.ts_ms, trace_id=result.trace_id, reconciled=done, values=values)
+        )
         payload = {
             "symbol": result.symbol,
             "mismatches": [as_data(finding) for finding in result.mismatches],
@@ -276,6 +285,15 @@ class Reconciler:
         if result.duration_ms > SLOW_MS:
             where = {"trace_id": result.trace_id, "symbol": result.symbol}
             log.warning("the reconciliation of %s took %d ms", result.symbol, result.duration_ms, extra=where)
+
+
+def covered(values: Mapping[str, str]) -> dict[str, int]:
+    """Return up to when each symbol was compared, from the durable memory."""
+    return {
+        key.removeprefix(COMPARED_KEY): int(text)
+        for key, text in values.items()
+        if key.startswith(COMPARED_KEY)
+    }
 
 
 def as_data(finding: Finding) -> Mapping[str, str]:
