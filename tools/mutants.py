@@ -66,6 +66,7 @@ WIDE = (
     "cab_core/tests/cycle/orders/test_refused_but_filled.py",
     "tests/integration/test_quiet_bars.py",
     "tests/integration/test_paper_cycle.py",
+    "tests/integration/test_two_shells.py",
     "tests/live/test_too_small.py",
     "tests/live/test_order_faults.py",
     "tests/live/test_protection.py",
@@ -77,7 +78,7 @@ WIDE = (
 TESTS = ("cab_core/tests", "plugins-risk", "tests/integration", "cab_plugins/exchanges/sim/tests")
 
 #: At most so many files of tests are run that import the module or its users.
-NEAREST = 10
+NEAREST = 14
 
 #: Files of tests that take longer, each on average, hang.
 SECONDS = 300
@@ -87,6 +88,9 @@ PASSED = (0, 5)
 
 #: The line in which it names the file that failed.
 FAILED = re.compile(r"^(?:FAILED|ERROR) ([^:\s]+)", re.MULTILINE)
+
+#: Arguments that say how a class is made, not what it decides.
+FORM = {"init", "repr", "eq", "slots", "kw_only"}
 
 _COMPARE = {ast.Lt: ("<", "<="), ast.LtE: ("<=", "<"), ast.Gt: (">", ">="), ast.GtE: (">=", ">")}
 _COMPARE |= {
@@ -193,6 +197,8 @@ def _decisions(tree: ast.AST) -> Iterator[ast.expr]:
             yield node
         if isinstance(node, ast.JoinedStr | ast.Raise | ast.Import | ast.ImportFrom):
             continue
+        if isinstance(node, ast.keyword) and node.arg in FORM:
+            continue
         skipped = {"annotation", "returns", "decorator_list"}
         if isinstance(node, ast.AnnAssign) and node.value is None:
             continue
@@ -224,7 +230,8 @@ def imports_of(path: Path, *, helpers: bool = False) -> set[str]:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-    beside = [path.with_name(f"{name}.py") for name in found] if helpers else []
+    beside = [path.with_name(f"{name}.py") for name in (*found, "conftest")] if helpers else []
+    beside = [] if path.name == "conftest.py" else beside
     kernel = {name for name in found if name.startswith("cab_core")}
     return kernel.union(*(imports_of(helper) for helper in beside if helper.exists()))
 
@@ -287,6 +294,9 @@ class Copy:
             if (ROOT / name).is_file():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)
+        beside = ROOT.parent / "shared"  # recorded candles and vectors, where tests look for them
+        if beside.is_dir() and not (linked := folder.parent / "shared").exists():
+            linked.symlink_to(beside)
         self.environment = os.environ | {
             "PYTHONPATH": str(folder / "cab_core" / "src"),
             "PYTHONDONTWRITEBYTECODE": "1",

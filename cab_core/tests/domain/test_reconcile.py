@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from decimal import Decimal
 from typing import Any
 
@@ -28,8 +30,15 @@ from cab_core.domain.resting import DesiredStop
 SYMBOL = "BTC/USDT"
 BTC = Instrument(SYMBOL, amount_step=Decimal("0.0001"), price_tick=Decimal("0.1"))
 STRAY = client_order_id("another bot", 1)
+
 STOP = DesiredStop(Decimal("1.0"), Decimal(95), Decimal(94), "stop_loss")
 NOW_MS = 1_000_000
+
+
+def test_a_client_order_id_is_a_digest_of_its_key_that_every_start_finds_again() -> None:
+    for key in ("BTC/USDT|buy|entry|1700000000000", "another bot"):
+        digest = base64.b32encode(hashlib.sha256(key.encode()).digest()[:10]).decode().lower()
+        assert client_order_id(key, 3) == f"t-c{digest}-3"
 
 
 def intent(ref: str = "1", **changes: Any) -> Intent:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -63,6 +64,12 @@ def test_a_bad_stamp_far_in_the_future_does_not_swallow_the_rows_after_it() -> N
 def test_good_rows_pass_untouched() -> None:
     bars = flat(stamps_of([0, 3, 0]))
     assert validate(bars) == (bars, 0)
+
+
+def test_a_candle_in_which_nothing_was_traded_is_one() -> None:
+    good = flat(stamps_of([0, 3, 0]))
+    still = attrs.evolve(good, volume=np.zeros(len(good)))
+    assert validate(still) == (still, 0)
 
 
 def test_a_short_hole_is_filled_flat_at_the_previous_close() -> None:

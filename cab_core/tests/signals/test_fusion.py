@@ -45,6 +45,11 @@ def test_what_is_no_probability_leaves_the_technical_confidence(confidence: floa
     assert one(1, confidence, p, FusionSettings()) == confidence
 
 
+def test_a_model_that_is_sure_of_either_is_heard() -> None:
+    heard = FusionSettings(w_ai=1.0)
+    assert (one(1, 0.5, 0.0, heard), one(1, 0.5, 1.0, heard)) == (0.0, 1.0)
+
+
 @given(unit)
 def test_an_undecided_model_changes_nothing_in_nonlinear_mode(confidence: float) -> None:
     assert one(1, confidence, 0.5, FusionSettings(mode=FusionMode.NONLINEAR)) == confidence

@@ -51,6 +51,7 @@ async def test_position_mismatch_auto_corrected(desk: Any) -> None:
         first = await bot.cycle()
         assert kinds(first) == [Kind.POSITION_SHORT]
         assert first.corrected == ()
+        assert 0 <= first.duration_ms < 60_000
         assert bot.held() > desk.venue.base()
         assert bot.reconciler.blocks(SYMBOL) == "reconcile_mismatch"
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from odd_venue import SYMBOL, Account, D, account
 
+from cab_core.cycle.refusals import Refusals
 from cab_core.domain.belief import Price
-from cab_core.domain.orders import Ack, Intent, Purpose, Rejected, Side, VenueOrder
+from cab_core.domain.market import Quote
+from cab_core.domain.orders import Ack, Intent, OrderState, Purpose, Rejected, Side, Unknown, VenueOrder
 
 
 def tenth(bot: Account) -> object:
@@ -101,6 +103,30 @@ async def test_a_refused_signal_exit_is_told_of_and_made_in_the_end(tmp_path: Pa
         await bot.watch(120)
         assert bot.held() == 0
         assert any("not_tradable" in text for text in await bot.alerts())
+
+
+async def test_a_signal_that_comes_again_is_a_further_attempt_of_the_same_exit(tmp_path: Path) -> None:
+    """The attempt before has ended, and the bot was killed before it planned the next."""
+    async with account(tmp_path) as bot:
+        await bot.buy()
+        bot.venue.plan.append(lambda _: Unknown("the line was cut"))
+        await bot.signal()
+        quote = Quote(bot.venue.price, bot.venue.price, bot.clock.now_ms())
+        sale = bot.trader.signal_sell(SYMBOL, quote, "vote", "-", bot.clock.now_ms())
+        assert sale is not None
+        assert await bot.execution.attempts.renewed(sale) is None  # it has not ended
+        (standing,) = (each for each in bot.execution.standings.of(SYMBOL) if each.intent.side is Side.SELL)
+        await bot.execution.settlement.end(standing, OrderState.ABANDONED, "the venue never took it")
+        again = await bot.execution.attempts.renewed(sale)
+        assert again is not None
+        assert (again.intent.key, again.intent.attempt) == (sale.intent.key, 2)
+
+
+def test_a_person_is_told_once_a_minute_and_symbol() -> None:
+    refusals, at_ms = Refusals(), 1_700_000_000_000
+    told = [refusals.untold("BTC/USDT", at_ms + ms) for ms in (0, 1, 59_999, 60_000, 60_001)]
+    assert told == [True, False, False, True, False]
+    assert refusals.untold("ETH/USDT", at_ms + 60_001)
 
 
 async def test_the_rest_of_a_signal_exit_that_was_canceled_late_is_sold(tmp_path: Path) -> None:

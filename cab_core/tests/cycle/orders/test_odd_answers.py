@@ -119,6 +119,9 @@ async def test_an_ended_exit_whose_trades_never_add_up_is_closed_by_the_venues_w
         assert bot.held() == 0
         assert bot.venue.held["BTC"] == 0
         assert any("do not add up" in text for text in await bot.alerts())
+        fee = D("0.01") * D("102.5") * bot.trader.config.costs.fee  # of what no trade shows: the usual one
+        assert fee > 0
+        assert bot.trader.book.quote_free == 10_000 - 50 + D("0.25") * D("102.5") - fee + D("0.25") * 50
 
 
 async def test_a_late_trade_of_an_order_that_was_closed_is_not_booked_twice(tmp_path: Path) -> None:

@@ -35,6 +35,15 @@ from cab_core.domain.seen import LATE_MS, REMEMBERED
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
 
 
+def test_a_deposit_at_the_peak_moves_the_peak_by_as_much() -> None:
+    book = new_book()
+    start = book.equity()
+    book.deposit(D(500))
+    assert (book.peak, book.equity(), book.baseline) == (start + 500, start + 500, start + 500)
+    book.deposit(-book.equity())
+    assert book.peak == 0
+
+
 def test_a_trade_from_entry_to_the_last_exit() -> None:
     book = new_book()
     trading = Trading(book)
