@@ -50,6 +50,12 @@ def test_rejections_say_how_to_mend(found: dict[str, Verdict]) -> None:
     assert "the strategy used time.time" in found["TestReadsTheClock::test_needs_nothing_from_outside"].text
 
 
+def test_a_failure_on_drawn_options_shows_them(found: dict[str, Verdict]) -> None:
+    text = found["TestBreaksOnSomeOptions::test_every_legal_option_works"].text
+    assert "raised when asked about the options {'period': 0}" in text
+    assert "options=," not in text
+
+
 def test_a_strategy_that_never_acts_is_named(found: dict[str, Verdict]) -> None:
     verdict = found["TestNeverActs::test_buys_and_sells_somewhere"]
     assert verdict.outcome == "skipped"
