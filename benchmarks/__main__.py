@@ -28,6 +28,7 @@ def main() -> None:
         month = {symbol: generate(symbol, MONTH, 38) for symbol in ("BTC/USDT", "ETH/USDT")}
         groups: dict[str, Callable[[], list[Figure]]] = {
             "engine": lambda: engine.year(options.rounds, bars),
+            "recheck": lambda: engine.recheck(options.rounds, data, folder),
             "years": lambda: engine.ten_years(options.rounds, folder),
             "symbols": lambda: engine.ten_symbols(options.rounds, folder),
             "process": lambda: processes.backtests(options.rounds, data, folder),
@@ -58,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="how often each figure is taken")
     names = (
         "engine",
+        "recheck",
         "years",
         "symbols",
         "process",

@@ -10,9 +10,11 @@ from pathlib import Path
 from benchmarks.measure import Figure, cpu_seconds, run_process
 from benchmarks.yardstick import Row, loop
 from cab_core.app.config import cycle_config, judge_of, panels_of, plugins_for
+from cab_core.app.research import Plan, prepare_run
 from cab_core.cycle.backtest import Backtest
 from cab_core.data.files import read_market, write_candles
 from cab_core.data.generator import generate
+from cab_core.data.symbols import NamedFile
 from cab_core.domain.bars import Bars
 from cab_core.domain.candles import prepare
 from cab_core.settings import load_settings
@@ -61,6 +63,27 @@ def year(rounds: int, bars: Bars) -> list[Figure]:
             sticks.append(1e6 * cpu_seconds(partial(loop, rows)) / len(rows))
             micros.append(1e6 * cpu_seconds(run.execute) / len(rows))
         figures.append(Figure(name, micros, "us CPU per bar", 3.0, sticks))
+    return figures
+
+
+def recheck(rounds: int, data: Path, folder: Path) -> list[Figure]:
+    """Compare what asking strategies again costs with the whole command, each over a year."""
+    figures = []
+    for name, overrides, options in (
+        ("one strategy (ema_cross)", ONE_STRATEGY, ("--strategies", "ema_cross")),
+        ("nine strategies voting", NINE_VOTING, ("--strategies", NINE, "--mode", "vote")),
+    ):
+        plan = Plan(data=(NamedFile(data, "BTC/USDT"),))
+        settings = load_settings({}, Path.cwd() / "nowhere", overrides, require_run=False).settings
+        prepared = prepare_run(plan, settings)
+        finished = prepared.backtest.execute()
+        command = [sys.executable, "-c", "from cab_core.cli import main; main()", "backtest", "-q"]
+        command += ["--data", str(data), "--symbol", "BTC/USDT", *options]
+        shares = [
+            100 * cpu_seconds(partial(prepared.doubts, finished)) / run_process(command, folder).cpu_s
+            for _ in range(rounds)
+        ]
+        figures.append(Figure(f"asking again, {name}", shares, "% of cab backtest", 5.0))
     return figures
 
 

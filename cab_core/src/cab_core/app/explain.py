@@ -89,7 +89,7 @@ class Explainer:
         return explain_cycle(self.prepared, finished, tape, row)
 
     def _run(self, watch: frozenset[tuple[int, int]]) -> Finished:
-        finished, _ = self.prepared.run(watch=watch, progress=self.progress)
+        finished, _ = self.prepared.run(watch=watch, progress=self.progress, recheck=False)
         self.record.check_decisions(finished.result.decisions_sha256)
         return finished
 

@@ -9,8 +9,9 @@ from time import perf_counter
 from typing import Literal
 
 import attrs
+import numpy as np
 
-from cab_core.app.config import cycle_config, judge_of, panels_of, plugins_for
+from cab_core.app.config import RECORDED_BUDGET_S, cycle_config, judge_of, panels_of, plugins_for
 from cab_core.app.histories import Histories, read_histories
 from cab_core.app.identity import (
     changed,
@@ -25,10 +26,14 @@ from cab_core.app.identity import (
 from cab_core.app.readings import read_timeline
 from cab_core.cycle.backtest import Backtest, Finished
 from cab_core.cycle.config import CycleConfig
+from cab_core.cycle.recheck import Recheck
 from cab_core.data.symbols import NamedFile
 from cab_core.domain.regime_timeline import RegimeTimeline
 from cab_core.errors import CabError, ConfigError
+from cab_core.plugins.failures import failed
+from cab_core.plugins.hindsight import Doubt
 from cab_core.plugins.registry import Plugins
+from cab_core.plugins.strategies import StrategyPanel
 from cab_core.report.facts import RunFacts
 from cab_core.settings.schema import Settings
 
@@ -76,10 +81,34 @@ class Prepared:
         progress: Callable[[int], None] | None = None,
         watch: frozenset[tuple[int, int]] = frozenset(),
         bar_by_bar: bool = False,
+        recheck: bool = True,
     ) -> tuple[Finished, RunFacts]:
-        """Run it and return what came out, with facts that know how long it took."""
-        finished = self.backtest.execute(progress=progress, watch=watch, bar_by_bar=bar_by_bar)
-        return finished, attrs.evolve(self.facts, elapsed_s=perf_counter() - self.began)
+        """Run it and return what came out, with facts that know how long it took and whether to believe it.
+
+        Args:
+            progress: told the number of bars just evaluated.
+            watch: cycles, as (symbol index, row), whose votes and rulings are kept.
+            bar_by_bar: evaluate bar by bar instead of in blocks: slower, same result.
+            recheck: ask the strategies again about a sample of bars, for answers that know the future.
+        """
+        judge = judge_of(self.plugins)
+        finished = attrs.evolve(self.backtest, judge=judge).execute(
+            progress=progress, watch=watch, bar_by_bar=bar_by_bar
+        )
+        panels = [evaluated.panel for evaluated in finished.evaluated.values()]
+        failures = [f for panel in panels if isinstance(panel, StrategyPanel) for f in panel.failures()]
+        facts = attrs.evolve(
+            self.facts,
+            failures=tuple(failed((*failures, *judge.failures()))),
+            doubts=tuple(self.doubts(finished)) if recheck else (),
+        )
+        return finished, attrs.evolve(facts, elapsed_s=perf_counter() - self.began)
+
+    def doubts(self, finished: Finished) -> list[Doubt]:
+        """Ask the strategies again about a sample of bars; return what changes with what it must not."""
+        rng = np.random.default_rng(int(self.facts.run_id[:8], 16))
+        strategies, series = self.plugins.strategies, self.histories.series
+        return Recheck(finished.tapes, series, strategies, rng, RECORDED_BUDGET_S).doubts()
 
     @property
     def versions(self) -> list[tuple[str, str]]:

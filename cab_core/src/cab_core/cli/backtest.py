@@ -13,8 +13,8 @@ import click
 
 from cab_core.cli.base import cab_command, load, settings_options
 from cab_core.cli.many import ManyValues, data_option, named, symbol_option
-from cab_core.cli.output import emit, table
-from cab_core.errors import DataError
+from cab_core.cli.output import emit, red, table
+from cab_core.errors import DataError, ExitCode
 
 if TYPE_CHECKING:
     from cab_core.app.research import FillPolicy, Prepared
@@ -66,13 +66,16 @@ def command(
     as_json: bool,
     config: Path | None,
     overrides: Sequence[str],
-) -> None:
+) -> int:
     """Replay recorded candles through the full trading cycle.
 
     Several files are a portfolio that shares one account; files of one symbol are joined. A candle does not
     tell whether its low or its high came first: policy worst takes the order that is worth less at its
     close, best the other one. For each candle that bounds these two orders, not every path the price may
     have gone, nor a whole run. Every bar can be explained afterwards: cab why ID.
+
+    Strategies are asked again about the bars with orders and a sample of the others, alone and with no later
+    bar. Answers that change, and plugins that fail, are named; the exit code is then 1.
     """
     from cab_core.app.research import Plan, prepare_run
     from cab_core.app.runs import Runs
@@ -89,9 +92,9 @@ def command(
     )
     prepared = prepare_run(plan, loaded.settings)
     odd = prepared.histories.warnings(SystemClock().now_ms())
-    warnings = [*loaded.warnings, *odd, *prepared.plugins.report.warnings]
     with _progress(prepared.histories.bars, shown=not (quiet or as_json)) as advance:
         finished, facts = prepared.run(progress=advance)
+    warnings = [*facts.alarms, *loaded.warnings, *odd, *prepared.plugins.report.warnings]
 
     from cab_core.report import summary
 
@@ -100,7 +103,8 @@ def command(
         told |= _write_report(report, finished.result, facts)
     kept = _keep(Runs(Path(loaded.settings.db_path).parent / "runs"), prepared, finished.result, told)
     told |= {"last_trades": last_trades(finished.result), "warnings": warnings}
-    emit(told, as_json, lambda: _print(told, kept))
+    emit(told, as_json, lambda: _print(told, kept, facts.alarms))
+    return ExitCode.OK if facts.believable else ExitCode.PROBLEMS
 
 
 def last_trades(run: RunResult) -> list[dict[str, Any]]:
@@ -164,12 +168,14 @@ def _keep(runs: Runs, prepared: Prepared, run: RunResult, told: Mapping[str, Any
     return True
 
 
-def _print(told: Mapping[str, Any], kept: bool) -> None:
+def _print(told: Mapping[str, Any], kept: bool, alarms: Sequence[str]) -> None:
     from cab_core.app.times import minute
     from cab_core.report import human_summary
 
     table(("", f"run {told['run_id']}"), human_summary(told))
-    for warning in told["warnings"]:
+    for alarm in alarms:
+        click.echo(red(f"do not believe this result: {alarm}"))
+    for warning in told["warnings"][len(alarms) :]:
         click.echo(f"warning: {warning}", err=True)
     if told["last_trades"]:
         click.echo()

@@ -76,7 +76,8 @@ def _vote(vote: Mapping[str, Any]) -> str:
     confidence = "" if vote["action"] == "hold" else f"{vote['confidence_raw']:.4f}"
     numbers = ", ".join(f"{name} {value:.6g}" for name, value in sorted(vote["data"].items()))
     shown = f"{vote['name']:<18} {vote['action']:<4} {confidence:<6}  {vote['reason']}"
-    return f"{shown}  ({numbers})" if numbers else shown
+    shown = f"{shown}  ({numbers})" if numbers else shown
+    return f"{shown}  {vote['error']}" if vote.get("error") else shown
 
 
 def _fusion(told: Mapping[str, Any]) -> str:
@@ -96,7 +97,8 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
     factor = verdict.get("factor")
     if factor is not None and Decimal(str(factor)) != 1:
         facts.insert(0, f"factor {factor}")
-    text = f"{verdict['rule']:<18} {verdict['kind']:<6} {verdict['reason'] or ''}".rstrip()
+    said = " ".join(part for part in (verdict["reason"], verdict.get("error")) if part)
+    text = f"{verdict['rule']:<18} {verdict['kind']:<6} {said}".rstrip()
     return f"{text}  ({', '.join(facts)})" if facts else text
 
 

@@ -49,6 +49,11 @@ def use_color(stream: IO[str]) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def red(text: str) -> str:
+    """Return a line that must not be overlooked: marked everywhere, red where stdout is styled."""
+    return click.style(f"! {text}", fg="red", bold=True) if use_color(sys.stdout) else f"! {text}"
+
+
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = "") -> None:
     """Print a table to stdout: framed on a terminal, aligned columns of plain text when piped."""
     texts = [["" if cell is None else str(cell) for cell in row] for row in rows]

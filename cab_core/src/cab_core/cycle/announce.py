@@ -16,7 +16,7 @@ from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Fill, Intent, OrderState, Side, fee_texts
 from cab_core.domain.position import Position
 from cab_core.domain.regime import RegimeState
-from cab_core.domain.risk import Assessment, RuleFailed, Verdict, VerdictKind
+from cab_core.domain.risk import RISK_ERROR, Assessment, RuleFailed, Verdict, VerdictKind
 from cab_core.domain.slippage import average_price, realized_slippage_pct
 from cab_core.domain.timeframes import utc_day
 from cab_core.ports import Cycle, EventBus
@@ -69,7 +69,10 @@ class Announcer:
         if ruling.assessment is None or ruling.assessment.blocked is None:
             return
         rule = ruling.assessment.blocked.removeprefix("risk_")
-        verdict = next((v for name, v in ruling.assessment.verdicts if name == rule), None)
+        verdicts = ruling.assessment.verdicts
+        failed = next((name for name, v in verdicts if isinstance(v, RuleFailed)), rule)
+        rule = failed if ruling.assessment.blocked == RISK_ERROR else rule
+        verdict = next((v for name, v in verdicts if name == rule), None)
         limits = _limits(verdict)
         reason = verdict.reason if isinstance(verdict, Verdict) else getattr(verdict, "error", "halted")
         payload = {"symbol": symbol, "rule": rule, "reason": reason, **limits}

@@ -62,8 +62,9 @@ class Backtest:
             higher = Higher.resampled(series.bars)
             around = stages(series, higher, self.config)
             kept = Kept(frozenset(row for i, row in watch if i == index))
+            panel = self.panels(symbol)
             columns = decide_all(
-                self.panels(symbol),
+                panel,
                 series,
                 around,
                 self.config,
@@ -72,7 +73,7 @@ class Backtest:
                 progress=progress,
                 on_votes=kept.take if kept.rows else None,
             )
-            evaluated[symbol] = Evaluated(higher, around, columns, kept.votes)
+            evaluated[symbol] = Evaluated(panel, higher, around, columns, kept.votes)
         return evaluated
 
     def execute(
@@ -140,9 +141,11 @@ class Evaluated:
     """One symbol after stages 2 to 6.
 
     Attributes:
+        panel: who was asked.
         votes: by watched row, the votes of its block and its place in them.
     """
 
+    panel: Panel
     higher: Higher
     around: Stages
     columns: Columns

@@ -14,6 +14,7 @@ from cab_core.domain.regime import RegimeState
 from cab_core.domain.risk import Judgment, RuleFailed
 from cab_core.domain.signals import Action
 from cab_core.domain.trend import Trend, TrendRows
+from cab_core.plugins.strategies import Spoiled
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -83,6 +84,8 @@ def _strategies(head: TraceHead, votes: Votes, k: int) -> list[dict[str, Any]]:
         decision = votes.signals[s].row(k)
         filtered = int(votes.filtered.action[s, k])
         stopped = decision.action == "buy" and filtered == Action.HOLD
+        answer = votes.signals[s]
+        error = answer.errors[k] if isinstance(answer, Spoiled) else ""
         rows.append(
             {
                 "name": name,
@@ -93,6 +96,7 @@ def _strategies(head: TraceHead, votes: Votes, k: int) -> list[dict[str, Any]]:
                 "reason": decision.reason,
                 "stopped_by": votes.stop_reason(k) if stopped else None,
                 "data": dict(decision.data),
+                **({"error": error} if error else {}),
             }
         )
     return rows
@@ -125,7 +129,7 @@ def _risk(ruling: Ruling) -> list[dict[str, Any]]:
 
 def _verdict(verdict: Judgment) -> dict[str, Any]:
     if isinstance(verdict, RuleFailed):
-        return {"kind": "failed", "reason": verdict.error}
+        return {"kind": "failed", "reason": verdict.error, "error": verdict.message}
     return {
         "kind": str(verdict.kind),
         "factor": verdict.factor,

@@ -123,9 +123,14 @@ class BookView:
 
 @attrs.frozen(slots=True)
 class RuleFailed:
-    """A rule raised, ran over its budget or answered nonsense: the entry is blocked."""
+    """A rule raised, ran over its budget or answered nonsense: the entry is blocked.
+
+    Attributes:
+        error: ``error:<ExceptionName>``. ``message``: what it said, and where, for people.
+    """
 
     error: str
+    message: str = ""
 
 
 Judgment: TypeAlias = Verdict | RuleFailed

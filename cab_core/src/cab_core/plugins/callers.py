@@ -13,8 +13,9 @@ from cab_core.domain.regime import Reading
 from cab_core.domain.risk import ALLOW, BookView, Entry, Judgment, RuleFailed, Verdict, VerdictKind
 from cab_core.plugins.answers import check_nothing, check_reading, check_verdict
 from cab_core.plugins.bound import Bound
+from cab_core.plugins.failures import Failure
 from cab_core.plugins.guard import HangGuard, PluginTimeout
-from cab_core.plugins.isolation import Caller, Outcome, attempt_within, call_each, error_reason
+from cab_core.plugins.isolation import Caller, Outcome, attempt_within, call_each, error_reason, told
 from cab_core.plugins.kinds import Kind
 from cab_core.plugins.policy import POLICIES
 
@@ -102,13 +103,17 @@ class RiskPanel:
         _, error, _ = attempt_within(self._guard, self._budget_s, ask)
         return ([], None) if isinstance(error, PluginTimeout) else (answers, error)
 
+    def failures(self) -> list[Failure]:
+        """Return what became of each rule so far."""
+        return [caller.strikes.failure(caller.id) for caller in self.callers]
+
     def check(self, entry: Entry, book: BookView) -> list[Outcome[Verdict]]:
         """Ask all rules about one entry, in their order."""
         return call_each(self.callers, entry, book)
 
 
 def _failed(error: BaseException | None) -> RuleFailed:
-    return RuleFailed("" if error is None else error_reason(error))
+    return RuleFailed("", "") if error is None else RuleFailed(error_reason(error), told(error))
 
 
 def source_callers(sources: Sequence[Bound]) -> list[Caller[Reading]]:

@@ -13,10 +13,13 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from cab_core.plugins.failures import Failure, place_of
 from cab_core.plugins.guard import HangGuard, PluginTimeout
 from cab_core.plugins.policy import STRIKES, STRIKES_WINDOW
 
 T = TypeVar("T")
+
+_ERROR = "error:"
 
 
 class PluginJunk(Exception):  # noqa: N818 - traces say `error:PluginJunk`
@@ -54,13 +57,24 @@ class Outcome(NamedTuple, Generic[T]):
 
 def error_reason(error: BaseException) -> str:
     """Return ``error:<ExceptionName>`` as traces show it."""
-    return f"error:{type(error).__name__}"
+    return f"{_ERROR}{type(error).__name__}"
+
+
+def is_error(reason: str) -> bool:
+    """Say whether a reason is `error_reason` of something."""
+    return reason.startswith(_ERROR)
 
 
 def describe(error: BaseException) -> str:
     """Return ``<ExceptionName>: <its text>``; a foreign exception may fail even at this."""
     text, _ = attempt(str, error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def told(error: BaseException) -> str:
+    """Return what was raised and at which line of the plugin, for people."""
+    place = place_of(error)
+    return f"{describe(error)} at {place}" if place else describe(error)
 
 
 def attempt(function: Callable[..., T], *args: Any) -> tuple[T | None, BaseException | None]:
@@ -116,6 +130,8 @@ class Strikes:
         self.failures = 0
         self.quarantined = False
         self.last_error = ""
+        self.first_error = ""
+        self.first_place = ""
 
     def good(self, calls: int = 1) -> None:
         """Count calls that went well."""
@@ -126,11 +142,25 @@ class Strikes:
         self.calls += 1
         self.failures += 1
         self.last_error = describe(error)
+        if self.failures == 1:
+            self.first_error, self.first_place = self.last_error, place_of(error)
         if not isinstance(error, PluginTimeout | PluginJunk):
             return
         self._recent.append(self.calls)
         if len(self._recent) == STRIKES and self.calls - self._recent[0] < STRIKES_WINDOW:
             self.quarantined = True
+
+    def failure(self, plugin: str, symbol: str = "") -> Failure:
+        """Return what became of the plugin so far."""
+        return Failure(
+            plugin=plugin,
+            symbol=symbol,
+            calls=self.calls,
+            failures=self.failures,
+            message=self.first_error,
+            place=self.first_place,
+            quarantined=self.quarantined,
+        )
 
     def release(self) -> None:
         """End the quarantine and forget the strikes."""

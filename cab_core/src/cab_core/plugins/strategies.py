@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import attrs
+
 from cab_core.domain.bars import Bars
 from cab_core.domain.signals import Decision, Signals
 from cab_core.plugins.answers import check_decision, check_values, columns, shaped
 from cab_core.plugins.bound import BoundStrategy
+from cab_core.plugins.failures import Failure
 from cab_core.plugins.guard import HangGuard
 from cab_core.plugins.isolation import (
     PluginJunk,
@@ -18,12 +21,31 @@ from cab_core.plugins.isolation import (
     attempt_within,
     describe,
     error_reason,
+    told,
 )
 from cab_core.plugins.kinds import Kind
 from cab_core.plugins.policy import POLICIES
 
 #: The rows of an answer or why there are none; neither if there was no call.
 Asked: TypeAlias = tuple[Signals | None, BaseException | None]
+
+
+@attrs.frozen(eq=False, slots=True)
+class Spoiled(Signals):
+    """Answers about bars one by one, some of which do not count.
+
+    Attributes:
+        errors: per row why its answer does not count, for people; empty where it does.
+    """
+
+    errors: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, answers: Sequence[tuple[Decision, str]]) -> Spoiled:
+        """Put the answers of consecutive bars and their errors side by side."""
+        side = columns([decision for decision, _ in answers])
+        errors = tuple(error for _, error in answers)
+        return cls(side.action, side.confidence, side.reason, side.reasons, side.data, errors)
 
 
 class StrategyCaller:
@@ -90,21 +112,22 @@ class StrategyCaller:
             self.strikes.good(n)
             return rows
         if error is not None and n == 1:
-            return columns([self._spoiled(error)])
-        return columns([self._bar(bars[: k + 1]) for k in range(first, len(bars))])
+            return Spoiled.of([self._spoiled(error)])
+        return Spoiled.of([self._bar(bars[: k + 1]) for k in range(first, len(bars))])
 
     def _rows(self, bars: Bars, first: int) -> Asked:
         rows, error = self.ask(bars, first)
         return (None, error) if rows is None else judged(rows)
 
-    def _bar(self, bars: Bars) -> Decision:
+    def _bar(self, bars: Bars) -> tuple[Decision, str]:
         if self.strikes.quarantined:
-            return Decision("hold", 0.0, error_reason(PluginQuarantined()))
+            quarantined = PluginQuarantined(f"not asked any more after {self.strikes.last_error}")
+            return Decision("hold", 0.0, error_reason(quarantined)), told(quarantined)
         decision, error = self._decision(bars)
         if decision is None:
             return self._spoiled(error or PluginJunk("no answer"))
         self.strikes.good()
-        return decision
+        return decision, ""
 
     def _decision(self, bars: Bars) -> tuple[Decision | None, BaseException | None]:
         if self.bound.by_bar is None:
@@ -118,9 +141,9 @@ class StrategyCaller:
         decision, junk = attempt(check_decision, answer)
         return decision, junk and _as_junk(junk)
 
-    def _spoiled(self, error: BaseException) -> Decision:
+    def _spoiled(self, error: BaseException) -> tuple[Decision, str]:
         self.strikes.bad(error)
-        return Decision("hold", 0.0, error_reason(error))
+        return Decision("hold", 0.0, error_reason(error)), told(error)
 
 
 def judged(rows: Signals) -> Asked:
@@ -153,6 +176,10 @@ class StrategyPanel:
         guard = HangGuard()
         callers = [StrategyCaller(bound, symbol, guard=guard, budget_s=budget_s) for bound in strategies]
         return cls(callers, guard)
+
+    def failures(self) -> list[Failure]:
+        """Return what became of each strategy so far."""
+        return [caller.strikes.failure(caller.bound.id, caller.symbol) for caller in self.callers]
 
     def block(self, bars: Bars, first: int) -> list[Signals]:
         """Answer the bars from ``first`` on, for each strategy in order."""

@@ -7,6 +7,9 @@ from typing import Literal
 
 import attrs
 
+from cab_core.plugins.failures import Failure
+from cab_core.plugins.hindsight import Doubt
+
 
 @attrs.frozen(slots=True, kw_only=True)
 class DataFacts:
@@ -52,6 +55,8 @@ class RunFacts:
         changed: names of the settings that differ from their defaults.
         fills: the fill policy (spec 9.4).
         seed: of the generated market or of partial fills, None if nothing was random.
+        doubts: answers of strategies that change with what they must not depend on.
+        failures: plugins that raised, hung or answered nonsense.
         elapsed_s: wall time of the run; shown in the summary only, so that reports stay reproducible.
     """
 
@@ -64,4 +69,16 @@ class RunFacts:
     plugins: tuple[PluginFacts, ...] = ()
     fills: Literal["worst", "best"] = "worst"
     seed: int | None = None
+    doubts: tuple[Doubt, ...] = ()
+    failures: tuple[Failure, ...] = ()
     elapsed_s: float = 0.0
+
+    @property
+    def believable(self) -> bool:
+        """Whether the result is what the strategies and rules would have made of the market."""
+        return not self.doubts and not self.failures
+
+    @property
+    def alarms(self) -> list[str]:
+        """Return why the result is not to be believed, one line each."""
+        return [doubt.text for doubt in self.doubts] + [failure.text for failure in self.failures]

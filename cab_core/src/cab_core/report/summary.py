@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import attrs
+
 from cab_core.cycle.results import RunResult
 from cab_core.domain.drawdowns import Drawdown
 from cab_core.domain.performance import YearOfReturns
@@ -32,6 +34,8 @@ def summary(run: RunResult, facts: RunFacts) -> dict[str, Any]:
         "turnover_quote": _money(figures.turnover),
         "exits_by_reason": run.exits_by_reason,
         "blocked_by_reason": dict(run.blocked),
+        "doubts": [attrs.asdict(doubt) for doubt in facts.doubts],
+        "plugin_failures": [attrs.asdict(failure) for failure in facts.failures],
         "by_exit_reason": _groups(figures.exits),
         "by_strategy": _groups(figures.strategies),
         "by_symbol": _groups(figures.symbols),
