@@ -93,21 +93,19 @@ mutants: setup ## break what decides over money, SAMPLE changes drawn by SEED, a
 	$(BIN)/python tools/mutants.py --sample $(SAMPLE) --seed $(SEED) --workers $(WORKERS) $(ARGS)
 
 test-risk-all: setup ## the risk rules, alone and together
-	$(PYTEST) plugins-risk tests/integration/test_risk_rules.py cab_core/tests/domain/test_risk.py $(ARGS)
+	$(PYTEST) -m risk $(ARGS)
 
 test-idempotency: setup ## client order ids, intents and restarts: no order twice
-	$(PYTEST) cab_core/tests/storage cab_core/tests/cycle cab_plugins/brokers tests/integration \
-		-k "intent or idempot or restart or twice or client" $(ARGS)
+	$(PYTEST) -m idempotency $(ARGS)
 
-test-settlement: setup ## fills, fees and the ledger
-	$(PYTEST) cab_core/tests/domain/account cab_core/tests/storage cab_core/tests/cycle cab_plugins/brokers \
-		-k "settle or fill or ledger or book or fee" $(ARGS)
+test-settlement: setup ## fills, fees, the ledger, and exits until they are filled
+	$(PYTEST) -m settlement $(ARGS)
 
-test-reconciliation-suite: setup ## what a restart finds against what it remembers
-	$(PYTEST) cab_core/tests cab_plugins tests -k "reconcil or mismatch or phantom or restart or continues" $(ARGS)
+test-reconciliation-suite: setup ## the book against the exchange, and what a restart finds
+	$(PYTEST) -m reconciliation $(ARGS)
 
-test-regime-states: setup ## readings, score, hysteresis and the four states
-	$(PYTEST) plugins-regime cab_core/tests/domain cab_core/tests/cycle tests/integration -k "regime or macro or plugins-regime" $(ARGS)
+test-regime-states: setup ## readings, score, hysteresis, the four states and what they let through
+	$(PYTEST) -m regime $(ARGS)
 
 clean: ## remove the environment, wheels and caches
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -17,6 +17,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
     pytest.mark.timeout(200),
     pytest.mark.slow,
+    pytest.mark.idempotency,
 ]
 
 CALLS = "pwrite64,fdatasync,fsync,sendto,sendmsg,write"

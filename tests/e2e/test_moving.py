@@ -21,7 +21,7 @@ from cab_core.storage import Connection, NoDatabaseError, load_audit, schema, ve
 
 PROGRAM = "from cab_core.cli import main; main()"
 
-pytestmark = [pytest.mark.postgres, needs_postgres]
+pytestmark = [pytest.mark.postgres, needs_postgres, pytest.mark.reconciliation]
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ def memory(told: Case | None) -> SourceMemory | None:
 
 
 @pytest.mark.parametrize("case", cases("regime_states.json"))
+@pytest.mark.regime
 def test_regime_states(case: Case) -> None:
     before = case["before"] and RegimeState(Regime(case["before"]), 0.0, {}, "macro", 0, 0)
     sources = {name: memory(told) for name, told in case["readings"].items()}
@@ -94,6 +95,7 @@ def account(told: Case) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", cases("risk_scenarios.json"))
+@pytest.mark.risk
 def test_risk_scenarios(case: Case) -> None:
     points = {point.name: point for point in entry_points(group="cab.risk_rules")}
     rules = {name: points[name].load()() for name in RULES}
@@ -106,6 +108,7 @@ def test_risk_scenarios(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", cases("orders.json"))
+@pytest.mark.idempotency
 def test_orders(case: Case) -> None:
     path = [OrderState(name) for name in case["path"]]
     state = path[0]
@@ -139,6 +142,7 @@ def resting_stop(quantity: Decimal, trigger: Decimal) -> DesiredStop:
 
 
 @pytest.mark.parametrize("case", cases("reconciliation_cases.json"))
+@pytest.mark.reconciliation
 def test_reconciliation_cases(case: Case) -> None:
     intents, orders, known = [], [], set()
     if case.get("resting"):

@@ -15,6 +15,8 @@ from cab_core.domain.orders import Purpose
 from cab_core.domain.risk import Assessment, Halt, VerdictKind
 from cab_core.domain.timeframes import TF_MS
 
+pytestmark = pytest.mark.risk
+
 BTC = "BTC/USDT"
 
 

@@ -21,6 +21,8 @@ from cab_macro_btc_dominance import BtcDominance
 from cab_macro_dxy import Dxy
 from cab_macro_fomc import Fomc
 
+pytestmark = pytest.mark.regime
+
 JSON = {"Content-Type": "application/json"}
 HOUR = 3_600_000
 

@@ -28,6 +28,7 @@ def entries(outcome) -> list[Decimal]:
 
 
 @pytest.mark.catalogue(18)
+@pytest.mark.idempotency
 async def test_no_duplicate_orders(bench):
     """Evaluating a candle again, even at the same time, makes no second order."""
     desk = bench(bars=20)
@@ -52,6 +53,7 @@ async def test_no_duplicate_orders(bench):
 
 
 @pytest.mark.catalogue(1, 3, 6, 13, 18)
+@pytest.mark.idempotency
 async def test_idempotency_after_restart(bench, dying):
     """Whatever commit the process dies at, the next start makes every order once and loses no money."""
     through = await bench(bars=14).run()
@@ -87,6 +89,7 @@ def check_once(bench, through, rest):
 
 
 @pytest.mark.catalogue(3)
+@pytest.mark.idempotency
 async def test_an_entry_cut_off_before_the_venue_took_it_is_given_up(dying):
     """Its price is gone; the money stays and later entries are made."""
     given_up = 0
@@ -106,6 +109,7 @@ async def test_an_entry_cut_off_before_the_venue_took_it_is_given_up(dying):
     assert given_up == 2  # once planned, once sent
 
 
+@pytest.mark.regime
 async def test_neutral_mode_blocks_entry_allows_exit(bench, macro):
     neutral = macro((0, "dxy", 0.0), (0, "btc_dominance", 0.0), (10, "dxy", 0.36), (10, "btc_dominance", 0.7))
     outcome = await bench(bars=32, timeline=neutral).run()
@@ -119,6 +123,7 @@ async def test_neutral_mode_blocks_entry_allows_exit(bench, macro):
     assert outcome.session.trader.book.positions == {}
 
 
+@pytest.mark.regime
 async def test_risk_small_reduces_position_50pct(bench, macro):
     small = macro((0, "dxy", 0.0), (10, "dxy", 0.35))
     outcome = await bench(bars=32, overrides=("FIXED_AMOUNT=80",), timeline=small).run()
@@ -127,6 +132,7 @@ async def test_risk_small_reduces_position_50pct(bench, macro):
     assert [trace["regime"]["multiplier"] for trace in bought] == ["1", "1", "0.5", "0.5"]
 
 
+@pytest.mark.regime
 async def test_risk_off_blocks_all_entries(bench, macro):
     off = macro((0, "dxy", 1.0), (0, "btc_dominance", 1.0))
     symbols = ("BTC/USDT", "ETH/USDT")
@@ -137,6 +143,7 @@ async def test_risk_off_blocks_all_entries(bench, macro):
     assert {cycle.reason for cycle in wanted} == {"regime_risk_off"}
 
 
+@pytest.mark.risk
 async def test_spread_blocks_entry_not_exit(bench):
     """A position bought at a narrow spread is sold at a wide one, and nothing new is bought."""
     narrow = bench(bars=18)

@@ -14,6 +14,8 @@ from cab_core.errors import StorageBusyError, StorageError
 from cab_core.ports import Changes, Committed, Storage
 from cab_core.storage import visit
 
+pytestmark = pytest.mark.idempotency
+
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
 
 

@@ -11,6 +11,8 @@ from cab_core.domain.risk import Halts, VerdictKind, assess, check_order
 from cab_core.domain.sizing import size_entry
 from cab_core.testing import book, entry, position, quote, round_trip
 
+pytestmark = pytest.mark.risk
+
 HOUR = 3_600_000
 DAY = 24 * HOUR
 NOW = entry().now_ms

@@ -14,6 +14,8 @@ from cab_core.domain.orders import OrderState, Purpose
 from cab_core.errors import StorageError
 from cab_core.ports import Changes, Committed
 
+pytestmark = pytest.mark.idempotency
+
 Bench = Callable[..., LiveBench]
 
 

@@ -11,6 +11,8 @@ from live_bench import LiveBench
 
 from cab_core.domain.orders import Side
 
+pytestmark = pytest.mark.reconciliation
+
 Bench = Callable[..., LiveBench]
 D = Decimal
 

@@ -11,6 +11,8 @@ from live_bench import FLAT, SYMBOL, D, LiveBench
 from cab_core.domain.money import floor_step
 from cab_core.domain.orders import Purpose
 
+pytestmark = pytest.mark.settlement
+
 Bench = Callable[..., LiveBench]
 
 TRADES = "/spot/my_trades"

@@ -18,6 +18,8 @@ from cab_core.domain.money import floor_step
 from cab_core.domain.orders import Purpose
 from cab_exchange_sim.relay import Net, NetFault, Relay
 
+pytestmark = pytest.mark.idempotency
+
 Bench = Callable[..., LiveBench]
 
 #: Answers after which the order exists although the bot was not told so.

@@ -19,7 +19,7 @@ from cab_core.domain.verdict import Fate, Verdict
 from cab_core.errors import CabError, ExitCode, NotFoundError
 from cab_core.storage import AuditEntry, load_audit, verify_journal, visit
 
-pytestmark = pytest.mark.catalogue(194)
+pytestmark = [pytest.mark.catalogue(194), pytest.mark.settlement]
 
 Bench = Callable[..., LiveBench]
 D = Decimal

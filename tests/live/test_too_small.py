@@ -12,6 +12,8 @@ from cab_core.app.flatten import flatten
 from cab_core.clock import VirtualClock
 from cab_core.domain.orders import Purpose
 
+pytestmark = pytest.mark.settlement
+
 Bench = Callable[..., LiveBench]
 
 FALL = [FLAT, (100, 100, 90, 90), (90, 90, 90, 90)]

@@ -12,6 +12,8 @@ from cab_core.errors import CabError
 from cab_core.plugins.kinds import Kind
 from cab_core.settings import load_settings
 
+pytestmark = pytest.mark.regime
+
 
 def settings_of(*overrides: str):
     return load_settings({}, Path("/nonexistent"), overrides, require_run=False).settings

@@ -24,6 +24,8 @@ from cab_core.storage import (
     visit,
 )
 
+pytestmark = pytest.mark.reconciliation
+
 DATABASE = "data/trader.sqlite3"
 
 #: Buys as soon as it can; with such wide exits it still holds at the end.

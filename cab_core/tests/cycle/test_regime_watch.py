@@ -9,6 +9,8 @@ from cab_core.domain.regime import Regime, RegimeSettings
 from cab_core.errors import CabError
 from cab_core.testing import VirtualClock
 
+pytestmark = pytest.mark.regime
+
 SETTINGS = RegimeSettings()
 HOUR = 3_600_000
 

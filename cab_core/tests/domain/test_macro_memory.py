@@ -4,6 +4,8 @@ from hypothesis import strategies as st
 
 from cab_core.domain.macro import Reading, ReadingKind, remember
 
+pytestmark = pytest.mark.regime
+
 HOUR = 3_600_000
 NOW = 1_700_000_000_000
 

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from cab_core.domain.macro import Reading, ReadingKind
 from cab_core.domain.macro_payload import PayloadError, events_reading, index_reading, resolve_pointer
 
+pytestmark = pytest.mark.regime
+
 CHANGE, VALUE = ReadingKind.CHANGE, ReadingKind.VALUE
 JAN_9, JAN_10 = 1_736_380_800_000, 1_736_467_200_000
 

@@ -1,5 +1,7 @@
 from decimal import Decimal
 
+import pytest
+
 from cab_core.domain.monitoring import (
     ACTIVITY_RULE,
     Activity,
@@ -10,6 +12,8 @@ from cab_core.domain.monitoring import (
 )
 from cab_core.domain.orders import Fill, Side
 from cab_core.domain.risk import ALLOW, Halts, VerdictKind, assess
+
+pytestmark = pytest.mark.risk
 
 NOW = 1_700_000_000_000
 WINDOW = 300_000

@@ -27,6 +27,8 @@ from cab_core.domain.orders import (
 from cab_core.domain.reconcile import Finding, Kind, findings
 from cab_core.domain.resting import DesiredStop
 
+pytestmark = pytest.mark.reconciliation
+
 SYMBOL = "BTC/USDT"
 BTC = Instrument(SYMBOL, amount_step=Decimal("0.0001"), price_tick=Decimal("0.1"))
 STRAY = client_order_id("another bot", 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from cab_core.domain.corrections import Allowed, Corrections, corrections
 from cab_core.domain.market import Instrument
 from cab_core.domain.orders import Fill, Intent, Purpose, Side, VenueOrder, client_order_id
 from cab_core.domain.reconcile import Kind, findings
+
+pytestmark = pytest.mark.reconciliation
 
 SYMBOL = "BTC/USDT"
 BTC = Instrument(SYMBOL, amount_step=Decimal("0.001"), min_notional=Decimal(3))

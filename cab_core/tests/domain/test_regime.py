@@ -16,6 +16,8 @@ from cab_core.domain.regime import (
     score,
 )
 
+pytestmark = pytest.mark.regime
+
 SETTINGS = RegimeSettings()
 HOUR = 3_600_000
 NOW = 1_700_000_000_000

@@ -1,10 +1,13 @@
 import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cab_core.domain.macro import Reading, ReadingKind, remember
 from cab_core.domain.regime import Regime, RegimeSettings, evaluate
 from cab_core.domain.regime_timeline import RegimeTimeline, ScriptedReading
+
+pytestmark = pytest.mark.regime
 
 SETTINGS = RegimeSettings()
 HOUR = 3_600_000

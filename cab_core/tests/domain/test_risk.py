@@ -2,6 +2,7 @@ import itertools
 from decimal import Decimal
 
 import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from cab_core.domain.risk import (
     check_order,
     next_midnight_ms,
 )
+
+pytestmark = pytest.mark.risk
 
 DAY = 86_400_000
 NOW = 20_000 * DAY + 12 * 3_600_000

@@ -13,6 +13,8 @@ from cab_core.domain.resting import desired_stop
 from cab_core.domain.sellable import sellable
 from cab_core.domain.sizing import size_entry, unsellable
 
+pytestmark = pytest.mark.risk
+
 FEE = Decimal("0.002")
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from cab_core.storage import Store, intents_open, journal_rows, load_positions, open_sync, verify_journal
 
+pytestmark = pytest.mark.idempotency
+
 _TRADER = """
 import asyncio, sys
 from decimal import Decimal

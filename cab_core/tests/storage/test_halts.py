@@ -29,6 +29,8 @@ from cab_core.storage import (
     verify_journal,
 )
 
+pytestmark = pytest.mark.risk
+
 DRAWDOWN = Halt("max_drawdown", 1000, None, "max_drawdown")
 DAILY = Halt("daily_loss", 1500, 86_400_000, "daily_loss")
 ACCOUNT = AccountRow(

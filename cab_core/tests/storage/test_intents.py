@@ -22,6 +22,8 @@ from cab_core.storage import (
     verify_journal,
 )
 
+pytestmark = pytest.mark.idempotency
+
 _SHARED = [HealthCheck.function_scoped_fixture]
 
 

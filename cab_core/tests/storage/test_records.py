@@ -47,6 +47,8 @@ from cab_core.storage import (
 from cab_core.storage.records import Records
 from cab_core.storage.reports import deepest_drawdown
 
+pytestmark = pytest.mark.settlement
+
 DAY_MS = 86_400_000
 
 

@@ -6,6 +6,8 @@ from cab_core.sdk import CabError, Reading, ReadingKind
 from cab_core.testing import CannedHttp, MacroSourceConformance
 from cab_macro_btc_dominance import BtcDominance
 
+pytestmark = pytest.mark.regime
+
 
 class TestBtcDominance(MacroSourceConformance):
     plugin = BtcDominance

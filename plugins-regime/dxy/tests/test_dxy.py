@@ -6,6 +6,8 @@ from cab_core.sdk import CabError, Reading, ReadingKind
 from cab_core.testing import CannedHttp, MacroSourceConformance
 from cab_macro_dxy import Dxy
 
+pytestmark = pytest.mark.regime
+
 
 class TestDxy(MacroSourceConformance):
     plugin = Dxy

@@ -8,6 +8,8 @@ from cab_core.sdk import CabError
 from cab_core.testing import CannedHttp, MacroSourceConformance
 from cab_macro_fomc import Fomc
 
+pytestmark = pytest.mark.regime
+
 CALENDAR = Path(__file__).resolve().parents[4] / "shared" / "data" / "macro" / "fomc_calendar.csv"
 
 

@@ -3,6 +3,8 @@ import pytest
 from cab_core.testing import RiskRuleConformance, book, entry
 from cab_risk_cooldown import Cooldown
 
+pytestmark = pytest.mark.risk
+
 NOW = entry().now_ms
 
 

@@ -9,6 +9,8 @@ from cab_core.sdk import HourlyReturns
 from cab_core.testing import RiskRuleConformance, book, entry, position
 from cab_risk_correlation import Correlation
 
+pytestmark = pytest.mark.risk
+
 HOUR = 3_600_000
 REFERENCE = Path(__file__).resolve().parents[4] / "shared" / "reference"
 

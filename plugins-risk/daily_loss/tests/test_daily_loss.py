@@ -5,6 +5,8 @@ import pytest
 from cab_core.testing import RiskRuleConformance, book, entry
 from cab_risk_daily_loss import DailyLoss
 
+pytestmark = pytest.mark.risk
+
 DAY = 86_400_000
 
 

@@ -4,6 +4,8 @@ from cab_core.sdk import VerdictKind
 from cab_core.testing import RiskRuleConformance, book, entry, round_trip
 from cab_risk_loss_streak import LossStreak
 
+pytestmark = pytest.mark.risk
+
 DAY = 86_400_000
 NOW = entry().now_ms
 MIDNIGHT = (NOW // DAY + 1) * DAY

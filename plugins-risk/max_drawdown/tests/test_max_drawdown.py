@@ -5,6 +5,8 @@ import pytest
 from cab_core.testing import RiskRuleConformance, book, entry
 from cab_risk_max_drawdown import MaxDrawdown
 
+pytestmark = pytest.mark.risk
+
 
 def check(equity, peak="10000", **options):
     return MaxDrawdown(**options).check(entry(), book(equity=Decimal(equity), peak=Decimal(peak)))

@@ -5,6 +5,8 @@ import pytest
 from cab_core.testing import RiskRuleConformance, book, entry, quote
 from cab_risk_spread_cap import SpreadCap
 
+pytestmark = pytest.mark.risk
+
 
 def check(bid, ask, spreads=(), **options):
     return SpreadCap(**options).check(entry(quote=quote(bid, ask)), book(spreads=spreads))

@@ -15,6 +15,8 @@ from cab_core.errors import CabError
 from cab_core.ports import Committed
 from cab_core.storage import journal_rows, load_positions, load_reconciliations, verify_journal
 
+pytestmark = pytest.mark.reconciliation
+
 SYMBOL = "BTC/USDT"
 STRAY = client_order_id("another bot", 1)
 

@@ -15,6 +15,8 @@ from cab_exchange_sim.engine.values import OrderRequest
 from cab_exchange_sim.faults import Rule
 from cab_exchange_sim.testing import RunningExchange
 
+pytestmark = pytest.mark.reconciliation
+
 
 def phantom(exchange: RunningExchange, text: str) -> None:
     """Let a sell far above the price rest."""

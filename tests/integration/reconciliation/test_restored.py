@@ -10,6 +10,8 @@ import pytest
 from cab_core.domain.reconcile import Kind
 from cab_core.storage import verify_journal
 
+pytestmark = pytest.mark.reconciliation
+
 SYMBOL = "BTC/USDT"
 
 

@@ -17,6 +17,8 @@ from cab_core.domain.reconcile import Kind
 from cab_core.storage import open_sync, release_halt
 from cab_exchange_sim.testing import RunningExchange
 
+pytestmark = pytest.mark.reconciliation
+
 D = Decimal
 
 

@@ -14,6 +14,8 @@ from cab_core.domain.belief import Price
 from cab_core.domain.market import Quote
 from cab_core.domain.orders import Ack, Intent, OrderState, Purpose, Rejected, Side, Unknown, VenueOrder
 
+pytestmark = pytest.mark.settlement
+
 
 def tenth(bot: Account) -> object:
     """Return a send that fills a tenth of what it is to sell."""

@@ -11,7 +11,7 @@ from odd_venue import SYMBOL, Account, D, account
 
 from cab_core.domain.orders import Intent, Purpose, Unknown
 
-pytestmark = pytest.mark.catalogue(40)
+pytestmark = [pytest.mark.catalogue(40), pytest.mark.idempotency]
 
 
 def forget(bot: Account, order: Intent) -> None:

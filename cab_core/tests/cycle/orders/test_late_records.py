@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from odd_venue import Account, account
 
 from cab_core.domain.orders import OrderState, Purpose
 from cab_core.ports import Changes, Committed, Storage
+
+pytestmark = pytest.mark.settlement
 
 
 class Slow:

@@ -11,6 +11,8 @@ from odd_venue import SYMBOL, Account, D, Venue, account
 
 from cab_core.domain.orders import Ack, Intent, Purpose, Side, Unknown
 
+pytestmark = pytest.mark.idempotency
+
 MALFORMED = [
     {"price": D(0)},
     {"quantity": D(0)},

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from odd_venue import SYMBOL, D, account
 
 from cab_core.app.verify import check_database, violated
 from cab_core.domain.orders import Intent, Purpose, Rejected, Side
 from cab_core.domain.reconcile import Kind
 from cab_core.ports import Changes
+
+pytestmark = pytest.mark.idempotency
 
 
 async def test_a_refused_entry_that_filled_becomes_a_guarded_position(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ from cab_core.domain.orders import Purpose
 from cab_core.domain.risk import RoundTrip
 from cab_core.domain.seen import LATE_MS, REMEMBERED
 
+pytestmark = pytest.mark.settlement
+
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
 
 

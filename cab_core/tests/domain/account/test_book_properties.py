@@ -19,6 +19,8 @@ from cab_core.domain.book_state import from_state, to_state
 from cab_core.domain.market import Candle
 from cab_core.domain.orders import Fill, Side
 
+pytestmark = pytest.mark.settlement
+
 FIXED_AMOUNT = D("50.00")
 TINY = D("1e-18")
 

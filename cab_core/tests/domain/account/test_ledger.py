@@ -6,11 +6,14 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from account_stories import SYMBOL, D
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cab_core.domain.ledger import Fee, Ledger, Lot, Sale, split_fees
+
+pytestmark = pytest.mark.settlement
 
 CURRENCIES = {"base": "BTC", "quote": "USDT", "other": "GT"}
 
