@@ -1,4 +1,4 @@
-"""A paper run over recorded candles, decision by decision and trade by trade against a reference run.
+"""A paper run over recorded candles against a reference run: every decision, every trade, every journal row.
 
 The market is ``tests/fixtures/market_data.json``; ``--duration`` says how much of it is lived through. To
 write the reference anew after a change that is meant to change decisions, run this file with Python.
@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from cab_core.storage import load_fills, load_traces, visit
+from cab_core.storage import journal_rows, load_fills, load_traces, visit
 
 CAB = Path(sysconfig.get_path("scripts")) / "cab"
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -71,9 +71,11 @@ def play(folder: Path, bars: int) -> dict[str, Any]:
     database = folder / "trader.sqlite3"
     traces = visit(database, lambda conn: load_traces(conn, since_ms=since_ms))
     fills = visit(database, lambda conn: load_fills(conn, since_ms=since_ms))
+    rows_kept = visit(database, lambda conn: list(journal_rows(conn)))
     return {
         "decisions": [[t.candle_ts_ms, t.action, t.reason] for t in traces],
         "fills": [[f.ts_ms, str(f.side), f"{f.quantity:f}", f"{f.price:f}", f"{f.fee:f}"] for f in fills],
+        "events": [[row.ts_ms, row.kind, row.ref] for row in rows_kept if row.ts_ms >= since_ms],
     }
 
 
@@ -86,6 +88,8 @@ def test_a_paper_run_is_the_reference_run(tmp_path: Path, pytestconfig: pytest.C
     assert found["decisions"] == reference["decisions"][:bars]
     end_ms = found["decisions"][-1][0] + BAR_MINUTES * 60_000
     assert found["fills"] == [fill for fill in reference["fills"] if fill[0] < end_ms]
+    assert found["events"] == reference["events"][: len(found["events"])]
+    assert sum(kind == "cycle" for _, kind, _ in found["events"]) >= bars
     assert found["fills"], "a reference without a trade compares nothing"
 
 

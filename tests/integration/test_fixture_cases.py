@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from cab_core.domain.book import Book
+from cab_core.domain.booking import AppliedTo
 from cab_core.domain.comparison import LocalView, VenueView
 from cab_core.domain.market import Instrument
 from cab_core.domain.orders import (
     TERMINAL,
+    Fill,
     Intent,
     OrderState,
     OrderType,
@@ -119,6 +122,31 @@ def test_orders(case: Case) -> None:
             return
         state = advance(state, to)
     assert (state in TERMINAL) == case["ends"]
+    if "fills" in case:
+        assert held_after(case["fills"]) == case["held"]
+    if case.get("phantom"):
+        stray = VenueView(
+            base_total=Decimal(0), quote_free=Decimal(1000), orders=[phantom()], bid=Decimal(100)
+        )
+        nobody = LocalView(symbol=SYMBOL, managed=Decimal(0), flat=True)
+        assert [str(each.kind) for each in findings(nobody, stray, Instrument(SYMBOL))] == case["findings"]
+
+
+def held_after(quantities: list[str]) -> list[str]:
+    """Book the parts of one entry and return what is held after each."""
+    account, held = Book(Decimal(1000), {SYMBOL: Instrument(SYMBOL)}), []
+    for number, text in enumerate(quantities, start=1):
+        part = Fill(
+            str(number), "t-1", SYMBOL, Side.BUY, Decimal(text), Decimal(100), Decimal(0), "USDT", NOW_MS
+        )
+        account.apply(part, AppliedTo(Purpose.ENTRY, "test", final=number == len(quantities)))
+        held.append(f"{account.positions[SYMBOL].quantity.normalize():f}")
+    return held
+
+
+def phantom() -> VenueOrder:
+    """Return an order that carries the bot's sign and that no record knows."""
+    return order("8", client_order_id("of another database", 1))
 
 
 def order(order_id: str, client_id: str, *, stop: list[str] | None = None) -> VenueOrder:
@@ -170,7 +198,7 @@ def test_reconciliation_cases(case: Case) -> None:
     if case.get("foreign"):
         orders.append(order("7", "somebody"))
     if case.get("phantom"):
-        orders.append(order("8", client_order_id("of another database", 1)))
+        orders.append(phantom())
     stop = case.get("stop")
     local = LocalView(
         symbol=SYMBOL,
