@@ -18,6 +18,7 @@ RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
 ENV HOME=/data \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    HOST=0.0.0.0 \
     DB_PATH=/data/trader.sqlite3 \
     INSTANCE_LOCK_PATH=/data/cab.lock
 USER 10001:10001

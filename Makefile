@@ -18,7 +18,7 @@ SOURCES := cab_core/src cab_plugins/src $(wildcard cab_plugins/*/*/src plugins-*
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all coverage check lint format types contracts deps scan security bench wheels docs pins \
+.PHONY: help setup demo test test-all coverage check lint format types contracts deps audit scan security bench wheels docs pins \
 	clean soak mutants \
 	test-risk-all test-idempotency test-settlement test-reconciliation-suite test-regime-states
 
@@ -72,6 +72,9 @@ scan: setup ## the part of security that is no test
 
 deps: setup ## what is installed fits together
 	$(BIN)/uv pip check --python $(BIN)/python
+
+audit: setup ## look for known vulnerabilities in what a container installs; needs a network
+	@$(BIN)/python tools/audit.py
 
 bench: setup ## print speed and weight
 	$(BIN)/python -m benchmarks $(ARGS)

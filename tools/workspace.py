@@ -160,17 +160,20 @@ def generated(found: list[Member]) -> dict[Path, str]:
     bundle = "".join(f'    "{text}",\n' for text in first + [f"{m.name}=={version}" for m in shipped])
     return {
         ROOT / "requirements-workspace.txt": "".join(f"-e ./{m.folder}\n" for m in found),
-        ROOT / "pyproject.toml": between(
-            (ROOT / "pyproject.toml").read_text(),
-            r"\[tool\.uv\.sources\]\n",
-            r"\n\[",
-            "".join(f"{m.name} = {{ workspace = true }}\n" for m in by_name),
-        ),
+        ROOT / "pyproject.toml": root_lists(by_name),
         ROOT / "cab_plugins/pyproject.toml": between(
             (ROOT / "cab_plugins/pyproject.toml").read_text(), r"\ndependencies = \[\n", r"\]\n", bundle
         ),
         ROOT / ".importlinter": import_lists(by_name),
     }
+
+
+def root_lists(by_name: list[Member]) -> str:
+    """Return the root's pyproject.toml with its two lists: where members are, and what coverage measures."""
+    sources = "".join(f"{m.name} = {{ workspace = true }}\n" for m in by_name)
+    packages = "".join(f'    "{m.import_name}",\n' for m in by_name)
+    text = between((ROOT / "pyproject.toml").read_text(), r"\[tool\.uv\.sources\]\n", r"\n\[", sources)
+    return between(text, r"\nsource_pkgs = \[\n", r"\]\n", packages)
 
 
 def between(text: str, start: str, end: str, block: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,12 @@ DEVIATIONS = {
         "",
         "cab_plugins/pyproject.toml: is out of date",
     ),
+    "a member that coverage does not measure": (
+        "pyproject.toml",
+        '    "cab_macro_dxy",\n',
+        "",
+        "pyproject.toml: is out of date",
+    ),
     "a pin with an address": (
         "constraints.txt",
         "attrs==",
@@ -92,12 +100,18 @@ def test_a_deviation_is_reported(copy: Path, deviation: str) -> None:
 
 
 def test_sync_restores_the_generated_lists(copy: Path) -> None:
-    for deviation in ("a member missing in the requirements", "a member missing in the bundle"):
+    lists = ("a member missing in the requirements", "a member missing in the bundle")
+    for deviation in (*lists, "a member that coverage does not measure"):
         file, old, new, _ = DEVIATIONS[deviation]
         edit(copy / file, old, new)
     edit(copy / ".importlinter", "    cab_macro_dxy\n", "")
     assert run_python("tools/workspace.py", "sync", cwd=copy)[0] == 0
-    for file in ("requirements-workspace.txt", "cab_plugins/pyproject.toml", ".importlinter"):
+    for file in (
+        "pyproject.toml",
+        "requirements-workspace.txt",
+        "cab_plugins/pyproject.toml",
+        ".importlinter",
+    ):
         assert (copy / file).read_text() == (ROOT / file).read_text()
 
 
@@ -117,3 +131,12 @@ def test_a_wrong_command_prints_the_usage(args: tuple[str, ...]) -> None:
     code, printed = run_python("tools/workspace.py", *args)
     assert code == 2
     assert "bump VERSION" in printed
+
+
+def test_who_installs_the_workspace_itself_is_told_what_to_install(tmp_path: Path) -> None:
+    uv = Path(sys.executable).parent / "uv"
+    command = [uv, "build", "--wheel", "--offline", "--python", sys.executable, "--out-dir", tmp_path, ROOT]
+    told = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert told.returncode != 0
+    assert "pip install -r requirements-workspace.txt" in told.stderr
+    assert "Traceback" not in told.stderr

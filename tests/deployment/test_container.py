@@ -79,6 +79,11 @@ def test_every_variable_is_a_setting(dockerfile: Instructions, compose: dict[str
     assert not names - KNOWN - FOREIGN
 
 
+def test_the_image_is_reached_without_compose_as_well(dockerfile: Instructions) -> None:
+    alone = environments(dockerfile, {"services": {"bot": {"environment": {}}}})
+    assert alone["HOST"] == "0.0.0.0"
+
+
 def test_all_that_is_written_is_on_the_volume(dockerfile: Instructions, compose: dict[str, Any]) -> None:
     given = environments(dockerfile, compose)
     assert all(given[name].startswith("/data/") for name in ("DB_PATH", "INSTANCE_LOCK_PATH"))
