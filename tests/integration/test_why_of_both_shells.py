@@ -37,7 +37,7 @@ STEP = 7
 OWN = frozenset({"source", "run_id", "trace_id"})
 _IDS = re.compile(r"\b(?:[0-9a-f]{16}|t-\w+-\d+)\b|backtest \w+|recorded run")
 
-Cab = Callable[..., dict[str, Any]]
+Cab = Callable[..., Any]
 
 
 @pytest.fixture
@@ -49,8 +49,7 @@ def cab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     def call(*args: str) -> dict[str, Any]:
         capsys.readouterr()
         assert invoke([*args, "--json"]) == 0, capsys.readouterr().err
-        document: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return document
+        return json.loads(capsys.readouterr().out)
 
     return call
 
@@ -98,6 +97,8 @@ async def test_both_shells_tell_the_same(tmp_path: Path, cab: Cab) -> None:
         assert cab("why", recorded["trace_id"]) == recorded
     held = {f"{action} in a position" for action in ("buy", "hold", "sell")}
     assert chosen.keys() >= held | {"against_trend"}, chosen
+    (stands,), stood = cab("why"), cab("why", *elsewhere)
+    assert [{**stands, "trace_id": ""}] == [{**each, "trace_id": ""} for each in stood]
     newest = cab("why", "--last")
     assert text(newest) == text(cab("why", "--last", *elsewhere))
     assert "closed with" in "".join(text(newest)) or "not sold yet" in "".join(text(newest))

@@ -70,6 +70,23 @@ def test_last_is_the_newest_cycle_with_an_order(told: dict[str, Any], cab: Cab) 
     assert cab("why", "--last", "--symbol", "btc/usdt") == why
 
 
+def test_alone_it_says_how_each_symbol_stands_and_for_how_long(
+    told: dict[str, Any], cab: Cab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (stands,) = cab("why")
+    newest = cab("why", stands["trace_id"])
+    assert (stands["action"], stands["reason"]) == (newest["action"], newest["reason"])
+    first, before = (cab("why", "--at", str(stands["since_ms"] + ms)) for ms in (1, 1 - TF_MS))
+    assert (first["action"], first["reason"]) == (stands["action"], stands["reason"])
+    assert (before["action"], before["reason"]) != (stands["action"], stands["reason"])
+    assert stands["held_ms"] == newest["candle_ts_ms"] - first["candle_ts_ms"] + TF_MS
+    capsys.readouterr()
+    assert invoke(["why"]) == 0
+    out = capsys.readouterr().out
+    assert f"{stands['action']}: {stands['reason']}" in out
+    assert f"cab why {stands['trace_id']}" in out
+
+
 def test_a_sell_names_the_trade_it_closed(told: dict[str, Any], cab: Cab) -> None:
     trade = next(t for t in told["last_trades"] if t["exit"] == "signal_sell")
     why = cab("why", "--at", str(trade["closed_ms"] // TF_MS * TF_MS))
@@ -189,7 +206,6 @@ def test_only_candles_of_the_span_are_cycles(cab: Cab, refused: Refused) -> None
 @pytest.mark.parametrize(
     ("args", "expected", "value"),
     [
-        ((), 2, "--last"),
         (("--last", "--at", "2024-01-15"), 2, "only one"),
         (("nonsense",), 2, "16 hexadecimal"),
         (("0123456789abcdef",), 4, "0123456789abcdef"),

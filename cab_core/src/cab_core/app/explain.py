@@ -11,6 +11,7 @@ import attrs
 
 from cab_core.app.research import Prepared
 from cab_core.app.runs import DECIDED, RunRecord
+from cab_core.app.standing import Standing, standing_of_run
 from cab_core.app.times import minute
 from cab_core.cycle.backtest import Finished
 from cab_core.cycle.records import OrderRecord
@@ -70,6 +71,14 @@ class Explainer:
             if symbol in (None, traded):
                 return self.by_id(trace_id)
         raise self._missing("no cycle with an order", "name a time with --at")
+
+    def standing(self, symbol: str | None) -> list[Standing]:
+        """Return where each symbol stood at the end of the run."""
+        known = self._known(symbol)
+        finished = self._run(frozenset())
+        return standing_of_run(
+            finished, self.record.run_id, self.record.symbols if known is None else (known,)
+        )
 
     def _known(self, symbol: str | None) -> str | None:
         if symbol is not None and symbol not in self.record.symbols:

@@ -18,6 +18,7 @@ from cab_core.app.explain import (
     position_json,
 )
 from cab_core.app.history import History, Past
+from cab_core.app.standing import Standing, standing_of_database
 from cab_core.app.times import minute
 from cab_core.domain.position import Position, TradeRecord
 from cab_core.domain.timeframes import TF_MS
@@ -86,6 +87,10 @@ class PaperTraces:
         """Explain the newest cycle that decided an order; None without one."""
         return self._visit(lambda conn: explained(conn, find_trace(conn, symbol, ordered=True), self.history))
 
+    def standing(self, symbol: str | None) -> list[Standing]:
+        """Return where each symbol stands; nothing without a database."""
+        return self._visit(lambda conn: standing_of_database(conn, symbol)) or []
+
     def _visit(self, look: Callable[[Connection], T | None]) -> T | None:
         try:
             return visit(self.where, look)
@@ -112,11 +117,14 @@ def explained(conn: Connection, row: TraceRow | None, history: History) -> Expla
             where=row.trace_id,
             fix="choose another cycle",
         )
-    stored = find_intents(conn, trace_id=row.trace_id)
+    stored = find_intents(conn, row.trace_id)
     filled_ms = {fill.ts_ms for each in stored for fill in load_fills(conn, client_id=each.intent.client_id)}
     # The instant of the decision itself is not on record; the close of its candle is the same to every fill.
     now_ms = row.candle_ts_ms + TF_MS + 1
-    known = history.look(conn, _positions) or ()
+    known, booked = history.look(conn, _account) or ((), ())
+    # Orders of one instant, as on a recorded market, are told in the order in which they were filled.
+    places = {client_id: place for place, client_id in reversed([*enumerate(booked)])}
+    stored.sort(key=lambda each: (each.intent.created_ms, places.get(each.intent.client_id, len(booked))))
     position = Positions(known, row.symbol).of_cycle(row.trace_id, now_ms, filled_ms)
     return {
         "source": "database",
@@ -162,5 +170,7 @@ def _order(conn: Connection, stored: StoredIntent) -> dict[str, Any]:
     }
 
 
-def _positions(past: Past) -> list[TradeRecord | Position]:
-    return [*past.book.trades, *past.book.positions.values()]
+def _account(past: Past) -> tuple[list[TradeRecord | Position], list[str]]:
+    """Return all positions, and whose fills were booked, in order."""
+    held: list[TradeRecord | Position] = [*past.book.trades, *past.book.positions.values()]
+    return held, [booked.fill.client_id for booked in past.booked]

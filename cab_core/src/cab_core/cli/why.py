@@ -19,15 +19,18 @@ if TYPE_CHECKING:
     from cab_core.app.explain import Explainer, Explanation
     from cab_core.app.explain_paper import PaperTraces
     from cab_core.app.runs import RunRecord, Runs
+    from cab_core.app.standing import Standing
     from cab_core.settings import Settings
 
 _TRACE_ID = re.compile(r"[0-9a-f]{16}")
 _WAYS = "give a trace id, --last, or --at TIME"
 
 
-@cab_command("why", examples=("cab why --last", "cab why --at 2023-06-01T14:30 --symbol BTC/USDT --json"))
+@cab_command(
+    "why", examples=("cab why", "cab why --last", "cab why --at 2023-06-01T14:30 --symbol ETH/USDT --json")
+)
 @click.argument("trace_id", required=False)
-@click.option("--last", is_flag=True, help="The newest cycle with an order.")
+@click.option("--last", is_flag=True, help="The newest cycle with an order, however long ago that was.")
 @click.option("--symbol", metavar="BASE/QUOTE", help="Look at this symbol only.")
 @click.option("--at", metavar="TIME", help="The cycle whose candle is open then, or closes then (UTC).")
 @click.option("--run", metavar="ID", help="Look into this backtest.")
@@ -42,7 +45,9 @@ def command(
     config: Path | None,
     overrides: Sequence[str],
 ) -> None:
-    """Tell why a cycle did or did not trade, step by step.
+    """Tell why a cycle did or did not trade, step by step; without a cycle, why nothing is traded now.
+
+    Alone it names the newest cycle of each symbol in a line, and for how long the reason has held.
 
     Cycles of paper and live runs are read from the database. For a backtest the same run is made again, so
     every bar of it can be explained. Without --run the newest of both is asked.
@@ -52,6 +57,10 @@ def command(
     )
     asked.check()
     settings = load(config, overrides).settings
+    if asked.stands:
+        standing = _standing(settings, asked, run)
+        emit(standing, as_json, lambda: _print_standing(standing))
+        return
     told = _from_run(settings, asked, run) if run else _from_anywhere(settings, asked)
     emit(told, as_json, lambda: _print(told))
 
@@ -66,20 +75,25 @@ class _Asked:
         self.at_ms = at_ms
 
     def check(self) -> None:
-        """Refuse a question that names no cycle or two.
+        """Refuse a question that names two cycles.
 
         Raises:
             UsageError: it does.
         """
         ways = sum((self.trace_id is not None, self.last, self.at_ms is not None))
-        if ways != 1:
-            raise UsageError("which cycle?" if ways == 0 else "only one cycle at a time", fix=_WAYS)
+        if ways > 1:
+            raise UsageError("only one cycle at a time", fix=_WAYS)
         if self.trace_id is not None and not _TRACE_ID.fullmatch(self.trace_id):
             raise UsageError(
                 f"{self.trace_id!r} is no trace id",
                 where="TRACE_ID",
                 fix="a trace id has 16 hexadecimal characters",
             )
+
+    @property
+    def stands(self) -> bool:
+        """Whether no cycle is named, so that all symbols are asked about."""
+        return self.trace_id is None and self.at_ms is None and not self.last
 
     def of_run(self, explainer: Explainer) -> Explanation:
         """Ask a backtest."""
@@ -143,9 +157,33 @@ def _from_anywhere(settings: Settings, asked: _Asked) -> Explanation:
             continue
         if told is not None:
             return told
-    raise missing or NotFoundError(
-        f"no cycle {asked.trace_id}" if asked.trace_id else "no such cycle is recorded",
-        where=f"{runs.folder}, {settings.db_path}",
+    what = f"no cycle {asked.trace_id}" if asked.trace_id else "no such cycle is recorded"
+    raise missing or _nothing_recorded(what, settings)
+
+
+def _standing(settings: Settings, asked: _Asked, run: str | None) -> list[Standing]:
+    """Return where each symbol stands, from a run or from what was written last."""
+    runs = _runs(settings)
+    newest = next(iter(runs.newest_first()), None)
+    written_ns = -1 if newest is None else newest.stat().st_mtime_ns
+    if (run is None and _database_written_ns(settings) > written_ns) or settings.database_url:
+        from cab_core.app.explain_paper import PaperTraces
+
+        if found := PaperTraces.of(settings).standing(asked.symbol):
+            return found
+    if run is None and newest is None:
+        raise _nothing_recorded("no cycle is recorded yet", settings)
+    from cab_core.app.explain import Explainer
+
+    record = runs.find((run or (newest.stem if newest else "")).lower())
+    with _said("replaying the run"):
+        return Explainer(record, record.prepare()).standing(asked.symbol)
+
+
+def _nothing_recorded(what: str, settings: Settings) -> NotFoundError:
+    return NotFoundError(
+        what,
+        where=f"{_runs(settings).folder}, {settings.db_path}",
         fix="run: cab backtest --data FILE, or cab run (set DB_PATH if it lies elsewhere)",
     )
 
@@ -190,3 +228,14 @@ def _print(told: Explanation) -> None:
     from cab_core.cli.chain import lines
 
     click.echo("\n".join(lines(told)))
+
+
+def _print_standing(standing: Sequence[Standing]) -> None:
+    from cab_core.domain.timeframes import TF_MS
+    from cab_core.report.text import duration, minute
+
+    for each in standing:
+        closed = minute(each["candle_ts_ms"] + TF_MS)
+        held = f"for {duration(each['held_ms'])}" if each["action"] == "hold" else "at this candle"
+        click.echo(f"{each['symbol']:<10} {closed} UTC  {each['action']}: {each['reason']}, {held}")
+        click.echo(f"{'':<10} step by step: cab why {each['trace_id']}")

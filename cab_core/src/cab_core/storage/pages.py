@@ -134,13 +134,9 @@ def _conditions(listing: Listing, wanted: Wanted) -> Iterator[sa.ColumnElement[b
         yield sa.or_(*(column.icontains(wanted.text, autoescape=True) for column in listing.texts))
 
 
-def find_intents(conn: sa.Connection, *, trace_id: str = "", position: str = "") -> list[StoredIntent]:
-    """Return the intents of a cycle, or those that sold a position (its id), oldest first."""
-    query = sa.select(order_intents.c.client_id)
-    if trace_id:
-        query = query.where(order_intents.c.trace_id == trace_id)
-    if position:
-        query = query.where(order_intents.c.key.contains(f"|{position}#", autoescape=True))
+def find_intents(conn: sa.Connection, trace_id: str) -> list[StoredIntent]:
+    """Return the intents of a cycle, oldest first."""
+    query = sa.select(order_intents.c.client_id).where(order_intents.c.trace_id == trace_id)
     order = (order_intents.c.created_ms, order_intents.c.key, order_intents.c.attempt)
     ids = conn.execute(query.order_by(*order)).scalars().all()
     return [found for client_id in ids if (found := find_intent(conn, client_id)) is not None]

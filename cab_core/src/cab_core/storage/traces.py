@@ -102,6 +102,17 @@ def find_trace(
     return _one(conn, query.limit(1))
 
 
+def reason_since(conn: sa.Connection, trace: TraceRow) -> int:
+    """Return the open time of the first candle of the symbol from which on its action and reason held."""
+    own = decision_trace.c.symbol == trace.symbol
+    until = decision_trace.c.candle_ts_ms <= trace.candle_ts_ms
+    other = sa.or_(decision_trace.c.action != trace.action, decision_trace.c.reason != trace.reason)
+    before = sa.select(sa.func.max(decision_trace.c.candle_ts_ms)).where(own, until, other).scalar_subquery()
+    after = decision_trace.c.candle_ts_ms > sa.func.coalesce(before, -1)
+    first = sa.select(sa.func.min(decision_trace.c.candle_ts_ms)).where(own, until, after)
+    return int(conn.execute(first).scalar_one())
+
+
 def load_traces(
     conn: sa.Connection, *, symbol: str | None = None, since_ms: int = 0, until_ms: int | None = None
 ) -> list[TraceRow]:
