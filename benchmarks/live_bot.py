@@ -84,7 +84,7 @@ async def main(told: dict[str, Any]) -> Taken:
             while start_ms + len(taken.memory) * DAY_MS <= to_ms:
                 taken.memory.append(rss_mib())
             if runs and to_ms >= end_ms and not stops:
-                stops.append(asyncio.create_task(runs[0].session.orchestrator.stop("measured", "0" * 16)))
+                stops.append(asyncio.create_task(runs[0].session.orchestrator.end()))
 
         async def view(running: Running) -> None:
             taken.ready_at = time.time()

@@ -103,9 +103,7 @@ async def main(told: dict[str, Any]) -> Taken:
             if to_ms > start_ms:
                 (await control.post(clock_url, json={"to_ms": to_ms})).raise_for_status()
             if to_ms >= end_ms and runs and not stops:
-                stops.append(
-                    asyncio.create_task(runs[0].session.orchestrator.stop("the bench is over", "0" * 16))
-                )
+                stops.append(asyncio.create_task(runs[0].session.orchestrator.end()))
 
         clock = VirtualClock(start_ms, lead=lead)
         watch = Watch(clock, Taken(), (start_ms // TF_MS + 2) * TF_MS)

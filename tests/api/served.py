@@ -164,7 +164,7 @@ class ServedBot:
                         self._failure = serving.exception()
                     serving.cancel()
                     await asyncio.gather(serving, return_exceptions=True)
-                    await session.orchestrator.stop("test", "0" * 16)
+                    await session.orchestrator.end()
                     await asyncio.gather(trading, return_exceptions=True)
                 await bus.close()
                 await session.broker.close()

@@ -41,16 +41,18 @@ async def test_pause_stops_entries_not_exits_and_resume_lets_them_in_again(bench
     assert states == [("idle", "running"), ("running", "paused"), ("paused", "running")]
 
 
-async def test_stopping_one_symbol_leaves_the_others_running(bench):
+async def test_stopping_one_symbol_stops_its_decisions_alone(bench):
     async with bench(bars=40, symbols=(BTC, ETH)).opened() as outcome:
         orchestrator = outcome.session.orchestrator
         running = asyncio.create_task(orchestrator.run())
         await at_candle(outcome, BTC, 6)
-        await orchestrator.stop("test", "0" * 16, BTC)
+        assert orchestrator.supervisor.set_state(BTC, State.STOPPED, "test", "0" * 16)
         done = evaluated(outcome, BTC)
         await running
-        assert evaluated(outcome, BTC) == done < 40
-        assert evaluated(outcome, ETH) == 40
+        reasons = [cycle.reason for cycle in outcome.cycles if cycle.symbol == BTC]
+        assert set(reasons[done + 1 :]) == {"stopped"}
+        assert "stopped" not in {cycle.reason for cycle in outcome.cycles if cycle.symbol == ETH}
+        assert (evaluated(outcome, BTC), evaluated(outcome, ETH)) == (40, 40)
         assert orchestrator.supervisor.states == {BTC: State.STOPPED, ETH: State.RUNNING}
 
 
@@ -62,7 +64,7 @@ async def test_a_stop_leaves_nothing_half_done_and_the_next_start_goes_on(bench)
         async with desk.opened() as outcome:
             running = asyncio.create_task(outcome.session.orchestrator.run())
             await at_candle(outcome, BTC, stop_at - seen)
-            await outcome.session.orchestrator.stop("test", "0" * 16)
+            await outcome.session.orchestrator.end()
             await running
             seen += evaluated(outcome, BTC)
         assert visit(desk.database, intents_open) == []

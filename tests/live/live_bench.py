@@ -113,7 +113,7 @@ class Stopper:
 
     def look(self, now_ms: int, running: Running | None) -> None:
         if running is not None and self.task is None and now_ms >= self.end_ms:
-            self.task = asyncio.create_task(running.session.orchestrator.stop("the test is over", "0" * 16))
+            self.task = asyncio.create_task(running.session.orchestrator.end())
 
 
 @attrs.define

@@ -90,7 +90,7 @@ async def trade(
             await look(running, meter)
         except Exception as failure:  # noqa: BLE001 - raised again below, once the run is over
             failures.append(failure)
-        await running.session.orchestrator.stop("seen enough", "0" * 16)
+        await running.session.orchestrator.end()
 
     running = await run_paper(settings, MarketChoice("sample"), speed, view)
     for failure in failures:  # a run ignores what its view raises

@@ -102,8 +102,8 @@ def test_the_newest_trace_is_named_and_only_that(ran):
 def test_states_of_the_run(ran):
     _, meter = ran
     found = scraped(meter)
-    assert found["crypto_orchestrator_state", "stopped", SYMBOL] == 1
-    assert found["crypto_orchestrator_state", "running", SYMBOL] == 0
+    assert found["crypto_orchestrator_state", "running", SYMBOL] == 1
+    assert found["crypto_orchestrator_state", "stopped", SYMBOL] == 0
     assert sum(value for key, value in found.items() if key[0] == "crypto_regime_state") == 1
     assert found["crypto_regime_state", "risk_on"] == 1
     assert {value for key, value in found.items() if key[0] == "crypto_health_status"} == {1}

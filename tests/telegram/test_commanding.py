@@ -27,9 +27,12 @@ async def edited(people):
 
 
 @pytest.mark.parametrize(
-    ("command", "state"), [("pause", "paused"), ("resume", "running"), ("stop", "stopped")]
+    ("command", "state"),
+    [("pause", "paused"), ("resume", "running"), ("stop", "stopped"), ("start", "running")],
 )
 async def test_nothing_happens_before_the_second_step(people, bot, desk, command, state):
+    first = desk.answers["status"]["symbols"][0]
+    desk.answers["status"] |= {"symbols": [{**first, "state": "stopped"}]}
     await bot()
     prompt, offered = await asked(people, f"/{command}")
     assert "PAPER" in prompt["text"]
@@ -46,7 +49,8 @@ async def test_nothing_happens_before_the_second_step(people, bot, desk, command
 
 async def test_in_live_the_symbols_and_the_money_are_named(people, bot, desk):
     first = desk.answers["status"]["symbols"][0]
-    desk.answers["status"] |= {"mode": "live", "symbols": [first, {**first, "symbol": "ETH/USDT"}]}
+    both = [first, {**first, "symbol": "ETH/USDT"}]
+    desk.answers["status"] |= {"mode": "live", "market": "exchange", "prices": "gateio", "symbols": both}
     await bot()
     prompt, _ = await asked(people, "/stop")
     assert "🔴 <b>LIVE</b> gateio" in prompt["text"]

@@ -54,7 +54,7 @@ async def delivered_again(running, people):
 
 
 @pytest.mark.catalogue(139)
-async def test_a_run_is_paused_resumed_and_stopped_through_the_chat(tmp_path, people):
+async def test_a_run_is_paused_resumed_stopped_and_started_through_the_chat(tmp_path, people):
     settings, seen = settings_of(tmp_path, people), {}
 
     async def view(running):
@@ -69,9 +69,12 @@ async def test_a_run_is_paused_resumed_and_stopped_through_the_chat(tmp_path, pe
         await people.until(lambda calls: any("not viewer" in call.get("text", "") for call in calls))
         seen["audit"], _ = await running.desk.audit(Filter())
         await commanded(people, "stop", "stopped")
+        seen["stopped"] = await running.desk.status()
+        await commanded(people, "start", "running")  # the chat goes on, and so does the bot
+        await running.session.orchestrator.end()
 
-    running = await asyncio.wait_for(run_paper(settings, parse_market(["sample"]), 60, view), 60)
-    assert running.ended == "command"
+    await asyncio.wait_for(run_paper(settings, parse_market(["sample"]), 60, view), 60)
+    assert [each.state for each in seen["stopped"].symbols] == ["stopped"]
     assert [each.state for each in seen["status"].symbols] == ["paused"]
     assert [(row.actor, row.role, row.surface, row.action.rpartition(".")[2]) for row in seen["audit"]] == [
         (f"telegram:{READER}", "viewer", "telegram", "stop"),

@@ -200,7 +200,7 @@ def test_what_is_missing_has_a_page(visit: Visit) -> None:
     assert tab.goto("/chart/BTC/USDT?bars=7").status == 400
 
 
-def test_at_the_end_stopping_needs_the_symbol_typed(visit: Visit) -> None:
+def test_stopping_needs_the_symbol_typed_and_start_lifts_it(visit: Visit) -> None:
     tab = visit()
     tab.goto("/")
     tab.click(".symbol button[data-command=stop][data-symbol='ETH/USDT']")
@@ -209,5 +209,8 @@ def test_at_the_end_stopping_needs_the_symbol_typed(visit: Visit) -> None:
     tab.fill("#ask-word", "eth/usdt")
     tab.keyboard.press("Enter")
     tab.wait_for_selector(".symbol.stopped")
-    assert "next start of the bot" in tab.inner_text(".symbol.stopped")
     assert tab.locator(".symbol.running").count() == 1
+    tab.click(".symbol button[data-command=start][data-symbol='ETH/USDT']")
+    tab.click("#ask-yes")
+    tab.wait_for_selector(".symbols:not(:has(.symbol.stopped))")
+    assert tab.locator(".symbol.running").count() == 2

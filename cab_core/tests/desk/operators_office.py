@@ -96,13 +96,13 @@ class Office:
                     await asyncio.sleep(0.002)
                 assert isinstance(running.desk, LiveDesk)
                 await doing(running.desk, running)
-                assert not running.ended or running.ended == "command", "the market ended too early"
+                assert not running.ended, "the market ended too early"
             except BaseException as error:
                 failed.append(error)
                 raise
             finally:
                 if not running.ended:
-                    await running.session.orchestrator.stop("done", "0" * 16)
+                    await running.session.orchestrator.end()
 
         running = await run_paper(self.settings, parse_market([f"file:{self.folder / 'market'}"]), 0.0, view)
         if failed:

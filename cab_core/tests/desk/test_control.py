@@ -108,32 +108,74 @@ async def test_what_is_asked_twice_is_done_once_also_after_a_restart(office: Off
     assert len((await bot.cold.audit(Filter()))[0]) == 2
 
 
-async def test_one_symbol_stops_for_good_and_the_last_one_ends_the_run(office: Offices) -> None:
+async def test_stop_is_a_state_that_start_lifts_and_that_outlives_a_restart(office: Offices) -> None:
     bot = office(symbols=(BTC, ETH))
 
     async def stopping(desk: LiveDesk, running: Running) -> None:
         await until(lambda: running.tally.cycles > 4)
         assert (await desk.do(order(Action.STOP, symbol=ETH))).states == {BTC: "running", ETH: "stopped"}
-        for action in (Action.START, Action.RESUME, Action.PAUSE):
-            with pytest.raises(TransitionError, match="stopped"):
-                await desk.do(order(action, symbol=ETH))
+        with pytest.raises(TransitionError, match=f"{ETH} is stopped: it cannot resume") as refused:
+            await desk.do(order(Action.RESUME, symbol=ETH))
+        assert refused.value.fix == "start it"
         assert not (await desk.do(order(Action.STOP, symbol=ETH))).changed
         assert (await desk.do(order(Action.PAUSE))).states == {BTC: "paused", ETH: "stopped"}
         with pytest.raises(NotFoundError, match="BTC/USD"):
             await desk.do(order(Action.PAUSE, symbol="BTC/USD"))
         assert set((await desk.do(order(Action.STOP))).states.values()) == {"stopped"}
-        with pytest.raises(NotRunningError):
-            await desk.do(order(Action.RESUME))
+        seen, orders = running.tally.cycles, running.tally.orders
+        await until(lambda: running.tally.cycles > seen + 40)  # the last stop does not end the run
+        assert {running.tally.last[each].reason for each in (BTC, ETH)} == {"stopped"}
+        assert running.tally.orders <= orders + 2  # the exits of what was held
+        assert (await desk.do(order(Action.PAUSE, symbol=ETH))).states == {BTC: "stopped", ETH: "paused"}
 
-    running = await bot.run(stopping)
-    assert running.ended == "command"
+    await bot.run(stopping)
     with pytest.raises(NotRunningError):
         await bot.cold.do(order(Action.PAUSE))
 
+    async def starting(desk: LiveDesk, running: Running) -> None:
+        assert desk.control.states() == {BTC: "stopped", ETH: "paused"}
+        assert [each.blocked_by for each in (await desk.status()).symbols] == ["stopped", "paused"]
+        done = await desk.do(order(Action.START))
+        assert done.states == {BTC: "running", ETH: "paused"}  # a pause is not lifted by it
+        await until(lambda: running.tally.orders >= 2)
+
+    await bot.run(starting)
+
     async def looking(desk: LiveDesk, _: Running) -> None:
-        assert desk.control.states() == {BTC: "paused", ETH: "running"}  # a stop is no pause
+        assert desk.control.states() == {BTC: "running", ETH: "paused"}
 
     await bot.run(looking)
+    assert "stopped" in {each.reason for each in (await bot.cold.decisions(Filter(limit=500)))[0]}
+
+
+class Failing:
+    """Stops at an exchange that never answers: no look comes to its end."""
+
+    async def tend(self, _: str) -> None:
+        raise RuntimeError("the stops cannot be looked at")
+
+
+async def test_what_is_stopped_is_guarded_and_no_surface_says_so_when_it_is_not(office: Offices) -> None:
+    async def stopping(desk: LiveDesk, running: Running) -> None:
+        held = running.session.trader.book.positions
+        await until(lambda: bool(held))
+        done = await desk.do(order(Action.STOP))
+        (left,) = done.positions
+        assert (left.symbol, left.quantity, left.watched) == (BTC, held[BTC].quantity, True)
+        assert left.stop == held[BTC].protection.stop
+        exits = running.session.orchestrator.exits
+        looked_ms = exits.looked_ms[BTC]
+        await until(lambda: exits.looked_ms[BTC] > looked_ms)  # looked at while stopped
+        assert (await desk.status()).symbols[0].position.watched
+        assert (await desk.ready()).ready
+        exits.protector = Failing()
+        await until(lambda: exits.late(BTC))
+        status, health = await desk.status(), await desk.health()
+        assert not status.symbols[0].position.watched
+        assert not health.components["exits"].ok
+        assert (await desk.ready()).waiting_for == ["exits"]
+
+    await office("STOP_LOSS_PCT=40", "TAKE_PROFIT_1_PCT=40", "TAKE_PROFIT_2_PCT=80").run(stopping)
 
 
 async def test_a_halt_is_released_for_the_session_and_on_record(office: Offices) -> None:

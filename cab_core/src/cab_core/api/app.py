@@ -22,7 +22,6 @@ from cab_core.api.answer import Message, Receive, Send
 from cab_core.api.bot_view import hosted_view
 from cab_core.api.gate import ASGIApp, Scope
 from cab_core.app.guards import Invocation
-from cab_core.app.ids import SystemIds
 from cab_core.app.market_choice import parse_market
 from cab_core.app.run import run_paper
 from cab_core.app.run_quoted import run_quoted
@@ -96,7 +95,7 @@ class BotApp:
     async def _stop(self, bot: asyncio.Task[None]) -> None:
         if self._running is not None and not bot.done():
             self._running.end("SIGTERM")
-            await self._running.session.orchestrator.stop("the server ends", SystemIds().trace_id())
+            await self._running.session.orchestrator.end()
         await asyncio.wait({bot})
 
 

@@ -59,7 +59,7 @@ def _symbols(metrics: Metrics, running: Running, realized_before: Mapping[str, D
         metrics.choose("crypto_orchestrator_state", symbol, str(supervisor.states.get(symbol, State.IDLE)))
         age_ms = session.orchestrator.exits.age_ms(symbol) if position is not None else 0
         metrics.set("crypto_exits_look_age_seconds", symbol, to=age_ms / 1000)
-        watched = position is not None and position.protection is not None
+        watched = not running.ended and session.orchestrator.exits.watched(symbol)
         metrics.set("crypto_protection", symbol, "bot", to=watched)
         if "exchange" in metrics.known.stops:
             stop = session.orchestrator.execution.standings.stop(symbol)

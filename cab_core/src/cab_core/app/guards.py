@@ -187,9 +187,7 @@ class Guards:
         """Stop trading because another instance may have taken over."""
         self.losses.append(reason)
         if self._session is not None:
-            self._stopping = asyncio.ensure_future(
-                self._session.orchestrator.stop(reason, self.ids.trace_id())
-            )
+            self._stopping = asyncio.ensure_future(self._session.orchestrator.end())
 
     def refuse_if_lost(self) -> None:
         """Tell a run that ended because it lost its account to another instance.

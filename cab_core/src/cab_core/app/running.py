@@ -59,8 +59,7 @@ class Running:
 
     Attributes:
         opened: the bus of its events.
-        ended: why it ended: ``end`` of the recording, ``SIGINT``, ``SIGTERM`` or ``command`` of an operator;
-            empty while it goes on.
+        ended: why it ended: ``end`` of the recording, ``SIGINT`` or ``SIGTERM``; empty while it goes on.
         stopping: told that a clean stop begins.
         desk: what operators may see and do.
         pump: brings its alerts to the notifiers.

@@ -27,7 +27,7 @@ from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.exit_watch import ExitWatch
 from cab_core.cycle.feed import Feed
 from cab_core.cycle.fuse import fused
-from cab_core.cycle.look_watch import LookWatch
+from cab_core.cycle.look_watch import LookWatch, late_after_ms
 from cab_core.cycle.moment import MomentReader
 from cab_core.cycle.orchestrator import Orchestrator
 from cab_core.cycle.prices import ObservedPrices, Prices, RecordedPrices
@@ -37,7 +37,7 @@ from cab_core.cycle.records import OrderRecord
 from cab_core.cycle.regime_watch import RegimeWatch
 from cab_core.cycle.rules_watch import RulesWatch
 from cab_core.cycle.settlement import Settlement
-from cab_core.cycle.supervise import Loop, State, Supervisor
+from cab_core.cycle.supervise import LASTING, Loop, State, Supervisor
 from cab_core.cycle.trader import Trader
 from cab_core.domain.book import Book
 from cab_core.domain.book_state import from_state
@@ -51,7 +51,7 @@ from cab_core.sdk import Account, Broker, BrokerState, Market
 
 log = logging.getLogger("cab.session")
 
-#: Where it is remembered, by symbol, that an operator paused it; JSON, as all such values are.
+#: Where it is remembered, by symbol, in which state an operator left it; JSON, as all such values are.
 STATE_KEY = "state:"
 
 
@@ -198,6 +198,7 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         feed,
         execution,
         records,
+        late_after_ms(venue.exits_ms),
         protector=None
         if care is None or reconciler is None
         else _protector(execution, announcer, care, reconciler),
@@ -249,13 +250,23 @@ def _prices(venue: Venue, book: Book, records: CycleRecords, seen: SeenCandles) 
 
 
 def _begin(parts: Parts, past: Remembered) -> dict[str, State]:
-    """Return the state each symbol begins in: what was paused stays paused, an idle start waits."""
-    first = State.IDLE if parts.idle else State.RUNNING
-    mark = json.dumps(State.PAUSED)
-    paused = {s for s in parts.config.symbols if past.values.get(f"{STATE_KEY}{s}") == mark}
-    for symbol in sorted(paused):
-        log.warning("%s is still paused: resume it with cab resume", symbol)
-    return {symbol: State.PAUSED if symbol in paused else first for symbol in parts.config.symbols}
+    """Return the state each symbol begins in: paused and stopped ones stay so, an idle start waits.
+
+    A symbol that comes back into SYMBOLS comes back in the state it was left in.
+    """
+    begin = dict.fromkeys(parts.config.symbols, State.IDLE if parts.idle else State.RUNNING)
+    for symbol in begin:
+        left = left_in(past.values.get(f"{STATE_KEY}{symbol}"))
+        if left is not None:
+            begin[symbol] = left
+            log.warning("%s is still %s: cab %s --symbol %s", symbol, left, LASTING[left], symbol)
+    return begin
+
+
+def left_in(remembered: str | None) -> State | None:
+    """Return the state an operator left a symbol in, where it outlives a restart."""
+    state = None if remembered is None else State(json.loads(remembered))
+    return state if state in LASTING else None
 
 
 def _execution(

@@ -57,9 +57,8 @@ def stopped_by_signals(running: Running) -> Iterator[None]:
             log.warning("%s again: stopping at once", name)
             os._exit(ExitCode.INTERRUPTED)
         running.end(name)
-        trace_id = SystemIds().trace_id()
-        log.info("%s: stopping after the present step", name, extra={"trace_id": trace_id})
-        pending.add(asyncio.create_task(running.session.orchestrator.stop(name, trace_id)))
+        log.info("%s: stopping after the present step", name, extra={"trace_id": SystemIds().trace_id()})
+        pending.add(asyncio.create_task(running.session.orchestrator.end()))
 
     for name in _NAMES:
         loop.add_signal_handler(signal.Signals[name], on_signal, name)

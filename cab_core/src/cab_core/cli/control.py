@@ -16,7 +16,7 @@ from cab_core.cli.output import emit
 from cab_core.errors import RefusedError
 
 if TYPE_CHECKING:
-    from cab_core.app.desk.commands import Done
+    from cab_core.app.desk.commands import Done, Open
 
 _REASON = click.option("--reason", default="", help="Why; it is kept in the audit.")
 _SYMBOL = click.option("--symbol", help="Only this symbol; default: all.")
@@ -54,18 +54,27 @@ def _send(
     return ask(config, overrides, remote, lambda desk: desk.do(command))
 
 
+def guard_of(each: Open) -> str:
+    """Return what guards an open position."""
+    bot = f"the bot sells it at {each.stop:f}" if each.watched and each.stop is not None else ""
+    resting = f"stop {each.resting_stop} rests at the exchange" if each.resting_stop else ""
+    return ", ".join(filter(None, (bot, resting))) or "nothing guards it"
+
+
 def _print(done: Done) -> None:
     for symbol, state in done.states.items():
         click.echo(f"{symbol}: {state}")
+    for each in done.positions:
+        click.echo(f"open: {each.quantity:f} {each.symbol}, {guard_of(each)}")
     unchanged = "" if done.changed else "nothing changed; "
     click.echo(f"{unchanged}trace {done.trace_id}, audit {done.audit_seq}")
 
 
 start = _made(
     "start",
-    """Let a bot that waits (AUTOSTART=false) trade.
+    """Let what is stopped, or waits since the start (AUTOSTART=false), trade.
 
-    Exits are supervised from the first moment of a run; this lets entries through.
+    What is paused stays so: lift that with cab resume. Exits are supervised in every state.
     """,
     ("cab start", "cab start --symbol BTC/USDT --json"),
 )
@@ -100,15 +109,16 @@ def stop(
     config: Path | None,
     overrides: Sequence[str],
 ) -> None:
-    """Stop the loops of a symbol, or the whole bot, after the present step.
+    """Decide nothing more about a symbol, or about any: no entry, and no exit by a signal.
 
-    Nothing is sold: what is open stays open, in live with its stop resting at the exchange, and nobody looks
-    after it until the next start. To stop entries only, use: cab pause.
+    Nothing is sold: what is open stays open, its stop and targets are watched on, and the bot goes on
+    running, with its API and chat. A stop outlives a restart; lift it with: cab start. To stop entries only,
+    use: cab pause. To sell what is open: cab close. To end the process: Ctrl-C there, or SIGTERM.
     """
     if not yes:
-        what = symbol or "the whole bot"
+        what = symbol or "every symbol"
         if not sys.stdin.isatty():
             raise RefusedError(f"stopping {what} was not confirmed", where="cab stop", fix="add --yes")
-        click.confirm(f"Stop {what}? Open positions are no longer supervised.", abort=True, err=True)
+        click.confirm(f"Stop {what}? Nothing is sold; exits are watched on.", abort=True, err=True)
     done = _send("stop", symbol, reason, remote, config, overrides)
     emit(done, as_json, lambda: _print(done))

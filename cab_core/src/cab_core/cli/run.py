@@ -165,7 +165,6 @@ def _print(told: dict[str, Any]) -> None:
     from cab_core.app.times import second
 
     ends = {"end": "the recording ended", "SIGINT": "stopped by Ctrl-C", "SIGTERM": "stopped by SIGTERM"}
-    ends["command"] = "stopped by an operator"
     change = told["equity"] - told["baseline"]
     rows = [
         ("Ended", f"{ends[told['ended']]} at {second(told['now_ms'])} UTC"),

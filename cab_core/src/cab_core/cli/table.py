@@ -56,7 +56,7 @@ JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("start", "start", "Let a waiting bot trade.", file="control"),
             Entry("pause", "pause", "Stop new entries; open positions stay protected.", file="control"),
             Entry("resume", "resume", "Let entries through again.", file="control"),
-            Entry("stop", "stop", "Stop a symbol or the whole bot; nothing is sold.", file="control"),
+            Entry("stop", "stop", "Decide nothing more; exits are watched on.", file="control"),
             Entry("rehearse", "command", "Rehearse live trading on a local exchange, with faults and kills."),
             Entry("perf", "command", "Report profit and loss of a period."),
             Entry("risk", "group", "Show and reset the risk limits."),

@@ -14,7 +14,7 @@ from cab_core.cycle.exit_watch import ExitWatch
 from cab_core.cycle.moment import Moment, MomentReader
 from cab_core.cycle.phases import Phases
 from cab_core.cycle.prices import Prices
-from cab_core.cycle.supervise import Supervisor
+from cab_core.cycle.supervise import State, Supervisor
 from cab_core.cycle.trader import Ruling, Trader
 from cab_core.domain.belief import QUOTE_MAX_MS
 from cab_core.domain.booking import AppliedTo
@@ -116,6 +116,8 @@ class Decider:
         await self.prices.mark()
         moment, action, quote = prepared.moment, prepared.action, prepared.quote
         trace_id = self.records.trace_id(symbol, candle_ts_ms)
+        if not self.supervisor.decides(symbol):
+            return await self._hold(symbol, moment, str(State.STOPPED), trace_id)
         long = symbol in self.trader.book.positions
         if action == Action.SELL and long and quote is not None:
             return await self._signal_sell(symbol, moment, quote, trace_id)
@@ -123,7 +125,9 @@ class Decider:
             if self.execution.clock.now_ms() - quote.ts_ms > QUOTE_MAX_MS:
                 quote = await self.prices.quote(symbol)
             return await self._buy(symbol, moment, quote, trace_id, last_try=last_try)
-        reason = self._idle_reason(moment, action)
+        return await self._hold(symbol, moment, self._idle_reason(moment, action), trace_id)
+
+    async def _hold(self, symbol: str, moment: Moment, reason: str, trace_id: str) -> Cycle:
         cycle = self.records.cycle(symbol, moment, None, ("hold", reason), None, trace_id)
         await self._observe(symbol)
         await self.records.record(cycle)
@@ -182,10 +186,7 @@ class Decider:
                 why = "dust"
                 await self.execution.settlement.write_dust(trace_id)
         if planned is None:
-            cycle = self.records.cycle(symbol, moment, None, ("hold", why), None, trace_id)
-            await self._observe(symbol)
-            await self.records.record(cycle)
-            return cycle
+            return await self._hold(symbol, moment, why, trace_id)
         cycle = self.records.cycle(symbol, moment, None, ("sell", reason), planned, trace_id)
         if not await self.execution.plan([planned], cycle=cycle, **self.records.account()):
             return attrs.evolve(cycle, action="hold", reason="already_exiting", order_key=None)

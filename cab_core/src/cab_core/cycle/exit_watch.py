@@ -24,6 +24,7 @@ class ExitWatch:
     """Looks after what is open; the account's lock is held meanwhile.
 
     Attributes:
+        late_ms: a held symbol that was not looked at to the end for longer is not watched.
         protector: keeps stops at the exchange; None where it cannot hold any.
         looked: called with the symbol after each completed look.
         looked_ms: when each symbol was last looked at to the end.
@@ -32,6 +33,7 @@ class ExitWatch:
     feed: Feed
     execution: Execution
     records: CycleRecords
+    late_ms: int
     protector: Protector | None = None
     looked: Callable[[str], None] = lambda _: None
     looked_ms: dict[str, int] = attrs.field(factory=dict, init=False)
@@ -40,6 +42,16 @@ class ExitWatch:
         """Return how long ago the symbol was looked at to the end; at first, since this was asked."""
         now_ms = self.execution.clock.now_ms()
         return now_ms - self.looked_ms.setdefault(symbol, now_ms)
+
+    def watched(self, symbol: str) -> bool:
+        """Say whether the bot itself guards what is held: it has levels, and they are looked at in time."""
+        position = self.execution.trader.book.positions.get(symbol)
+        guarded = position is not None and position.protection is not None
+        return guarded and not self.late(symbol)
+
+    def late(self, symbol: str) -> bool:
+        """Say whether the symbol was not looked at to the end for longer than a position may wait."""
+        return self.age_ms(symbol) > self.late_ms
 
     async def look(self, symbol: str, move: Move) -> None:
         """Look after open orders, judge exits along one move of the price, protect what is left.

@@ -5,9 +5,18 @@ from __future__ import annotations
 import attrs
 
 from cab_core.cycle.exit_watch import ExitWatch
+from cab_core.domain.timeframes import TF_MS
 
 #: A look that is this many times later than it should be is told of.
 LATE = 3
+
+#: Real time after which what was not looked at counts as not watched, at the least.
+UNWATCHED_MS = 60_000
+
+
+def late_after_ms(exits_ms: int | None) -> int:
+    """Return how old the last look at a held symbol may be; ``exits_ms`` is None on a recorded market."""
+    return 2 * TF_MS if exits_ms is None else max(UNWATCHED_MS, LATE * exits_ms)
 
 
 @attrs.define(eq=False)

@@ -38,7 +38,7 @@ def _ignore(_: Cycle) -> None:
 
 @attrs.define(eq=False)
 class Orchestrator:
-    """Runs all symbols of one account until its feed ends or it is stopped.
+    """Runs all symbols of one account until its feed ends or it is ended.
 
     Attributes:
         decider: takes a closed candle to a decision.
@@ -96,7 +96,7 @@ class Orchestrator:
         return self.records.announcer
 
     async def run(self) -> None:
-        """Run the loops of every symbol that is not stopped; return when all of them have ended."""
+        """Run the loops of every symbol, in whatever state it is; return when all of them have ended."""
         trace_id = self.records.ids.trace_id()
         loops = [Loop("account", "equity", self._watch_equity), *self.background]
         for order, symbol in enumerate(self.config.symbols):
@@ -105,16 +105,13 @@ class Orchestrator:
             self.supervisor.begin(symbol, self.begin.get(symbol, State.RUNNING), trace_id)
         await self.supervisor.run(loops)
 
-    async def stop(self, reason: str, trace_id: str, symbol: str | None = None) -> None:
-        """Stop the loops of a symbol, or all, between two decisions: nothing is left half done.
+    async def end(self) -> None:
+        """End the run between two decisions: nothing is left half done.
 
         To be called from outside of the loops.
         """
         async with self.lock.from_outside():
-            if symbol is None:
-                self.supervisor.stop(reason, trace_id)
-            else:
-                self.supervisor.set_state(symbol, State.STOPPED, reason, trace_id)
+            self.supervisor.end()
 
     # The loops.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 
 import attrs
@@ -23,7 +23,7 @@ IN_A_ROW_MS = 20 * 60_000
 
 
 class State(StrEnum):
-    """State of a symbol. Idle and paused stop entries only; stopped ends its loops for good."""
+    """State of a symbol. Idle and paused stop entries only, stopped every decision; no state stops exits."""
 
     IDLE = "idle"
     RUNNING = "running"
@@ -31,11 +31,14 @@ class State(StrEnum):
     STOPPED = "stopped"
 
 
+#: The states that outlive a restart, and what lifts each.
+LASTING: Mapping[State, str] = {State.PAUSED: "resume", State.STOPPED: "start"}
+
 _ALLOWED: dict[State, frozenset[State]] = {
     State.IDLE: frozenset({State.RUNNING, State.STOPPED}),
     State.RUNNING: frozenset({State.PAUSED, State.STOPPED}),
     State.PAUSED: frozenset({State.RUNNING, State.STOPPED}),
-    State.STOPPED: frozenset(),
+    State.STOPPED: frozenset({State.RUNNING, State.PAUSED}),
 }
 
 
@@ -55,7 +58,7 @@ class Loop:
 
 @attrs.define(eq=False)
 class Supervisor:
-    """Runs loops until they end by themselves or are stopped.
+    """Runs loops until they end by themselves or are ended, and keeps the states of the symbols.
 
     Attributes:
         clock: the injected clock.
@@ -88,8 +91,6 @@ class Supervisor:
             return False
         self.states[symbol] = to
         self.on_state(symbol, str(old), str(to), reason, trace_id)
-        if to is State.STOPPED:
-            self._cancel(symbol)
         return True
 
     def begin(self, symbol: str, state: State, trace_id: str) -> None:
@@ -97,24 +98,22 @@ class Supervisor:
         self.states.setdefault(symbol, State.IDLE)
         if state is not State.IDLE:
             self.set_state(symbol, State.RUNNING, "start", trace_id)
-        if state is State.PAUSED:
-            self.set_state(symbol, State.PAUSED, "paused before this start", trace_id)
-
-    def may_become(self, symbol: str, to: State) -> bool:
-        """Say whether `set_state` would bring a symbol to ``to``, or finds it there."""
-        old = self.states.get(symbol, State.IDLE)
-        return old is to or to in _ALLOWED[old]
+        if state in LASTING:
+            self.set_state(symbol, state, f"{state} before this start", trace_id)
 
     def no_entry(self, symbol: str) -> str | None:
         """Return the state in which an operator keeps a symbol from entries; None while it runs."""
         state = self.states.get(symbol, State.IDLE)
         return None if state is State.RUNNING else str(state)
 
-    def stop(self, reason: str, trace_id: str) -> None:
-        """Stop every symbol; `run` returns once the loops have ended."""
-        for symbol in self.states:
-            self.set_state(symbol, State.STOPPED, reason, trace_id)
-        self._cancel(None)
+    def decides(self, symbol: str) -> bool:
+        """Say whether the symbol's candles are decided about: not while an operator has stopped it."""
+        return self.states.get(symbol) is not State.STOPPED
+
+    def end(self) -> None:
+        """End all loops; `run` returns once they have ended. The states stay as they are."""
+        for task in self._tasks:
+            task.cancel()
 
     async def run(self, loops: Sequence[Loop]) -> None:
         """Run loops side by side until all but the background ones have ended.
@@ -133,7 +132,7 @@ class Supervisor:
         try:
             await self._ended()
         finally:
-            self._cancel(None)
+            self.end()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             self._tasks.clear()
 
@@ -173,8 +172,3 @@ class Supervisor:
         log.error("loop %s of %s failed: %s", loop.name, loop.symbol, error, exc_info=error, extra=told)
         self.on_failure(loop.symbol, loop.name, error, count, trace_id)
         return count
-
-    def _cancel(self, symbol: str | None) -> None:
-        for task, loop in self._tasks.items():
-            if symbol is None or loop.symbol == symbol:
-                task.cancel()

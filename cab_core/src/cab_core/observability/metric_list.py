@@ -14,7 +14,7 @@ from cab_core.domain.regime import Regime
 from cab_core.observability.metric_types import Metric, MetricType, Of
 
 #: Parts of the bot that are healthy or not.
-COMPONENTS = ("db", "broker", "eventbus", "market_data", "regime", "risk", "ai", "dms", "telegram")
+COMPONENTS = ("db", "broker", "eventbus", "market_data", "regime", "risk", "exits", "ai", "dms", "telegram")
 
 #: What the broker is asked for. `endpoint_of` says which verb belongs to which.
 ENDPOINTS = ("ticker", "candles", "order", "account")

@@ -60,11 +60,16 @@ class CannedDesk:
         if role == "viewer":
             raise CabError(f"a viewer may not {action}", fix="ask an admin")
         state = {"pause": "paused", "stop": "stopped"}.get(action, "running")
+        held = self.answers["positions"]
+        told = ("symbol", "quantity", "stop", "resting_stop", "watched")
         states = {each["symbol"]: state for each in self.answers["status"]["symbols"]}
         return {
             "action": action,
             "states": states if symbol is None else {symbol: state},
             "changed": True,
+            "positions": [
+                {name: each[name] for name in told} for each in held if symbol in (None, each["symbol"])
+            ],
             "released": [],
             "trace_id": TRACE_ID,
             "audit_seq": len(self.done),

@@ -29,6 +29,7 @@ _POSITION = {
     "take_profit_1": "61322.89",
     "take_profit_2": "63126.50",
     "resting_stop": None,
+    "watched": True,
 }
 _DECISION = {
     "trace_id": TRACE_ID,

@@ -299,7 +299,7 @@ async def account(
         _Ids().trace_id,
         reconciler.unknown.may_arm,
     )
-    exits = ExitWatch(_Still(), execution, records, protector if stop_offset else None)
+    exits = ExitWatch(_Still(), execution, records, 60_000, protector if stop_offset else None)
     made = Account(venue, clock, store, trader, execution, exits, reconciler, bus, lock)
 
     async def hear(topic: str, payload: Mapping[str, Any], _: str) -> None:

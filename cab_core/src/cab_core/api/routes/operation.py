@@ -59,7 +59,7 @@ async def pnl_today(service: Given, symbol: Symbol = None) -> dict[str, Any]:
 async def start(
     service: Given, request: AnyRequest, symbol: Symbol = None, idempotency_key: Key = ""
 ) -> Done:
-    """Start a symbol or all; nothing changes if they run already."""
+    """Start a symbol or all that are stopped or idle; what is paused is resumed, not started."""
     return await carry_out(service, request, Action.START, symbol=symbol, key=idempotency_key)
 
 
@@ -99,7 +99,7 @@ async def resume(
     **may(Role.VIEWER, 404, 409, needed=Role.ADMIN),
 )
 async def stop(service: Given, request: AnyRequest, symbol: Symbol = None, idempotency_key: Key = "") -> Done:
-    """Stop a symbol or all after the present step."""
+    """Decide nothing more about a symbol or all: nothing is sold, exits are watched on, the process stays."""
     return await carry_out(service, request, Action.STOP, symbol=symbol, key=idempotency_key)
 
 

@@ -176,6 +176,6 @@ class ColdDesk(DatabaseDesk):
             return {}
         stops = resting_stops(conn)
         return {
-            symbol: position_view(position, book.marks.get(symbol), stops.get(symbol))
+            symbol: position_view(position, book.marks.get(symbol), stops.get(symbol), watched=False)
             for symbol, position in book.positions.items()
         }

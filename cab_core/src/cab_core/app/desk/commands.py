@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from enum import IntEnum, StrEnum
 
@@ -78,12 +78,31 @@ class Command:
 
 
 @attrs.frozen(slots=True, kw_only=True)
+class Open:
+    """What is open of one symbol; no command but ``close`` sells it.
+
+    Attributes:
+        quantity: base that is held.
+        stop: the price at which the bot sells it, None where it has none.
+        resting_stop: the exchange's order id of the stop that rests there, None without one.
+        watched: the bot itself looks at its exits in time.
+    """
+
+    symbol: str
+    quantity: Decimal
+    stop: Decimal | None
+    resting_stop: str | None
+    watched: bool
+
+
+@attrs.frozen(slots=True, kw_only=True)
 class Done:
     """What a command came to.
 
     Attributes:
         states: state by symbol after it.
         changed: False if everything already was as asked.
+        positions: what is open after it, of the symbols it is about.
         released: rules whose halts it released.
         order: client id of the order it settled. ``order_state``: what that order ended as.
         booked: ids of the trades that were booked for it; one that is estimated says so.
@@ -95,10 +114,11 @@ class Done:
     action: str
     states: Mapping[str, str]
     changed: bool
+    positions: tuple[Open, ...] = ()
     released: tuple[str, ...] = ()
     order: str | None = None
     order_state: str | None = None
-    booked: Sequence[str] = ()
+    booked: tuple[str, ...] = ()
     planned: str | None = None
     trace_id: str
     audit_seq: int

@@ -17,6 +17,7 @@ from cab_core.app.desk.commands import (
     Done,
     ForbiddenError,
     KeyReusedError,
+    Open,
     TransitionError,
     required_verdict,
 )
@@ -27,7 +28,9 @@ from cab_core.app.ids import SystemIds
 from cab_core.app.running import Running
 from cab_core.app.session import STATE_KEY
 from cab_core.clock import stopped
+from cab_core.cycle.orchestrator import Orchestrator
 from cab_core.cycle.supervise import State
+from cab_core.domain.position import Position
 from cab_core.errors import CabError, NotFoundError, NotRunningError
 from cab_core.storage import Connection, Release, Store, kv_save, write_audit
 
@@ -35,16 +38,16 @@ log = logging.getLogger("cab.control")
 
 #: The state each command leads to, and the states it may find.
 _TARGETS: Mapping[Action, tuple[State, frozenset[State]]] = {
-    Action.START: (State.RUNNING, frozenset({State.IDLE, State.RUNNING})),
-    Action.PAUSE: (State.PAUSED, frozenset({State.RUNNING, State.PAUSED})),
+    Action.START: (State.RUNNING, frozenset({State.IDLE, State.RUNNING, State.STOPPED})),
+    Action.PAUSE: (State.PAUSED, frozenset({State.RUNNING, State.PAUSED, State.STOPPED})),
     Action.RESUME: (State.RUNNING, frozenset({State.PAUSED, State.RUNNING})),
     Action.STOP: (State.STOPPED, frozenset(State)),
 }
 _FIXES: Mapping[State, str] = {
     State.IDLE: "start it first",
     State.RUNNING: "",
-    State.PAUSED: "resume it",
-    State.STOPPED: "a stopped symbol comes back with the next start of the bot",
+    State.PAUSED: "resume it, or stop it",
+    State.STOPPED: "start it",
 }
 
 
@@ -116,13 +119,15 @@ class Control:
         to, fitting = _TARGETS[command.action]
         asked = [command.symbol] if command.symbol is not None else list(before)
         moved = [symbol for symbol in asked if before[symbol] in fitting]
+        if command.symbol is None and command.action is Action.PAUSE:
+            # To pause a stopped symbol lets its exits by signal through again: that is asked for by name.
+            moved = [symbol for symbol in moved if before[symbol] is not State.STOPPED]
         if not moved:
             raise _unfit(command, before[asked[0]])
         after = {**before, **dict.fromkeys(moved, to)}
-        # A stop is for this process; what was paused before it is paused again at the next start.
-        changed = () if to is State.STOPPED else (symbol for symbol in moved if before[symbol] is not to)
-        values = {f"{STATE_KEY}{symbol}": json.dumps(to) for symbol in changed}
-        done = await self.store.transact(lambda conn: _moved(conn, task, before, after, values))
+        values = {f"{STATE_KEY}{symbol}": json.dumps(to) for symbol in moved if before[symbol] is not to}
+        left = self.open(command.symbol)
+        done = await self.store.transact(lambda conn: _moved(conn, task, before, after, values, left))
         self._apply(task, after)
         return done
 
@@ -130,10 +135,6 @@ class Control:
         """Let the session follow what is durable now."""
         supervisor = self.running.session.orchestrator.supervisor
         log.info("%s", task.by, extra={"trace_id": task.trace_id, "symbol": task.command.symbol or ""})
-        if all(state is State.STOPPED for state in after.values()):
-            self.running.end("command")
-            supervisor.stop(task.by, task.trace_id)
-            return
         for symbol, state in after.items():
             supervisor.set_state(symbol, state, task.by, task.trace_id)
 
@@ -141,6 +142,15 @@ class Control:
         """Return the state of each symbol."""
         states = self.running.session.orchestrator.supervisor.states
         return {symbol: states.get(symbol, State.IDLE) for symbol in self.running.symbols}
+
+    def open(self, symbol: str | None) -> tuple[Open, ...]:
+        """Return what is open of a symbol, or all: what it holds, and what guards that."""
+        orchestrator = self.running.session.orchestrator
+        return tuple(
+            _open(orchestrator, position)
+            for held, position in sorted(orchestrator.trader.book.positions.items())
+            if symbol in (None, held)
+        )
 
     # Halts.
 
@@ -184,6 +194,7 @@ def _moved(
     before: Mapping[str, State],
     after: Mapping[str, State],
     values: Mapping[str, str],
+    left: tuple[Open, ...],
 ) -> Done:
     kv_save(conn, values)
     changed = before != after
@@ -193,10 +204,23 @@ def _moved(
         action=str(task.command.action),
         states=_plain(after),
         changed=changed,
+        positions=left,
         trace_id=task.trace_id,
         audit_seq=seq,
     )
     return kept(conn, task, done)
+
+
+def _open(orchestrator: Orchestrator, position: Position) -> Open:
+    symbol, protection = position.symbol, position.protection
+    stop = orchestrator.execution.standings.stop(symbol)
+    return Open(
+        symbol=symbol,
+        quantity=position.quantity,
+        stop=None if protection is None else protection.stop,
+        resting_stop=None if stop is None else stop.intent.order_id,
+        watched=orchestrator.exits.watched(symbol),
+    )
 
 
 def _released(conn: Connection, task: Task, states: Mapping[str, State]) -> Done:

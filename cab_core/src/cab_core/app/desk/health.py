@@ -47,6 +47,7 @@ def components(look: Look) -> dict[str, Component]:
         "market_data": _market_data(look),
         "regime": _regime(look),
         "risk": _risk(look),
+        "exits": _exits(look),
         "ai": Component(ok=True, detail="off: no model"),
         "dms": _dms(look),
         "telegram": _telegram(look),
@@ -71,6 +72,8 @@ def waiting_for(look: Look) -> list[str]:
         missing.append("loops")
     if look.running.ended:
         missing.append("the run has ended")
+    elif any(map(look.running.session.orchestrator.exits.late, look.running.session.trader.book.positions)):
+        missing.append("exits")
     return missing
 
 
@@ -109,6 +112,26 @@ def _market_data(look: Look) -> Component:
         return Component(ok=False, detail=f"the last candle of {', '.join(missed)} never came")
     oldest = min(cycle.candle_ts_ms for cycle in last.values()) + TF_MS
     return Component(ok=True, detail=f"last candle closed {(look.now_ms() - oldest) // 1000} s ago")
+
+
+def unwatched(running: Running) -> list[str]:
+    """Return what is held and not watched by the bot: without levels, or not looked at in time."""
+    session = running.session
+    return [
+        symbol for symbol in session.trader.book.positions if not session.orchestrator.exits.watched(symbol)
+    ]
+
+
+def _exits(look: Look) -> Component:
+    """Judge by the looks themselves: in whatever state a symbol is, what is held of it is watched."""
+    held = look.running.session.trader.book.positions
+    if look.running.ended and held:
+        return Component(ok=False, detail=f"nobody watches {', '.join(held)}: the run has ended")
+    if late := unwatched(look.running):
+        exits = look.running.session.orchestrator.exits
+        ages = ", ".join(f"{symbol} (last look {exits.age_ms(symbol) // 1000} s ago)" for symbol in late)
+        return Component(ok=False, detail=f"no stop is watched of {ages}")
+    return Component(ok=True, detail=f"watched: {', '.join(held)}" if held else "nothing is held")
 
 
 def _regime(look: Look) -> Component:

@@ -40,7 +40,9 @@ def resting_stops(conn: Connection) -> dict[str, str]:
     }
 
 
-def position_view(position: Position, bid: Decimal | None, resting_stop: str | None) -> PositionView:
+def position_view(
+    position: Position, bid: Decimal | None, resting_stop: str | None, *, watched: bool
+) -> PositionView:
     """Return an open position, valued at ``bid``."""
     value = None if bid is None else position.quantity * bid
     unrealized = None if value is None else value - position.cost
@@ -66,6 +68,7 @@ def position_view(position: Position, bid: Decimal | None, resting_stop: str | N
         take_profit_1=None if p is None else p.levels.tp1,
         take_profit_2=None if p is None else p.levels.tp2,
         resting_stop=resting_stop,
+        watched=watched,
     )
 
 

@@ -24,7 +24,6 @@ from cab_core.app.guards import Guards
 from cab_core.app.running import Running
 from cab_core.app.seen_candles import TIMEFRAME
 from cab_core.clock import SystemClock
-from cab_core.cycle.supervise import State
 from cab_core.errors import CabError, StorageError
 from cab_core.plugins.registry import Plugins
 from cab_core.ports import Cycle
@@ -189,7 +188,6 @@ class LiveDesk(DatabaseDesk):
         orchestrator, book = session.orchestrator, session.trader.book
         state = self.control.states()[symbol]
         failures = orchestrator.supervisor.failures
-        loops = () if state is State.STOPPED else ("exits", "cycle")
         return views.SymbolStatus(
             symbol=symbol,
             state=str(state),
@@ -197,7 +195,10 @@ class LiveDesk(DatabaseDesk):
             bid=book.marks.get(symbol),
             last_decision=decision,
             position=self._position(symbol) if symbol in book.positions else None,
-            loops=[views.LoopView(name=name, failures=failures.get((symbol, name), 0)) for name in loops],
+            loops=[
+                views.LoopView(name=name, failures=failures.get((symbol, name), 0))
+                for name in ("exits", "cycle")
+            ],
         )
 
     def _risk_stop(self, halts: Sequence[views.HaltView], limits: Sequence[views.LimitView]) -> str | None:
@@ -226,7 +227,8 @@ class LiveDesk(DatabaseDesk):
         session = self.running.session
         book, stop = session.trader.book, session.orchestrator.execution.standings.stop(symbol)
         resting = None if stop is None else stop.intent.order_id
-        return position_view(book.positions[symbol], book.marks.get(symbol), resting)
+        watched = not self.running.ended and session.orchestrator.exits.watched(symbol)
+        return position_view(book.positions[symbol], book.marks.get(symbol), resting, watched=watched)
 
 
 def live_desk(running: Running, store: Store, plugins: Plugins, guards: Guards | None = None) -> LiveDesk:

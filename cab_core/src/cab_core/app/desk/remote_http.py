@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
-from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 import httpx
-from cattrs import Converter
 
 from cab_core.app.desk.commands import ForbiddenError, TransitionError
+from cab_core.app.desk.structured import structured
 from cab_core.errors import CabError, ExitCode, NotFoundError, NotRunningError, UsageError
 
 T = TypeVar("T")
@@ -71,7 +69,7 @@ class Answer:
         """
         told = self.document() if document is None else document
         try:
-            return _converter().structure(told, kind)
+            return structured(told, kind)
         except (ExceptionGroup, ValueError, TypeError, KeyError, ArithmeticError) as error:
             raise _strange(self.url, "an answer of another version of cab") from error
 
@@ -147,10 +145,3 @@ def _kinds(kind: type[CabError]) -> Iterator[tuple[str, type[CabError]]]:
 
 def _strange(url: str, what: str) -> RemoteError:
     return RemoteError(f"the answer is {what}", where=url, fix="is this the address of cab's HTTP API?")
-
-
-@cache
-def _converter() -> Converter:
-    converter = Converter()
-    converter.register_structure_hook(Decimal, lambda text, _: Decimal(text))
-    return converter

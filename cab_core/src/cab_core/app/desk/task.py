@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 from cab_core.app.desk.commands import REQUIRED, Command, Done, ForbiddenError, KeyReusedError
+from cab_core.app.desk.plain import plain
+from cab_core.app.desk.structured import structured
 from cab_core.storage import AuditEntry, Connection, Store
 from cab_core.storage.commands import StoredCommand, claim_command, find_command, finish_command
 
@@ -78,7 +79,7 @@ async def known(store: Store, command: Command) -> Done | None:
         raise KeyReusedError(
             "the idempotency key was used for another command", where=command.key, fix="use a new key"
         )
-    return _from_json(stored.result)
+    return structured(stored.result, Done)
 
 
 def kept(conn: Connection, task: Task, done: Done) -> Done:
@@ -93,7 +94,7 @@ def kept(conn: Connection, task: Task, done: Done) -> Done:
             ts_ms=task.now_ms,
         )
         claim_command(conn, stored)
-        finish_command(conn, command.key, attrs.asdict(done))
+        finish_command(conn, command.key, plain(done))
     return done
 
 
@@ -103,8 +104,3 @@ def _body_hash(command: Command) -> str:
     if verdict is not None:
         body += [verdict.order, verdict.fate, f"{verdict.quantity}", f"{verdict.price}"]
     return hashlib.sha256(json.dumps(body).encode()).hexdigest()
-
-
-def _from_json(result: Mapping[str, Any]) -> Done:
-    lists = {name: tuple(result.get(name, ())) for name in ("released", "booked")}
-    return Done(**{**result, **lists})

@@ -117,6 +117,7 @@ class PositionView:
         stage: 0 before the first target, 1 after; None without protection.
         stop: the price that ends it now; ``stop_kind`` names it, e.g. ``trailing_stop``.
         resting_stop: the exchange's order id of the stop that rests there, None without one.
+        watched: a bot looks at its exits in time; without that only ``resting_stop`` guards it.
         votes: strategies that voted for the entry.
     """
 
@@ -140,6 +141,7 @@ class PositionView:
     take_profit_1: Decimal | None
     take_profit_2: Decimal | None
     resting_stop: str | None
+    watched: bool
 
 
 @attrs.frozen(slots=True, kw_only=True)

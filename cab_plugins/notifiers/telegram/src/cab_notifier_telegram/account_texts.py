@@ -68,6 +68,8 @@ def positions(rows: list[Document]) -> str:
 def _position(each: Document) -> str:
     stop = f"{escape(each['stop_kind'] or 'stop')} {price(each['stop'])}"
     where = " (rests at the exchange)" if each["resting_stop"] else ""
+    if not each["watched"]:
+        where += "; ⚠️ the bot does not watch it"
     return "\n".join(
         [
             f"🟢 {bold(each['symbol'])} {_holding(each)}",

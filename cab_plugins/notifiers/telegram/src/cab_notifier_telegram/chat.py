@@ -12,13 +12,13 @@ from telegram import Update
 from cab_core.sdk import CabError, OperatorDesk
 from cab_notifier_telegram import confirm, replies
 from cab_notifier_telegram.account_texts import banner
-from cab_notifier_telegram.commands import READING, Asked, Misunderstood, symbol_in
+from cab_notifier_telegram.commands import READING, STARTABLE, Asked, Misunderstood, symbol_in
 from cab_notifier_telegram.gate import Call, Flood, Gate, Ruling, Strangers
 from cab_notifier_telegram.html import bold, code, escape
 from cab_notifier_telegram.line import Line, RefusedByTelegramError
 from cab_notifier_telegram.mute import KEY, Mute, seconds_of
 from cab_notifier_telegram.replies import Button, Reply
-from cab_notifier_telegram.words import clock, span
+from cab_notifier_telegram.words import clock, price, quantity, span
 
 log = logging.getLogger("cab.telegram")
 
@@ -26,7 +26,12 @@ log = logging.getLogger("cab.telegram")
 CHANGING: Mapping[str, tuple[str, str, str]] = {
     "pause": ("⏸", "stop entries; exits stay active", "No new entries; exits stay active."),
     "resume": ("▶️", "allow entries again", "Entries are allowed again."),
-    "stop": ("⏹", "end trading", "Entries and exits by the bot end; only stops at the exchange stay."),
+    "start": ("▶️", "let what is stopped trade", "What is stopped trades again; what is paused stays so."),
+    "stop": (
+        "⏹",
+        "decide nothing more",
+        "No entries, no exits by a signal. Nothing is sold; stops are watched on.",
+    ),
 }
 #: Other commands.
 OTHERS: Mapping[str, str] = {"mute": "silence: /mute 2h, /mute off", "help": "what the bot understands"}
@@ -42,7 +47,7 @@ class Chat:
     """Answers updates of those who may use the bot.
 
     Attributes:
-        admins: ids of those who may pause, resume and stop.
+        admins: ids of those who may start, pause, resume and stop.
         username: the bot's name; commands addressed to another bot are not ours.
         now: epoch seconds.
     """
@@ -140,18 +145,30 @@ class Chat:
 
     async def _command(self, call: Call, name: str, argument: str) -> Kept:
         kept: Kept = {}
+        if name == "start" and not argument and not await self._can_start(call):
+            name = "help"  # Telegram itself sends it when somebody opens the conversation
         if name in CHANGING:
             reply = await self._guarded(lambda: self._proposed(call, name, argument))
         elif name == "mute":
             reply, kept = self._muted(call, argument)
         elif name in READING:
             reply = await self._read(call, name, argument)
-        elif name in ("start", "help"):
+        elif name == "help":
             reply = Reply(self._help(call))
         else:
             reply = Reply(f"I do not know /{escape(name[:32])}. /help lists what I know.")
         await self.line.send(call.chat, reply)
         return kept
+
+    async def _can_start(self, call: Call) -> bool:
+        """Say whether an admin asks while something is there to be started."""
+        if not self._is_admin(call):
+            return False
+        try:
+            symbols = (await self.desk.ask("status"))["symbols"]
+        except CabError:
+            return False
+        return any(each["state"] in STARTABLE for each in symbols)
 
     async def _read(self, call: Call, name: str, argument: str) -> Reply:
         answer, _ = READING[name]
@@ -252,7 +269,14 @@ def _result(call: Call, pending: confirm.Pending, done: Mapping[str, Any]) -> st
     states = ", ".join(f"{bold(symbol)} {escape(state)}" for symbol, state in done["states"].items())
     changed = "" if done["changed"] else " (was so already)"
     icon = CHANGING[pending.action][0]
-    return f"{icon} {states}{changed}\nby {escape(call.name)} · trace {code(done['trace_id'])}"
+    held = "".join(f"\nopen: {_open(each)}" for each in done["positions"])
+    return f"{icon} {states}{changed}{held}\nby {escape(call.name)} · trace {code(done['trace_id'])}"
+
+
+def _open(each: Mapping[str, Any]) -> str:
+    stop = f"stop {price(each['stop'])}" if each["watched"] and each["stop"] else "not watched by the bot"
+    resting = f", stop {code(each['resting_stop'])} at the exchange" if each["resting_stop"] else ""
+    return f"{bold(each['symbol'])} {quantity(each['quantity'])}, {stop}{resting}"
 
 
 def _refusal(error: CabError) -> str:

@@ -18,6 +18,8 @@ _TRACE_ID = re.compile(r"[0-9a-f]{16}")
 _PERIODS = ("today", "yesterday", "week", "month")
 #: Candles of a chart, two days of quarters of an hour.
 _CANDLES = 192
+#: The states that /start lifts.
+STARTABLE = frozenset({"stopped", "idle"})
 #: Symbols offered as buttons.
 _OFFERED = 12
 
@@ -55,6 +57,7 @@ async def status(desk: OperatorDesk, asked: Asked) -> Reply:
     ]
     commands = [view("⏸ Pause", "pause", symbol or "")] if "running" in states else []
     commands += [view("▶️ Resume", "resume", symbol or "")] if "paused" in states else []
+    commands += [view("▶️ Start", "start", symbol or "")] if states & STARTABLE else []
     rows = [row(*buttons), row(*commands)] if asked.admin and commands else [row(*buttons)]
     return Reply(account_texts.status(document), rows=rows)
 

@@ -7,7 +7,7 @@ const TEXTS = {
   start: ["Start", "Trading begins."],
   pause: ["Pause", "No new position is opened. Exits and protection go on."],
   resume: ["Resume", "New positions may be opened again."],
-  stop: ["Stop", "The bot no longer looks at it, also not at its exits, until it is started anew. Only what rests at the exchange still protects."],
+  stop: ["Stop", "The bot decides nothing more about it until it is started. Nothing is sold; stop and targets are watched on."],
   release: ["Release", "The halt ends, and entries are possible again."],
 };
 
