@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,6 +48,7 @@ class ServedBot:
     market: str
     tokens: dict[str, str] = attrs.field(factory=dict)
     url: str = ""
+    pages: Sequence[Any] = ()
     _service: Service | None = None
     _running: Running | None = None
     _loop: asyncio.AbstractEventLoop | None = None
@@ -155,7 +156,7 @@ class ServedBot:
                 self.tokens["local"] = service.auth.local.reveal()
                 self.tokens["setting"] = settings.api_token.reveal()
                 trading = asyncio.create_task(session.orchestrator.run())
-                serving = asyncio.create_task(serve(service, taken))
+                serving = asyncio.create_task(serve(service, taken, self.pages))
                 async with published(service, self.url):
                     self._opened.set()
                     over = asyncio.create_task(self._over.wait())

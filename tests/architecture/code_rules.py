@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 #: Names whose value differs from call to call; the core takes time, ids and chance from its arguments.
@@ -119,3 +120,36 @@ def kernel_imports(tree: ast.Module) -> Iterator[str]:
         else:
             continue
         yield from (name for name in names if name.split(".")[0] == "cab_core")
+
+
+#: Format specs that decide digits or the sign of a figure. An exact text (``f``) and a whole number pass.
+_FIGURE_SPEC = re.compile(r"\.\d+[efg%]|[+z](?!d)|,f")
+#: What may follow a number that is no figure of an account: a length of time, an amount of memory.
+_OTHER_UNITS = re.compile(r" (s|ms|min|h|days|MiB|GiB|bytes)\b")
+
+
+def figures_by_hand(tree: ast.Module) -> Iterator[int]:
+    """Yield the lines that choose the digits or the sign of a figure by a format spec."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            followers = [*node.values[1:], None]
+            for part, after in zip(node.values, followers, strict=True):
+                if isinstance(part, ast.FormattedValue) and _is_figure(part) and not _other_unit(after):
+                    yield part.lineno
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "format"
+            and isinstance(node.func.value, ast.Constant)
+        ):
+            yield node.lineno
+
+
+def _is_figure(part: ast.FormattedValue) -> bool:
+    spec = part.format_spec
+    texts = [each.value for each in spec.values if isinstance(each, ast.Constant)] if spec else []
+    return _FIGURE_SPEC.search("".join(map(str, texts))) is not None
+
+
+def _other_unit(after: ast.expr | None) -> bool:
+    return isinstance(after, ast.Constant) and _OTHER_UNITS.match(str(after.value)) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import statistics
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,12 +13,13 @@ from code_rules import (
     asserts,
     broad_excepts,
     cursors_for_good,
+    figures_by_hand,
     impurities,
     kernel_imports,
     open_folders,
     order_calls,
 )
-from repository import ROOT, SOURCES, name_of, parsed
+from repository import KERNEL, ROOT, SOURCES, name_of, parsed
 
 Rule = Callable[[ast.Module], Iterator[int]]
 
@@ -39,6 +41,18 @@ SUPERVISORS = {
     "cab_core/app/doctor/rows.py",
     "cab_core/observability/metrics.py",
 }
+
+#: The one place that writes figures for people, and places that write numbers no person is meant to read.
+FIGURES = "cab_core/domain/figures.py"
+NOT_FOR_PEOPLE = {
+    "cab_core/data/checks.py",
+    "cab_core/safety/heartbeat.py",
+    "cab_core/settings/schema.py",
+}
+#: In templates and scripts a filter or a text of the server writes them. These two are a sum only the browser
+#: can make, and the hover text of a curve, which the chart library writes; both have the server's decimals.
+IN_THE_BROWSER = ["curve.js", "trades.js"]
+BY_HAND = re.compile(r"%[+.0-9]*f|:[+,.0-9]+[efg]|toFixed|toPrecision|toLocaleString|NumberFormat")
 
 LONGEST_FILE = 400
 MEDIAN_FILE = 120
@@ -82,6 +96,22 @@ def test_folders_are_made_private_in_one_place() -> None:
     assert not found(open_folders, lambda name: name != "cab_core/atomic.py")
 
 
+def test_figures_for_people_are_written_in_one_place() -> None:
+    venue = "cab_exchange_sim/"  # it answers as an exchange does
+    assert found(figures_by_hand, lambda name: name == FIGURES)
+    assert not found(
+        figures_by_hand,
+        lambda name: name != FIGURES and name not in NOT_FOR_PEOPLE and not name.startswith(venue),
+    )
+
+
+def test_pages_and_their_scripts_leave_figures_to_that_place() -> None:
+    files = [path for room in ("api/web", "report") for path in (KERNEL / room).rglob("*.j*")]
+    texts = {path.name: path.read_text(encoding="utf-8") for path in files}
+    assert len(texts) > 20
+    assert sorted(name for name, text in texts.items() if BY_HAND.search(text)) == IN_THE_BROWSER
+
+
 def test_files_are_small_enough_to_read_in_one_sitting() -> None:
     lines = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
     assert not {name: count for name, count in lines.items() if count > LONGEST_FILE}
@@ -110,6 +140,9 @@ FORBIDDEN: dict[str, Rule] = {
     "await conn.execution_options(stream_results=True)": cursors_for_good,
     "path.parent.mkdir(exist_ok=True)": open_folders,
     "os.makedirs(folder)": open_folders,
+    "text = f'{pnl:+.2f}: {reason}'": figures_by_hand,
+    "text = f'{equity:,.2f}'": figures_by_hand,
+    "text = '{:.2f} %'.format(share)": figures_by_hand,
 }
 
 ALLOWED: dict[str, Rule] = {
@@ -122,6 +155,8 @@ ALLOWED: dict[str, Rule] = {
     "try: pass\nexcept ValueError: pass": broad_excepts,
     "conn.execute(query, execution_options={'yield_per': 1000})": cursors_for_good,
     "conn.execution_options(postgresql_readonly=True)": cursors_for_good,
+    "text = f'{count:,} trades in {seconds:.1f} s, {exact:f}'": figures_by_hand,
+    "text = f'{name:<12}{streak:+d}'": figures_by_hand,
 }
 
 

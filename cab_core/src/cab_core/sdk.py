@@ -24,7 +24,7 @@ from cab_core.contracts import (
     OperatorDesk,
     Panel,
 )
-from cab_core.domain import indicators
+from cab_core.domain import figures, indicators
 from cab_core.domain.alerts import Alert, Severity
 from cab_core.domain.bars import Bars, BoolArray, FloatArray, IntArray
 from cab_core.domain.macro import Reading, ReadingKind
@@ -144,6 +144,7 @@ __all__ = [
     "confidence_of",
     "decide",
     "events_reading",
+    "figures",
     "floor_step",
     "hookimpl",
     "index_reading",

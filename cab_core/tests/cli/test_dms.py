@@ -76,7 +76,7 @@ def test_a_person_sees_what_it_did(database: Path, capsys: pytest.CaptureFixture
     write_latch(database, LATCH)
     assert invoke(["dms", "status"]) == 1
     text = capsys.readouterr().out
-    for fact in ("no cycle for 30 s", "BTC/USDT 0.500000", "2 positions, 1 open orders", "cab dms ack"):
+    for fact in ("no cycle for 30 s", "BTC/USDT 0.5", "2 positions, 1 open orders", "cab dms ack"):
         assert fact in text
 
 

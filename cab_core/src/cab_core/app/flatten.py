@@ -9,6 +9,7 @@ from cab_core.app.session import Session
 from cab_core.clock import Clock, turn
 from cab_core.cycle.trader import Planned
 from cab_core.domain.booking import AppliedTo
+from cab_core.domain.figures import quantity
 from cab_core.domain.money import floor_step
 from cab_core.domain.orders import Intent, Purpose, Side, intent_key
 from cab_core.safety.dead_man import FlattenReport
@@ -91,7 +92,7 @@ def _report(session: Session, before: dict[str, Decimal]) -> FlattenReport:
         for planned in session.orchestrator.execution.open_intents(symbol)
     ]
     errors = [
-        f"{quantity:f} {symbol} is left" for symbol, quantity in left.items() if symbol in book.positions
+        f"{quantity(held)} {symbol} is left" for symbol, held in left.items() if symbol in book.positions
     ]
     errors += [f"order {client_id} has not ended" for client_id in open_orders]
     return FlattenReport(

@@ -14,6 +14,7 @@ from cab_core.app.history import Booked, History, Loss, Past, account_now
 from cab_core.app.times import end_ms, instant_ms
 from cab_core.cycle.results import QUIET_REASONS
 from cab_core.domain.book import Book
+from cab_core.domain.currencies import quote_of
 from cab_core.domain.equity import drawdown_pct
 from cab_core.domain.money import ZERO
 from cab_core.domain.position import TradeRecord
@@ -99,6 +100,7 @@ def report(
         booked = [each for each in past.booked if symbol in (None, each.fill.symbol)]
         return {
             "account": get_meta(conn, "account") or "paper",
+            "quote": quote_of(next(iter(book.instruments), "")),
             "symbol": symbol,
             "period": period,
             "from_ms": span.from_ms,

@@ -36,6 +36,7 @@ from cab_core.plugins.registry import Plugins
 from cab_core.plugins.strategies import StrategyPanel
 from cab_core.report.facts import RunFacts
 from cab_core.settings.schema import Settings
+from cab_core.settings.units import given_names, unset_amounts
 
 FillPolicy = Literal["worst", "best"]
 
@@ -123,9 +124,12 @@ def prepare_run(plan: Plan, settings: Settings) -> Prepared:
         CabError: data, settings or plugins cannot be used.
     """
     began = perf_counter()
+    given = given_names(settings)
     # Nothing here touches an account, so what only live trading forbids is allowed.
     settings = rooted(changed(settings, mode="paper"))
     histories = read_histories(plan.data)
+    if unset := list(unset_amounts(settings, given, list(histories.series))):
+        raise ConfigError(unset)
     timeline, macro_sha256 = (RegimeTimeline(), "") if plan.macro is None else read_timeline(plan.macro)
     span = histories.span(plan.from_ms, plan.to_ms)
     plugins = plugins_for(settings, {})

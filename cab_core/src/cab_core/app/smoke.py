@@ -17,6 +17,7 @@ from cab_core.bus.memory import MemoryBus
 from cab_core.cycle.records import OrderRecord
 from cab_core.data.generator import generate
 from cab_core.domain.candles import prepare
+from cab_core.domain.figures import money, price
 from cab_core.domain.orders import Purpose
 from cab_core.domain.timeframes import TF_MS
 from cab_core.errors import CabError
@@ -81,7 +82,8 @@ class _Smoke:
         session = await self._open(MemoryBus())
         quote, balances = await session.broker.quote(SYMBOL), await session.broker.balances()
         await session.broker.close()
-        return f"{SYMBOL} {quote.bid:.2f}/{quote.ask:.2f}, balance {balances['USDT'].total:.2f} USDT"
+        balance = money(balances["USDT"].total, "USDT")
+        return f"{SYMBOL} {price(quote.bid)}/{price(quote.ask)}, balance {balance} USDT"
 
     async def database(self) -> str:
         """Create and migrate a database file, and write to it."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from cab_core.domain.figures import quantity
 from cab_core.errors import CabError, LockedError, StorageError
 from cab_core.safety.dead_man import Action, DeadMan, FlattenReport, State, Timing
 from cab_core.safety.fence import ProcessHandle
@@ -197,8 +198,12 @@ class Watcher:
         log.critical(
             "all positions are closed", extra={"context": {"sold": report.sold, "left": report.left}}
         )
-        sold = ", ".join(f"{symbol} {amount:f}" for symbol, amount in report.sold.items()) or "nothing"
-        dust = "".join(f"; too small to sell: {symbol} {amount:f}" for symbol, amount in report.left.items())
+        sold = (
+            ", ".join(f"{symbol} {quantity(amount)}" for symbol, amount in report.sold.items()) or "nothing"
+        )
+        dust = "".join(
+            f"; too small to sell: {symbol} {quantity(amount)}" for symbol, amount in report.left.items()
+        )
         self._tell(f"all positions are closed (sold: {sold}{dust}); nothing starts before: cab dms ack")
 
     def _tell(self, text: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +169,7 @@ def _keep(runs: Runs, prepared: Prepared, run: RunResult, told: Mapping[str, Any
 
 def _print(told: Mapping[str, Any], kept: bool, alarms: Sequence[str]) -> None:
     from cab_core.app.times import minute
+    from cab_core.domain.figures import quote_of, signed_money
     from cab_core.report import human_summary
 
     table(("", f"run {told['run_id']}"), human_summary(told))
@@ -184,7 +184,7 @@ def _print(told: Mapping[str, Any], kept: bool, alarms: Sequence[str]) -> None:
                 trade["symbol"],
                 minute(trade["opened_ms"]),
                 minute(trade["closed_ms"]),
-                f"{Decimal(trade['pnl_quote']):+.2f}",
+                signed_money(trade["pnl_quote"], quote_of(trade["symbol"])),
                 trade["exit"],
                 trade["trace_id"],
             )

@@ -7,6 +7,18 @@ from decimal import Decimal
 from typing import Any
 
 from cab_core.app.times import minute, second
+from cab_core.domain.currencies import quote_of
+from cab_core.domain.figures import (
+    fees,
+    money,
+    number,
+    percent,
+    price,
+    quantity,
+    reading,
+    signed_money,
+    signed_number,
+)
 from cab_core.domain.timeframes import TF_MS
 
 
@@ -25,13 +37,14 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _steps(told: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    quote = quote_of(told["symbol"])
     yield "candle", [_candle(told)]
     if told["thinned"]:
         yield "details", ["gone: those of a hold are kept for TRACE_KEEP_DAYS, its reason for ever"]
         return
     yield "trend", list(_trend(told["trend"]))
     ratio = told["volume_ratio"]
-    yield "volume", ["unknown" if ratio is None else f"{ratio:.2f} times the mean of the 20 bars before"]
+    yield "volume", ["unknown" if ratio is None else f"{number(ratio)} times the mean of the 20 bars before"]
     yield "strategies", [_vote(vote) for vote in told["strategies"]] or ["none is asked"]
     stopped = [vote for vote in told["strategies"] if vote["stopped_by"]]
     names = ", ".join(vote["name"] for vote in stopped)
@@ -41,31 +54,32 @@ def _steps(told: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     )
     yield "fusion", [_fusion(told)]
     if (aggregate := told["aggregate"]) is not None:
-        yield "aggregate", [f"{aggregate['action']} {aggregate['confidence']:.4f}  {aggregate['reason']}"]
+        yield "aggregate", [f"{aggregate['action']} {number(aggregate['confidence'])}  {aggregate['reason']}"]
     yield "position", ["open" if told["held_before"] else "flat"]
     if (regime := told["regime"]) is not None:
         yield "regime", [_regime(regime)]
     if told["risk"]:
         yield "risk", [_verdict(verdict) for verdict in told["risk"]]
     if (size := told["size"]) is not None:
-        yield "size", [_size(size)]
+        yield "size", [_size(size, quote)]
     for order in told["orders"]:
-        yield "order", list(_order(order))
+        yield "order", list(_order(order, quote))
     if (position := told["position"]) is not None:
-        yield from _position(position)
+        yield from _position(position, quote)
 
 
 def _candle(told: Mapping[str, Any]) -> str:
     candle = told["candle"]
     if candle is None:
-        return f"close {told['close']}"
-    return ", ".join(f"{name} {candle[name]}" for name in ("open", "high", "low", "close", "volume"))
+        return f"close {price(told['close'])}"
+    prices = [f"{name} {price(candle[name])}" for name in ("open", "high", "low", "close")]
+    return ", ".join([*prices, f"volume {reading(candle['volume'])}"])
 
 
 def _trend(trend: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{trend['state']}, score {trend['score']:+.4f}, coverage {trend['coverage']:.2f}"
+    yield f"{trend['state']}, score {signed_number(trend['score'])}, coverage {number(trend['coverage'])}"
     parts = [
-        f"{tf} {part['score']:+.3f} × {part['weight']:.3f}"
+        f"{tf} {signed_number(part['score'])} × {number(part['weight'])}"
         for tf, part in sorted(trend["timeframes"].items())
     ]
     if parts:
@@ -73,8 +87,8 @@ def _trend(trend: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _vote(vote: Mapping[str, Any]) -> str:
-    confidence = "" if vote["action"] == "hold" else f"{vote['confidence_raw']:.4f}"
-    numbers = ", ".join(f"{name} {value:.6g}" for name, value in sorted(vote["data"].items()))
+    confidence = "" if vote["action"] == "hold" else number(vote["confidence_raw"])
+    numbers = ", ".join(f"{name} {reading(value)}" for name, value in sorted(vote["data"].items()))
     shown = f"{vote['name']:<18} {vote['action']:<4} {confidence:<6}  {vote['reason']}"
     shown = f"{shown}  ({numbers})" if numbers else shown
     return f"{shown}  {vote['error']}" if vote.get("error") else shown
@@ -83,72 +97,68 @@ def _vote(vote: Mapping[str, Any]) -> str:
 def _fusion(told: Mapping[str, Any]) -> str:
     if told["ai_probability"] is None:
         return "technical only: no model"
-    fused = ", ".join(f"{vote['name']} {vote['confidence_fused']:.4f}" for vote in told["strategies"])
-    return f"P(up) {told['ai_probability']:.4f}: {fused}"
+    fused = ", ".join(f"{vote['name']} {number(vote['confidence_fused'])}" for vote in told["strategies"])
+    return f"P(up) {number(told['ai_probability'])}: {fused}"
 
 
 def _regime(regime: Mapping[str, Any]) -> str:
-    size = f"size × {regime['multiplier']}"
-    return f"{regime['state']}, score {regime['score']}, {size} ({regime['source']})"
+    size = f"size × {number(regime['multiplier'])}"
+    return f"{regime['state']}, score {signed_number(regime['score'])}, {size} ({regime['source']})"
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:
-    facts = [f"{name} {verdict[name]}" for name in ("value", "threshold") if verdict.get(name) is not None]
+    facts = [
+        f"{name} {reading(verdict[name])}" for name in ("value", "threshold") if verdict.get(name) is not None
+    ]
     factor = verdict.get("factor")
     if factor is not None and Decimal(str(factor)) != 1:
-        facts.insert(0, f"factor {factor}")
+        facts.insert(0, f"factor {number(factor)}")
     said = " ".join(part for part in (verdict["reason"], verdict.get("error")) if part)
     text = f"{verdict['rule']:<18} {verdict['kind']:<6} {said}".rstrip()
     return f"{text}  ({', '.join(facts)})" if facts else text
 
 
-def _size(size: Mapping[str, Any]) -> str:
-    text = f"{size['amount']} quote"
+def _size(size: Mapping[str, Any], quote: str) -> str:
+    parts = [f"{money(size['amount'], quote)} {quote}"]
     if size["factor"] is not None:
-        text += f", risk factor {size['factor']}"
-    return (
-        text
-        if size["slippage_pct"] is None
-        else f"{text}, expected slippage {_short(size['slippage_pct'])} %"
-    )
+        parts.append(f"risk factor {number(size['factor'])}")
+    if size["slippage_pct"] is not None:
+        parts.append(f"expected slippage {percent(size['slippage_pct'])}")
+    return ", ".join(parts)
 
 
-def _order(order: Mapping[str, Any]) -> Iterator[str]:
-    what = f"for {order['cost']} quote" if order["cost"] is not None else f"of {order['quantity']} base"
+def _order(order: Mapping[str, Any], quote: str) -> Iterator[str]:
+    cost = order["cost"]
+    what = f"of {quantity(order['quantity'])} base" if cost is None else f"for {money(cost, quote)} {quote}"
     yield f"{order['side']} {what} ({order['purpose']}: {order['reason']}), {order['client_id']}"
     if not order["fills"]:
         yield "not filled"
     for fill in order["fills"]:
-        first = f"{_short(fill['fee'])} {fill['fee_currency']}"
+        paid = " + ".join(fees(fill["fee"], fill["fee_currency"], fill["further_fees"]))
         yield (
-            f"filled {_short(fill['quantity'])} at {_short(fill['price'])}, "
-            f"fee {' + '.join([first, *fill['further_fees']])}, {second(fill['ts_ms'])} UTC"
+            f"filled {quantity(fill['quantity'])} at {price(fill['price'])}, "
+            f"fee {paid}, {second(fill['ts_ms'])} UTC"
         )
 
 
-def _position(position: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    entry = f"{_short(position['quantity'])} at {_short(position['entry_price'])}"
+def _position(position: Mapping[str, Any], quote: str) -> Iterator[tuple[str, list[str]]]:
+    entry = f"{quantity(position['quantity'])} at {price(position['entry_price'])}"
     when = f"{second(position['opened_ms'])} UTC"
     yield "entry", [f"{entry}, {when}, {position['entry_reason']} (cab why {position['entry_trace_id']})"]
     if (levels := position["levels"]) is not None:
-        yield "protection", [", ".join(f"{name} {_short(price)}" for name, price in levels.items())]
-    yield "later", list(_later(position, position["exits"]))
+        yield "protection", [", ".join(f"{name} {price(level)}" for name, level in levels.items())]
+    yield "later", list(_later(position, position["exits"], quote))
 
 
-def _later(position: Mapping[str, Any], exits: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _later(position: Mapping[str, Any], exits: Sequence[Mapping[str, Any]], quote: str) -> Iterator[str]:
     for sale in exits:
-        pnl = "" if sale["pnl_quote"] is None else f", {Decimal(sale['pnl_quote']):+.4f}"
+        pnl = "" if sale["pnl_quote"] is None else f", {signed_money(sale['pnl_quote'], quote)}"
         yield (
-            f"sold {_short(sale['quantity'])} at {_short(sale['price'])}, {second(sale['ts_ms'])} UTC: "
+            f"sold {quantity(sale['quantity'])} at {price(sale['price'])}, {second(sale['ts_ms'])} UTC: "
             f"{sale['reason']}{pnl}"
         )
     if position["closed_ms"] is not None:
-        fees = Decimal(position["fees_quote"])
-        yield f"closed with {Decimal(position['pnl_quote']):+.4f} after {fees:.4f} of fees"
+        gain, fees = signed_money(position["pnl_quote"], quote), money(position["fees_quote"], quote)
+        yield f"closed with {gain} {quote} after {fees} of fees"
     elif not exits:
         yield "not sold yet"
-
-
-def _short(amount: str) -> str:
-    """Return an amount with at most ten significant digits."""
-    return f"{float(amount):.10g}"

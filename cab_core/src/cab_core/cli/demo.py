@@ -13,6 +13,7 @@ from cab_core.atomic import make_folder
 from cab_core.cli.base import cab_command
 from cab_core.cli.output import as_typed, emit, table
 from cab_core.cli.speed import Speed
+from cab_core.domain.figures import percent
 from cab_core.errors import CabError, ExitCode
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _print(told: dict[str, Any], demo: Demo) -> None:
     rows = human_summary(told)
     shares = told["demo"]["regime_minutes"]
     whole = sum(shares.values()) or 1
-    regimes = ", ".join(f"{name} {100 * part / whole:.0f} %" for name, part in shares.items())
+    regimes = ", ".join(f"{name} {percent(100 * part / whole, 0)}" for name, part in shares.items())
     table(("", f"run {told['run_id']}"), [*rows, ("Regimes", regimes)])
     click.echo(f"\nreport: {told['report']}  (sha256 {told['report_sha256'][:16]})")
     click.echo("next:")

@@ -15,6 +15,8 @@ from cab_core.app.times import minute
 from cab_core.cli.screen import Screen
 from cab_core.cli.sparkline import sparkline
 from cab_core.cycle.results import QUIET_REASONS
+from cab_core.domain.currencies import quote_of
+from cab_core.domain.figures import money, signed_number, signed_percent
 
 if TYPE_CHECKING:
     from cab_core.app.run import View
@@ -60,11 +62,12 @@ def _frame(title: str, running: Running, curve: deque[float], told: deque[Cycle]
     regime, book = session.regime_at(now_ms), session.trader.book
     change = 100 * (float(book.equity()) / float(book.baseline) - 1)
     name = "unknown" if regime is None else str(regime.state)
+    equity = money(book.equity(), quote_of(running.symbols[0]))
     head = Text.assemble(
         (f"{minute(now_ms)} UTC", "bold"),
-        f"   equity {book.equity():,.2f} ({change:+.2f} %)   regime ",
+        f"   equity {equity} ({signed_percent(change)})   regime ",
         (name, _REGIMES.get(name, "")),
-        "" if regime is None else f" (score {regime.score:+.2f})",
+        "" if regime is None else f" (score {signed_number(regime.score)})",
     )
     lines = [_line(cycle) for cycle in reversed(told)]
     lines += [Text("")] * (_DECISIONS - len(lines))

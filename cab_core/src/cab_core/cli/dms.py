@@ -13,6 +13,7 @@ import click
 from cab_core.cli.actor import system_actor
 from cab_core.cli.base import cab_group, load, settings_options
 from cab_core.cli.output import emit, table
+from cab_core.domain.figures import quantity
 from cab_core.errors import ExitCode, NotRunningError, RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -179,4 +180,4 @@ def _print_status(told: dict[str, Any]) -> None:
 
 
 def _amounts(amounts: Any) -> str:
-    return ", ".join(f"{symbol} {amount:f}" for symbol, amount in amounts.items()) or "nothing"
+    return ", ".join(f"{symbol} {quantity(amount)}" for symbol, amount in amounts.items()) or "nothing"

@@ -263,10 +263,13 @@ def _print_dust(done: Dusted) -> None:
     if not done.dust:
         click.echo("no dust")
         return
-    rows = [(each.symbol, f"{each.quantity:f}", f"{each.cost:.8f}") for each in done.dust]
-    table(("symbol", "base", "cost in quote"), rows)
+    from cab_core.domain.figures import money, quantity, quote_of
+
+    quote = quote_of(done.dust[0].symbol)
+    rows = [(each.symbol, quantity(each.quantity), money(each.cost, quote)) for each in done.dust]
+    table(("symbol", "base", f"cost in {quote}"), rows)
     if done.written_off:
-        click.echo(f"written off: {sum(each.cost for each in done.dust):.8f} lost")
+        click.echo(f"written off: {money(sum(each.cost for each in done.dust), quote)} {quote} lost")
 
 
 def _print_backup(done: BackedUp) -> None:

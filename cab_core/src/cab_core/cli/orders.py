@@ -13,6 +13,8 @@ from cab_core.cli.actor import system_actor
 from cab_core.cli.base import cab_command, cab_group
 from cab_core.cli.desk import ask, desk_options
 from cab_core.cli.output import emit, table
+from cab_core.domain.currencies import quote_of
+from cab_core.domain.figures import money, quantity
 from cab_core.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -115,8 +117,8 @@ def _print_list(rows: Sequence[OrderView]) -> None:
             row.side,
             row.purpose,
             row.state,
-            "" if row.cost is None else f"{row.cost:f}",
-            "" if row.quantity is None else f"{row.quantity:f}",
+            "" if row.cost is None else money(row.cost, quote_of(row.symbol)),
+            "" if row.quantity is None else quantity(row.quantity),
             row.client_id,
             row.order_id or "",
         )

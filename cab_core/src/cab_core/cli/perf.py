@@ -93,32 +93,36 @@ def _flat(told: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, obje
 
 def _print(told: Mapping[str, Any]) -> None:
     from cab_core.app.times import minute
-    from cab_core.report.text import money, number, percent, signed_money
+    from cab_core.domain.figures import fee, money, number, percent, signed_money
 
-    streak = told["current_streak"]
+    streak, quote = told["current_streak"], told["quote"]
+
+    def both(first: str, second: str) -> str:
+        return f"{signed_money(told[first], quote)}, {signed_money(told[second], quote)}"
+
     kind = "wins" if streak > 0 else "losses"
     rows = [
         ("Period", f"{minute(told['from_ms'])} to {minute(told['to_ms'])} UTC"),
         ("Now", f"{minute(told['now_ms'])} UTC, {told['now_is']}"),
-        ("Realized", signed_money(told["realized"])),
-        ("Unrealized", signed_money(told["unrealized"])),
-        ("Equity", f"{money(told['equity'])} from {money(told['baseline'])}"),
-        ("Fees", ", ".join(f"{fee:f} {currency}" for currency, fee in told["fees"].items()) or "none"),
-        ("Fills, turnover", f"{told['fills']:,}, {money(told['turnover'])}"),
+        ("Realized", signed_money(told["realized"], quote)),
+        ("Unrealized", signed_money(told["unrealized"], quote)),
+        ("Equity", f"{money(told['equity'], quote)} from {money(told['baseline'], quote)}"),
+        ("Fees", ", ".join(fee(paid, currency) for currency, paid in told["fees"].items()) or "none"),
+        ("Fills, turnover", f"{told['fills']:,}, {money(told['turnover'], quote)}"),
         ("Round trips", f"{told['round_trips']:,}: {told['wins']} won, {told['losses']} lost"),
         ("Win rate, profit factor", f"{percent(told['win_rate'], 1)}, {number(told['profit_factor'])}"),
-        ("Average win, loss", f"{signed_money(told['average_win'])}, {signed_money(told['average_loss'])}"),
-        ("Best, worst", f"{signed_money(told['best'])}, {signed_money(told['worst'])}"),
+        ("Average win, loss", both("average_win", "average_loss")),
+        ("Best, worst", both("best", "worst")),
         ("Streak", f"{abs(streak)} {kind}" if streak else "none"),
         (
             "Drawdown",
-            f"{_percent(told['max_drawdown_pct'])} at most, {_percent(told['current_drawdown_pct'])} now",
+            f"{percent(told['max_drawdown_pct'])} at most, {percent(told['current_drawdown_pct'])} now",
         ),
         ("Open", ", ".join(told["open_positions"]) or "nothing"),
     ]
-    rows += _group_rows("By symbol", told["by_symbol"])
-    rows += _group_rows("By strategy", told["by_strategy"])
-    rows += _group_rows("By exit", told["exits_by_reason"])
+    rows += _group_rows("By symbol", told["by_symbol"], quote)
+    rows += _group_rows("By strategy", told["by_strategy"], quote)
+    rows += _group_rows("By exit", told["exits_by_reason"], quote)
     blocked = ", ".join(f"{reason} {count:,}" for reason, count in told["blocked_by_reason"].items())
     rows.append(("Blocked", blocked or "nothing"))
     regimes = told["regime_minutes"]
@@ -127,12 +131,11 @@ def _print(told: Mapping[str, Any]) -> None:
     table(("", f"{told['account']}, {told['period']}"), rows)
 
 
-def _group_rows(label: str, groups: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
-    return [
-        (label if not index else "", f"{name}: {group['count']:,}, {group['wins']} won, {group['pnl']:+,.2f}")
-        for index, (name, group) in enumerate(groups.items())
+def _group_rows(label: str, groups: Mapping[str, Mapping[str, Any]], quote: str) -> list[tuple[str, str]]:
+    from cab_core.domain.figures import signed_money
+
+    texts = [
+        f"{name}: {group['count']:,}, {group['wins']} won, {signed_money(group['pnl'], quote)}"
+        for name, group in groups.items()
     ]
-
-
-def _percent(value: Any) -> str:
-    return "n/a" if value is None else f"{value:.2f} %"
+    return [(label if not index else "", text) for index, text in enumerate(texts)]

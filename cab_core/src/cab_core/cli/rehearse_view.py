@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cab_core.app.times import minute
+from cab_core.domain.figures import percent
 
 if TYPE_CHECKING:
     from rich.panel import Panel
@@ -28,7 +29,7 @@ def lines() -> Watch:
         if progress.phase == phase and now_s - written_s < _LINE_S:
             return
         written_s, phase = now_s, progress.phase
-        sys.stderr.write(f"{progress.phase:<8} {100 * progress.share:3.0f} %  {_counts(progress)}\n")
+        sys.stderr.write(f"{progress.phase:<8} {percent(100 * progress.share, 0):>6}  {_counts(progress)}\n")
         sys.stderr.flush()
 
     return watch

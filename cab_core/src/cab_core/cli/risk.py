@@ -33,7 +33,7 @@ def status(as_json: bool, config: Path | None, overrides: Sequence[str]) -> None
     """Show active halts, today's counters and how far the limits are used."""
     settings = load(config, overrides).settings
     report = _visit(settings, lambda conn: _report(conn, settings))
-    emit(report, as_json, lambda: _print_status(report))
+    emit(report, as_json, lambda: _print_status(report, settings))
 
 
 @cab_command("reset", examples=("cab risk reset max_drawdown", "cab risk reset --by alice --json"))
@@ -118,20 +118,27 @@ def _release(conn: Connection, rule: str | None, actor: str) -> list[dict[str, A
     ]
 
 
-def _print_status(report: dict[str, Any]) -> None:
+def _print_status(report: dict[str, Any], settings: Settings) -> None:
+    from cab_core.domain.currencies import quote_of
+
+    quote = quote_of(next(iter(settings.symbols), ""))
     click.echo("entries: allowed" if report["entries_allowed"] else "entries: HALTED")
     for halt in report["halts"]:
         until = "until released by hand" if halt.until_ms is None else f"until {_when(halt.until_ms)}"
         click.echo(f"  {halt.rule}: {halt.reason}, since {_when(halt.since_ms)}, {until}")
-    table(("limit", "now", "allowed", "unit", "used"), [_limit_cells(limit) for limit in report["limits"]])
+    table(
+        ("limit", "now", "allowed", "unit", "used"),
+        [_limit_cells(limit, quote) for limit in report["limits"]],
+    )
     for counter in report["counters"]:
         click.echo(f"today {counter.scope} {counter.rule}: {counter.value}")
 
 
-def _limit_cells(limit: LimitView) -> tuple[object, ...]:
-    now = "n/a" if limit.value is None else f"{limit.value:.2f}"
-    percent = "n/a" if limit.used_pct is None else f"{limit.used_pct:.0f} %"
-    return limit.rule, now, limit.limit, limit.unit, percent
+def _limit_cells(limit: LimitView, quote: str) -> tuple[object, ...]:
+    from cab_core.domain.figures import measured, percent, unit_name
+
+    now, most = (measured(each, limit.unit, quote) for each in (limit.value, limit.limit))
+    return limit.rule, now, most, unit_name(limit.unit, quote), percent(limit.used_pct, 0)
 
 
 def _print_released(rule: str | None, released: Sequence[dict[str, Any]]) -> None:

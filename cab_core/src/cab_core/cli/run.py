@@ -163,16 +163,20 @@ def _told(lobby: Lobby, face: Face) -> Lobby:
 
 def _print(told: dict[str, Any]) -> None:
     from cab_core.app.times import second
+    from cab_core.domain.currencies import quote_of
+    from cab_core.domain.figures import money, quantity, signed_money
 
     ends = {"end": "the recording ended", "SIGINT": "stopped by Ctrl-C", "SIGTERM": "stopped by SIGTERM"}
-    change = told["equity"] - told["baseline"]
+    quote = quote_of(told["symbols"][0])
+    change = signed_money(told["equity"] - told["baseline"], quote)
+    held = [f"{symbol} {quantity(each['quantity'])}" for symbol, each in told["positions"].items()]
     rows = [
         ("Ended", f"{ends[told['ended']]} at {second(told['now_ms'])} UTC"),
         ("Market", f"{told['market']}, {', '.join(told['symbols'])}"),
         ("Evaluated", f"{told['cycles']:,} candles"),
         ("Orders", f"{told['orders']:,}, {told['fills']:,} fills, {told['trades']:,} round trips"),
-        ("Equity", f"{told['equity']:,.2f} ({change:+,.2f} since the start of the account)"),
-        ("Open", ", ".join(f"{s} {p['quantity']:f}" for s, p in told["positions"].items()) or "nothing"),
+        ("Equity", f"{money(told['equity'], quote)} {quote} ({change} since the start of the account)"),
+        ("Open", ", ".join(held) or "nothing"),
     ]
     if told["halts"]:
         rows.append(("Halted by", ", ".join(told["halts"])))

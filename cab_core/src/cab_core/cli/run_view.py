@@ -13,6 +13,8 @@ from rich.text import Text
 from cab_core.app.times import minute, second
 from cab_core.cli.screen import Screen
 from cab_core.cli.sparkline import sparkline
+from cab_core.domain.currencies import quote_of
+from cab_core.domain.figures import money, price, quantity, signed_money
 from cab_core.observability.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -51,10 +53,11 @@ def _observe(running: Running, curve: list[float]) -> None:
 
 def _frame(running: Running, curve: list[float], way_in: str) -> Panel:
     session, now_ms = running.session, running.session.venue.clock.now_ms()
+    quote = quote_of(running.symbols[0])
     book, regime = session.trader.book, session.regime_at(now_ms)
     head = Text.assemble(
         (f"{second(now_ms)} UTC", "bold"),
-        f"   equity {book.equity():,.2f}   realized {book.realized:+,.2f}   regime ",
+        f"   equity {money(book.equity(), quote)}   realized {signed_money(book.realized, quote)}   regime ",
         (str(regime.state) if regime is not None else "unknown", "bold"),
     )
     line = Text(sparkline(curve, _CURVE), style="cyan")
@@ -79,19 +82,19 @@ def _positions(running: Running) -> Table:
         state, position = str(states.get(symbol, "idle")), book.positions.get(symbol)
         bid = book.marks.get(symbol)
         if position is None:
-            rows.add_row(symbol, state, "-", "-", "-" if bid is None else f"{bid:.8g}", "-", "-")
+            rows.add_row(symbol, state, "-", "-", "-" if bid is None else price(bid), "-", "-")
             continue
         bid = position.entry_price if bid is None else bid
-        stop = "-" if position.protection is None else f"{position.protection.stop:.8g}"
+        stop = "-" if position.protection is None else price(position.protection.stop)
         pnl = position.quantity * bid - position.cost
         rows.add_row(
             symbol,
             state,
-            f"{position.quantity:f}",
-            f"{position.entry_price:.8g}",
-            f"{bid:.8g}",
+            quantity(position.quantity),
+            price(position.entry_price),
+            price(bid),
             stop,
-            f"{pnl:+.2f}",
+            signed_money(pnl, quote_of(symbol)),
         )
     return rows
 

@@ -13,6 +13,8 @@ from cab_core.cli.desk import ask, desk_options
 from cab_core.cli.output import emit, table
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from cab_core.app.desk.desk import Desk, Filter
 
 #: Columns shown to people; with --json there are all fields.
@@ -59,6 +61,15 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+#: Lists of the account, whose rows name no symbol.
+_OF_THE_ACCOUNT = frozenset({"equity", "limits"})
+
+#: Which columns are what; those of no group are plain numbers and percentages.
+_SIGNED_MONEY = frozenset({"pnl", "unrealized"})
+_MONEY = frozenset({"cost", "equity", "peak", "value"})
+_PRICES = frozenset({"bid", "close", "entry_price", "exit_price", "price", "reference", "stop"})
+
+
 @cab_command(
     "show",
     examples=("cab show trades --limit 20", "cab show orders --symbol BTC/USDT --json", "cab show signals"),
@@ -98,13 +109,25 @@ def command(
         trace_id=trace_id,
         since_ms=None if since is None else instant_ms(since, "--since"),
     )
-    rows, following = ask(config, overrides, remote, lambda desk: _QUESTIONS[what](desk, wanted))
-    emit({"items": rows, "next": following}, as_json, lambda: _print(what, rows, following))
+
+    async def answer(desk: Desk) -> tuple[Sequence[Any], str | None, str]:
+        rows, following = await _QUESTIONS[what](desk, wanted)
+        return rows, following, await _quote(desk) if what in _OF_THE_ACCOUNT else ""
+
+    rows, following, quote = ask(config, overrides, remote, answer)
+    emit({"items": rows, "next": following}, as_json, lambda: _print(what, rows, following, quote))
 
 
-def _print(what: str, rows: Sequence[Any], following: str | None) -> None:
+async def _quote(desk: Desk) -> str:
+    from cab_core.domain.currencies import quote_of
+
+    symbols = (await desk.status()).symbols
+    return quote_of(symbols[0].symbol) if symbols else ""
+
+
+def _print(what: str, rows: Sequence[Any], following: str | None, quote: str) -> None:
     columns = _COLUMNS[what]
-    cells = [[_cell(name, getattr(row, name)) for name in columns] for row in rows]
+    cells = [[_cell(name, getattr(row, name), row, quote) for name in columns] for row in rows]
     table([name.removesuffix("_ms").replace("_", " ") for name in columns], cells)
     if not rows:
         click.echo(f"no {what} yet")
@@ -112,20 +135,37 @@ def _print(what: str, rows: Sequence[Any], following: str | None) -> None:
         click.echo(f"more: cab show {what} --after {following}")
 
 
-def _cell(name: str, value: object) -> object:
+def _cell(name: str, value: object, row: Any, quote: str) -> object:
     from decimal import Decimal
 
     from cab_core.app.times import second
 
     if name.endswith("_ms") and isinstance(value, int):
         return second(value)
-    if isinstance(value, Decimal):
-        return f"{value.normalize():f}"
-    if isinstance(value, float):
-        return f"{value:.2f}"
+    if isinstance(value, Decimal | float):
+        return _figure(name, value, row, quote)
     if isinstance(value, tuple | list):
         return ", ".join(str(each) for each in value)
     return value
+
+
+def _figure(name: str, value: Decimal | float, row: Any, quote: str) -> str:
+    """Return the figure of a column as people read it; ``quote`` is the currency of rows without a symbol."""
+    from cab_core.domain import figures
+    from cab_core.domain.currencies import quote_of
+
+    currency = quote_of(row.symbol) if hasattr(row, "symbol") else quote
+    if hasattr(row, "unit") and name in ("value", "limit"):
+        return figures.measured(value, row.unit, currency)
+    if name == "fee":
+        return figures.quantity(value)
+    if name in _SIGNED_MONEY:
+        return figures.signed_money(value, currency)
+    if name in _MONEY:
+        return figures.money(value, currency)
+    if name in _PRICES:
+        return figures.price(value)
+    return figures.quantity(value) if name == "quantity" else figures.number(value)
 
 
 _Rows = tuple[Sequence[Any], str | None]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,18 @@ import click
 from cab_core.cli.base import cab_command
 from cab_core.cli.desk import ask, desk_options
 from cab_core.cli.output import emit, table
+from cab_core.domain.currencies import quote_of
+from cab_core.domain.figures import (
+    measured,
+    money,
+    percent,
+    price,
+    quantity,
+    signed_money,
+    signed_number,
+    signed_percent,
+    unit_name,
+)
 from cab_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -70,10 +81,10 @@ def _symbol(each: SymbolStatus) -> tuple[object, ...]:
     return (
         each.symbol,
         each.state,
-        _plain(each.bid),
-        "flat" if held is None else f"{held.quantity:f} at {_plain(held.entry_price)}",
+        "" if each.bid is None else price(each.bid),
+        "flat" if held is None else f"{quantity(held.quantity)} at {price(held.entry_price)}",
         _gain(held),
-        "" if held is None or held.stop is None else f"{_plain(held.stop)} {held.stop_kind}",
+        "" if held is None or held.stop is None else f"{price(held.stop)} {held.stop_kind}",
         "open" if each.blocked_by is None else f"wait: {each.blocked_by}",
         "" if last is None else f"{last.action}: {last.reason} ({last.trace_id})",
     )
@@ -81,20 +92,24 @@ def _symbol(each: SymbolStatus) -> tuple[object, ...]:
 
 def _account(told: Status) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
+    quote = quote_of(told.symbols[0].symbol) if told.symbols else ""
     if (worth := told.account) is not None:
         change = worth.equity - worth.baseline
         rows += [
-            ("Equity", f"{worth.equity:,.2f} {worth.quote} ({change:+,.2f})"),
-            ("Realized, unrealized", f"{worth.realized:+,.2f}, {worth.unrealized:+,.2f}"),
-            ("Drawdown", f"{worth.drawdown_pct:.2f} % from {worth.peak:,.2f}"),
-            ("Free", f"{worth.quote_free:,.2f} {worth.quote}"),
+            ("Equity", f"{money(worth.equity, quote)} {quote} ({signed_money(change, quote)})"),
+            (
+                "Realized, unrealized",
+                f"{signed_money(worth.realized, quote)}, {signed_money(worth.unrealized, quote)}",
+            ),
+            ("Drawdown", f"{percent(worth.drawdown_pct)} from {money(worth.peak, quote)}"),
+            ("Free", f"{money(worth.quote_free, quote)} {quote}"),
         ]
-    score = "" if told.regime.score is None else f" (score {told.regime.score:+.2f})"
+    score = "" if told.regime.score is None else f" (score {signed_number(told.regime.score)})"
     rows.append(("Regime", f"{told.regime.state or 'unknown'}{score}"))
     for limit in told.limits:
-        value = "n/a" if limit.value is None else f"{limit.value:,.2f}"
+        value, most = (measured(each, limit.unit, quote) for each in (limit.value, limit.limit))
         halted = ", HALTED" if limit.halted else ""
-        rows.append((f"Limit {limit.rule}", f"{value} of {limit.limit:,.2f} {limit.unit}{halted}"))
+        rows.append((f"Limit {limit.rule}", f"{value} of {most} {unit_name(limit.unit, quote)}{halted}"))
     rows.append(("Halts", ", ".join(halt.rule for halt in told.halts) or "none"))
     rows.append(("Unfinished orders", str(told.unfinished_orders)))
     return rows
@@ -103,9 +118,5 @@ def _account(told: Status) -> list[tuple[str, str]]:
 def _gain(held: PositionView | None) -> str:
     if held is None or held.unrealized is None:
         return ""
-    share = "" if held.unrealized_pct is None else f" ({held.unrealized_pct:+.2f} %)"
-    return f"{held.unrealized:+,.2f}{share}"
-
-
-def _plain(amount: Decimal | None) -> str:
-    return "" if amount is None else f"{amount.normalize():f}"
+    share = "" if held.unrealized_pct is None else f" ({signed_percent(held.unrealized_pct)})"
+    return f"{signed_money(held.unrealized, quote_of(held.symbol))}{share}"

@@ -11,6 +11,7 @@ from cab_core.cycle.announce import Announcer
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.trader import Trader
 from cab_core.cycle.unknown_orders import UnknownOrders
+from cab_core.domain import figures
 from cab_core.domain.booking import AppliedTo
 from cab_core.domain.corrections import Corrections
 from cab_core.domain.orders import Ack, Fill, Purpose, Side, VenueOrder
@@ -61,7 +62,7 @@ class Adjuster:
             what, why = ("unknown order", _OTHERS) if client_id not in todo.known else ("order", _LATE)
             if refused:
                 what, why = "refused order", _REFUSED
-            text = f"booked {quantity:f} {verb} by the {what} {client_id}"
+            text = f"booked {figures.quantity(quantity)} {verb} by the {what} {client_id}"
             self._critical(symbol, f"{text}: {why}", now_ms, trace_id)
             done.append(text)
         return done
@@ -69,7 +70,8 @@ class Adjuster:
     async def _shrink(self, symbol: str, sold: Fill, trace_id: str) -> str:
         context = AppliedTo(Purpose.MANUAL, "external_sell")
         await self.execution.book(symbol, [sold], context, "external_sell", trace_id)
-        text = f"booked an external sell of {sold.quantity:f}, estimated at {sold.price:f}"
+        sale = f"{figures.quantity(sold.quantity)}, estimated at {figures.price(sold.price)}"
+        text = f"booked an external sell of {sale}"
         self.announcer.alert(
             "important", "reconciliation.completed", text, trace_id, symbol=symbol, ts_ms=sold.ts_ms
         )
@@ -80,7 +82,7 @@ class Adjuster:
         self.trader.book.deposit(bought.value)
         context = AppliedTo(Purpose.MANUAL, "adopted", rules=self.trader.config.exits)
         await self.execution.book(symbol, [bought], context, "adopt_external", trace_id)
-        return f"took over {bought.quantity:f} at {bought.price:f}"
+        return f"took over {figures.quantity(bought.quantity)} at {figures.price(bought.price)}"
 
     async def _cancel(self, order: VenueOrder, now_ms: int, trace_id: str) -> str:
         outcome = await self.execution.cancel_stray(order, trace_id)

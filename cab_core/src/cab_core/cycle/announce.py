@@ -11,7 +11,9 @@ import attrs
 from cab_core.cycle.trader import Planned, Ruling
 from cab_core.domain.book import Book
 from cab_core.domain.booking import Applied, LeftDust
+from cab_core.domain.currencies import quote_of
 from cab_core.domain.equity import Equity
+from cab_core.domain.figures import fee, money, quantity
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Fill, Intent, OrderState, Side, fee_texts
 from cab_core.domain.position import Position
@@ -140,10 +142,11 @@ class Announcer:
         self.bus.publish("position.dust", payload, trace_id)
         if left.sold and left.quantity < self.book.instruments[left.symbol].amount_step:
             return
-        what = (
-            f"{'the rest' if left.sold else 'all'} of the position, {left.quantity:f}, is too small to sell"
-        )
-        worth = f"worth {left.value:f} of {left.cost:f}, and goes with the next sale"
+        held = f"{'the rest' if left.sold else 'all'} of the position, {quantity(left.quantity)},"
+        what = f"{held} is too small to sell"
+        quote = quote_of(left.symbol)
+        worth, cost = money(left.value, quote), money(left.cost, quote)
+        worth = f"worth {worth} of {cost} {quote}, and goes with the next sale"
         text = f"{left.symbol}: {what}; it stays as dust, {worth}"
         severity = "critical" if refused or not left.sold else "important"
         self.alert(severity, "position_dust", text, trace_id, symbol=left.symbol, ts_ms=left.ts_ms)
@@ -152,12 +155,13 @@ class Announcer:
         """A trade entered the book; say so where it does not fit there."""
         if applied.unmatched:
             text = (
-                f"trade {fill.trade_id} sold {fill.quantity:f} of {fill.symbol}, {applied.unmatched:f} more"
+                f"trade {fill.trade_id} sold {quantity(fill.quantity)} of {fill.symbol}, "
+                f"{quantity(applied.unmatched)} more"
                 " than the book held: coins that are not the bot's may have been sold"
             )
             self.alert("critical", "oversold", text, trace_id, symbol=fill.symbol, ts_ms=fill.ts_ms)
         if applied.fee_unpriced:
-            taken = " and ".join(fee_texts(fill.fees))
+            taken = " and ".join(fee(amount, currency) for currency, amount in fill.fees)
             text = (
                 f"the fee of trade {fill.trade_id}, {taken}, has no price and counts"
                 " as nothing: profits are shown too high by it"

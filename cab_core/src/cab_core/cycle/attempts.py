@@ -16,6 +16,7 @@ from cab_core.cycle.refusals import Refusals
 from cab_core.cycle.settlement import Settlement, plain, rest_of
 from cab_core.cycle.standing import Standing
 from cab_core.cycle.trader import Planned
+from cab_core.domain.figures import quantity
 from cab_core.domain.orders import RETRIED, TERMINAL, Intent, OrderState, Purpose, Side
 from cab_core.ports import Changes, Committed, Storage
 
@@ -100,7 +101,7 @@ class Attempts:
                 return None  # what is left is dust, or not known yet
             if parts < EXIT_ATTEMPTS:
                 return await self.later(following(planned, left))
-            self._tell(intent, f"{left:f} of it is not sold after {parts} orders that filled in part")
+            self._tell(intent, f"{quantity(left)} of it is not sold after {parts} orders that filled in part")
             if intent.purpose in KEPT:
                 await self.later(following(planned, left), AGAIN_MS)
             return None

@@ -16,6 +16,7 @@ import attrs
 from cab_core.cycle.reconcile import APART_MS, Reconciler, as_data
 from cab_core.domain.book_state import account_state
 from cab_core.domain.comparison import BALANCE_LAG_MS
+from cab_core.domain.figures import money
 from cab_core.domain.market import Instrument
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import OrderType
@@ -165,8 +166,8 @@ class CashWatch:
 
 
 def _told(instrument: Instrument, moved: Decimal, was: Decimal) -> str:
-    step, currency = instrument.cost_step, instrument.quote
-    by, now, before = (f"{each.quantize(step):f} {currency}" for each in (abs(moved), was + moved, was))
+    currency = instrument.quote
+    by, now, before = (f"{money(each, currency)} {currency}" for each in (abs(moved), was + moved, was))
     way = "came into" if moved > 0 else "left"
     return (
         f"{by} {way} the account without a trade of this bot: its cash is {now}, not {before}. "

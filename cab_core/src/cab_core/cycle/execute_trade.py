@@ -19,6 +19,7 @@ from cab_core.cycle.settlement import Settlement, plain
 from cab_core.cycle.standing import Standing, Standings
 from cab_core.cycle.trader import Planned, Trader
 from cab_core.domain.booking import AppliedTo
+from cab_core.domain.figures import quantity
 from cab_core.domain.money import floor_step
 from cab_core.domain.orders import (
     Ack,
@@ -274,7 +275,9 @@ class Execution:
         left = self._left(intent)
         if left == intent.quantity:
             return planned
-        await self.settlement.end(standing, OrderState.ABANDONED, f"only {left:f} of it can be sold by now")
+        await self.settlement.end(
+            standing, OrderState.ABANDONED, f"only {quantity(left)} of it can be sold by now"
+        )
         if not left:
             await self.leave_small(symbol, intent.trace_id)
         # A part of the position, such as a first target, is sold by a level that asks again.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from cab_core.contracts import Broker
 from cab_core.cycle.asking import asked
 from cab_core.cycle.standing import Standings
+from cab_core.domain import figures
 from cab_core.domain.comparison import belongs
+from cab_core.domain.figures import quantity
 from cab_core.domain.orders import Side, VenueOrder
 from cab_core.errors import CabError
 
@@ -23,7 +25,7 @@ async def locked_by(broker: Broker, symbol: str, standings: Standings, now_ms: i
 
 
 def _described(order: VenueOrder) -> str:
-    amount = "" if order.quantity is None else f" of {order.quantity:f}"
+    amount = "" if order.quantity is None else f" of {quantity(order.quantity)}"
     price = order.limit or order.trigger
     kind = "stop" if order.stop else "order"
-    return f"{kind} {order.order_id}{amount}{'' if price is None else f' at {price:f}'}"
+    return f"{kind} {order.order_id}{amount}{'' if price is None else f' at {figures.price(price)}'}"

@@ -19,6 +19,7 @@ from cab_core.cycle.standing import STUCK_MS, Standing, Standings
 from cab_core.cycle.trader import Trader
 from cab_core.domain.book_state import account_state, position_state
 from cab_core.domain.booking import AppliedTo
+from cab_core.domain.figures import quantity
 from cab_core.domain.limits import limit_use
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Absent, Ack, Fill, Found, Intent, OrderState, Side, Undetermined
@@ -259,7 +260,7 @@ class Settlement:
         sold = (
             intent.side is Side.SELL and missing >= self.trader.config.instruments[intent.symbol].amount_step
         )
-        text = f"{why}: {missing:f} is missing"
+        text = f"{why}: {quantity(missing)} is missing"
         if sold:
             text += " and booked as sold, at an estimated price"
             trades = (*trades, self.proof.estimate(intent, missing, self.proof.price(intent, trades)))

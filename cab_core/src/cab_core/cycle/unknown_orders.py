@@ -19,6 +19,7 @@ from cab_core.cycle.asking import asked
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.stop_intents import planned_stop
 from cab_core.domain.comparison import BALANCE_LAG_MS
+from cab_core.domain.figures import price, quantity
 from cab_core.domain.market import Instrument
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Ack, OrderState, VenueOrder
@@ -216,7 +217,7 @@ class UnknownOrders:
         intent = attrs.evolve(standing.intent, sent_ms=order.created_ms)
         standing.planned = attrs.evolve(standing.planned, intent=intent)
         await settlement.settle(standing, Ack(order.order_id, final=False))
-        text = f"took over the unknown stop {order.order_id} at {order.trigger:f}"
+        text = f"took over the unknown stop {order.order_id} at {price(order.trigger)}"
         self._critical(order, text, trace_id)
         return text
 
@@ -236,7 +237,7 @@ class UnknownOrders:
         """Tell a person, once, of a stop that is not ours to touch."""
         if order.order_id not in self._asked:
             self._asked.add(order.order_id)
-            amount = "" if order.quantity is None else f" of {order.quantity:f}"
+            amount = "" if order.quantity is None else f" of {quantity(order.quantity)}"
             what = f"an unknown stop {order.order_id}{amount} waits: no second one is placed beside it"
             self._critical(order, f"{what}; look at the exchange, then: cab risk reset {RULE}", trace_id)
 

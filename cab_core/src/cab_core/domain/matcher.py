@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from cab_core.domain.codec import money_converter
+from cab_core.domain.figures import quantity
 from cab_core.domain.market import Costs, Instrument, Quote
 from cab_core.domain.matching import (
     Match,
@@ -295,7 +296,7 @@ class Matcher:
         free = self.free.get(currency, ZERO)
         if amount <= free:
             return None
-        return Rejected("insufficient_funds", f"{amount:f} {currency} wanted, {free:f} free")
+        return Rejected("insufficient_funds", f"{quantity(amount)} {currency} wanted, {quantity(free)} free")
 
     def _lock(self, currency: str, amount: Decimal) -> None:
         self.free[currency] -= amount

@@ -12,6 +12,8 @@ from fractions import Fraction
 
 import attrs
 
+from cab_core.domain import figures
+from cab_core.domain.figures import money
 from cab_core.domain.market import Costs, Instrument, Quote
 from cab_core.domain.money import ONE, ZERO, floor_step
 from cab_core.domain.orders import Fill, Intent, Rejected, Side
@@ -69,7 +71,9 @@ def market_buy(
     quantity = floor_step(cost / price, instrument.amount_step)
     if not quantity:
         step = f"{instrument.amount_step:f} {instrument.base}"
-        return Rejected("below_amount_step", f"{cost:f} {instrument.quote} buys less than {step}")
+        return Rejected(
+            "below_amount_step", f"{money(cost, instrument.quote)} {instrument.quote} buys less than {step}"
+        )
     quantity = _part_of(quantity, part, instrument)
     return Match(quantity, price, quantity * costs.fee, instrument.base)
 
@@ -101,7 +105,9 @@ def market_sell(
         return _no_quote(instrument)
     if quantity < instrument.min_amount:
         least = f"{instrument.min_amount:f} {instrument.base}"
-        return Rejected("below_min_notional", f"{quantity:f} is less than the least amount of {least}")
+        return Rejected(
+            "below_min_notional", f"{figures.quantity(quantity)} is less than the least amount of {least}"
+        )
     if quantity * bid < instrument.min_notional:
         return below_minimum(quantity * bid, instrument)
     return sell_at(_part_of(quantity, part, instrument), bid * (ONE - costs.slippage), instrument, costs)
@@ -180,8 +186,11 @@ def bad_precision(what: str, value: Decimal, step: Decimal) -> Rejected:
 
 def below_minimum(value: Decimal, instrument: Instrument) -> Rejected:
     """Return the rejection of an order worth too little."""
-    least = f"{instrument.min_notional:f} {instrument.quote}"
-    return Rejected("below_min_notional", f"{value:f} {instrument.quote} is less than the minimum of {least}")
+    quote = instrument.quote
+    least = f"{instrument.min_notional:f} {quote}"
+    return Rejected(
+        "below_min_notional", f"{money(value, quote)} {quote} is less than the minimum of {least}"
+    )
 
 
 def _refused(value: Decimal, step: Decimal, what: str) -> Rejected | None:

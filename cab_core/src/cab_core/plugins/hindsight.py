@@ -14,6 +14,7 @@ from typing import NamedTuple
 import attrs
 
 from cab_core.domain.bars import Bars
+from cab_core.domain.figures import number
 from cab_core.domain.signals import ACTIONS, Action, Signals
 from cab_core.plugins.answers import check_decision, shaped
 from cab_core.plugins.bound import BoundStrategy
@@ -43,7 +44,7 @@ class Answer(NamedTuple):
         if self.error:
             return self.error
         label = Action(self.action).label
-        return f"{label} {self.confidence:.3f}" if self.action else label
+        return f"{label} {number(self.confidence, 3)}" if self.action else label
 
 
 class Fault(StrEnum):

@@ -10,6 +10,7 @@ import numpy as np
 
 from cab_core.cycle.results import RunResult
 from cab_core.domain.bars import FloatArray
+from cab_core.domain.currencies import quote_of
 from cab_core.domain.drawdowns import Curve
 from cab_core.domain.money import ZERO
 from cab_core.domain.performance import CurveFigures, YearOfReturns, curve_figures, monthly_returns
@@ -28,12 +29,14 @@ class RunFigures:
     """The figures of a run beside those of buy-and-hold.
 
     Attributes:
+        quote: currency of the account.
         account: the account's curve; ``held`` the same money in equal parts of all symbols.
         exposure_pct: percent of the 15m closes with a position in any symbol.
         symbol_exposure_pct: average percent of the symbols that held a position.
         turnover: quote value of all fills, buys and sells, before fees.
     """
 
+    quote: str
     account: Curve
     held: Curve
     figures: CurveFigures
@@ -61,6 +64,7 @@ def run_figures(run: RunResult) -> RunFigures:
     fills = [fill for order in run.orders for fill in order.fills]
     seen = len(run.invested) > 0
     return RunFigures(
+        quote=quote_of(run.symbols[0]) if run.symbols else "",
         account=account,
         held=held,
         figures=curve_figures(account),

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 import attrs
 
 from cab_core.cycle.results import RunResult
-from cab_core.domain.performance import YearOfReturns
-from cab_core.report.figures import RunFigures
-from cab_core.report.text import (
+from cab_core.domain.figures import (
     NOT_AVAILABLE,
-    duration,
     money,
     number,
     percent,
     signed_money,
+    signed_number,
     signed_percent,
 )
+from cab_core.domain.performance import YearOfReturns
+from cab_core.report.figures import RunFigures
+from cab_core.report.text import duration
 
 
 @attrs.frozen(slots=True)
@@ -45,10 +46,11 @@ class Cell:
 
 def headline(run: RunResult, figures: RunFigures) -> list[Figure]:
     """Return the figures in reading order."""
+    quote = figures.quote
     own, held, trades = figures.figures, figures.held_figures, figures.trades
     return [
         Figure("Return", signed_percent(own.return_pct), _beside(held.return_pct), _sign(own.return_pct)),
-        Figure("Final equity", money(run.final_equity), f"from {money(run.baseline)}"),
+        Figure("Final equity", money(run.final_equity, quote), f"from {money(run.baseline, quote)}"),
         Figure("CAGR", signed_percent(own.cagr_pct), _beside(held.cagr_pct), _sign(own.cagr_pct)),
         Figure(
             "Max drawdown",
@@ -62,11 +64,15 @@ def headline(run: RunResult, figures: RunFigures) -> list[Figure]:
         Figure("Trades", f"{trades.trades:,}", f"{duration(trades.average_ms)} each"),
         Figure("Win rate", percent(trades.win_rate, 1), f"{trades.wins:,} won, {trades.losses:,} lost"),
         Figure("Profit factor", number(trades.profit_factor), f"payoff {number(trades.payoff)}"),
-        Figure("Expectancy", signed_money(trades.expectancy), _of_cost(trades.expectancy_pct)),
-        Figure("Average win", signed_money(trades.average_win), f"loss {signed_money(trades.average_loss)}"),
-        Figure("Best trade", signed_money(trades.best), f"worst {signed_money(trades.worst)}"),
+        Figure("Expectancy", signed_money(trades.expectancy, quote), _of_cost(trades.expectancy_pct)),
+        Figure(
+            "Average win",
+            signed_money(trades.average_win, quote),
+            f"loss {signed_money(trades.average_loss, quote)}",
+        ),
+        Figure("Best trade", signed_money(trades.best, quote), f"worst {signed_money(trades.worst, quote)}"),
         Figure("Exposure", percent(figures.exposure_pct), f"losing streak {trades.losing_streak}"),
-        Figure("Fees", money(run.fees), f"turnover {number(float(figures.turnover), 0)}"),
+        Figure("Fees", money(run.fees, quote), f"turnover {money(figures.turnover, quote)}"),
     ]
 
 
@@ -84,7 +90,7 @@ def _cell(value: float | None, strongest: float) -> Cell:
     if value is None:
         return Cell("")
     heat = abs(value) / strongest if strongest else 0.0
-    return Cell(f"{value:+z.2f}", _sign(value), round(heat, 3))
+    return Cell(signed_number(value), _sign(value), round(heat, 3))
 
 
 def _beside(held: float | None) -> str:
@@ -96,6 +102,6 @@ def _of_cost(share: float | None) -> str:
 
 
 def _sign(value: float | None) -> int:
-    """Return the sign of a percent as it is shown, so that +0.00 is neither gain nor loss."""
-    shown = round(value or 0.0, 2)
-    return (shown > 0) - (shown < 0)
+    """Return the sign of a percent as it is shown."""
+    shown = signed_number(value)
+    return (shown[0] == "+") - (shown[0] == "-")

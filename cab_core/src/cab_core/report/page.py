@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cab_core.cycle.results import RunResult
+from cab_core.domain import figures as figures_of
+from cab_core.domain.currencies import decimals_of
 from cab_core.report import text
 from cab_core.report.assets import script, source_hash, style
 from cab_core.report.candles import BUDGET, candle_sets
@@ -15,7 +17,7 @@ from cab_core.report.curves import curve_data
 from cab_core.report.facts import RunFacts
 from cab_core.report.figures import RunFigures
 from cab_core.report.headline import headline, months
-from cab_core.report.trades import price, trade_marks, trade_rows
+from cab_core.report.trades import trade_marks, trade_rows
 
 #: Where the chart library is written, and where the charts' data; no text of a run can hold them.
 LIBRARY, DATA = "\0library\0", "\0data\0"
@@ -42,10 +44,10 @@ def page(run: RunResult, facts: RunFacts, figures: RunFigures, library_hash: str
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("number", "percent", "signed_percent", "money", "signed_money", "day", "minute", "duration"):
+    for name in ("money", "number", "percent", "price", "quantity", "signed_money", "signed_percent"):
+        environment.filters[name] = getattr(figures_of, name)
+    for name in ("day", "duration", "minute", "words"):
         environment.filters[name] = getattr(text, name)
-    environment.filters["words"] = text.words
-    environment.filters["price"] = price
     code = script()
     return environment.get_template("report.html.j2").render(
         **_context(run, facts, figures),
@@ -60,7 +62,13 @@ def page(run: RunResult, facts: RunFacts, figures: RunFigures, library_hash: str
 def chart_data(run: RunResult, figures: RunFigures) -> Iterator[str]:
     """Yield the pieces of the JSON that the scripts draw from, safe inside a script element."""
     budget = BUDGET // max(1, len(run.symbols))
-    yield _json({"curve": curve_data(figures), "trades": trade_marks(run.trades, run.open_positions)})[:-1]
+    yield _json(
+        {
+            "decimals": decimals_of(figures.quote),
+            "curve": curve_data(figures),
+            "trades": trade_marks(run.trades, run.open_positions),
+        }
+    )[:-1]
     yield ',"symbols":['
     for index, symbol in enumerate(run.symbols):
         spans = [(t.opened_ms, t.closed_ms) for t in run.trades if t.symbol == symbol]
@@ -74,7 +82,7 @@ def _context(run: RunResult, facts: RunFacts, figures: RunFigures) -> dict[str, 
         "run": run,
         "facts": facts,
         "figures": figures,
-        "quote": run.symbols[0].partition("/")[2] if run.symbols else "",
+        "quote": figures.quote,
         "first_ms": int(run.times[0]) if len(run.times) else None,
         "last_ms": int(run.times[-1]) if len(run.times) else None,
         "several": len(run.symbols) > 1,

@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cab_core.domain.currencies import quote_of
+from cab_core.domain.figures import money, number, percent, signed_money, signed_percent
 from cab_core.domain.timeframes import DAY_MS
-from cab_core.report.text import (
-    day,
-    duration,
-    hours,
-    minute,
-    money,
-    number,
-    percent,
-    signed_money,
-    signed_percent,
-    words,
-)
+from cab_core.report.text import day, duration, hours, minute, words
 
 #: How many names of a group fit on the screen.
 _SHOWN = 9
@@ -25,11 +16,11 @@ _SHOWN = 9
 
 def human_summary(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return label and text of each row, from what `summary` returned."""
-    held = data["buy_and_hold"]
+    held, quote = data["buy_and_hold"], quote_of(data["symbols"][0]) if data["symbols"] else ""
     rows = [
         ("Span", f"{minute(data['first_ms'])} to {minute(data['last_ms'])} UTC, {data['bars']:,} bars"),
         ("Symbols", ", ".join(data["symbols"])),
-        ("Final equity", f"{money(data['final_equity'])} from {money(data['baseline'])}"),
+        ("Final equity", f"{money(data['final_equity'], quote)} from {money(data['baseline'], quote)}"),
         ("Return", f"{signed_percent(data['return_pct'])}   buy & hold {signed_percent(held['return_pct'])}"),
         ("CAGR", f"{signed_percent(data['cagr_pct'])}   buy & hold {signed_percent(held['cagr_pct'])}"),
         ("Max drawdown", _drawdown(data)),
@@ -37,13 +28,13 @@ def human_summary(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Volatility, exposure", f"{percent(data['volatility_pct'])}, {percent(data['exposure_pct'])}"),
         ("Trades", _trades(data)),
         ("Profit factor", f"{number(data['profit_factor'])}   payoff {number(data['payoff'])}"),
-        ("Expectancy", _expectancy(data)),
-        ("Average win, loss", _pair(data, "average_win_quote", "average_loss_quote")),
-        ("Best, worst trade", _pair(data, "best_trade_quote", "worst_trade_quote")),
-        ("Fees, turnover", f"{money(data['fees_quote'])}, {money(data['turnover_quote'])}"),
+        ("Expectancy", _expectancy(data, quote)),
+        ("Average win, loss", _pair(data, quote, "average_win_quote", "average_loss_quote")),
+        ("Best, worst trade", _pair(data, quote, "best_trade_quote", "worst_trade_quote")),
+        ("Fees, turnover", f"{money(data['fees_quote'], quote)}, {money(data['turnover_quote'], quote)}"),
     ]
-    rows += _groups("By strategy", data["by_strategy"])
-    rows += _groups("By exit", data["by_exit_reason"])
+    rows += _groups("By strategy", data["by_strategy"], quote)
+    rows += _groups("By exit", data["by_exit_reason"], quote)
     blocked = list(data["blocked_by_reason"].items())[:_SHOWN]
     if blocked:
         rows.append(("Blocked", ", ".join(f"{words(reason)} {count:,}" for reason, count in blocked)))
@@ -77,19 +68,20 @@ def _trades(data: Mapping[str, Any]) -> str:
     return f"{data['trades']:,}, {percent(data['win_rate'], 1)} won, {lasted} each, {streak}{held}"
 
 
-def _expectancy(data: Mapping[str, Any]) -> str:
+def _expectancy(data: Mapping[str, Any], quote: str) -> str:
     share = signed_percent(data["expectancy_pct"])
-    return f"{signed_money(data['expectancy_quote'])} a trade, {share} of its cost"
+    return f"{signed_money(data['expectancy_quote'], quote)} a trade, {share} of its cost"
 
 
-def _pair(data: Mapping[str, Any], first: str, second: str) -> str:
-    return f"{signed_money(data[first])}, {signed_money(data[second])}"
+def _pair(data: Mapping[str, Any], quote: str, first: str, second: str) -> str:
+    return f"{signed_money(data[first], quote)}, {signed_money(data[second], quote)}"
 
 
-def _groups(label: str, groups: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+def _groups(label: str, groups: Mapping[str, Mapping[str, Any]], quote: str) -> list[tuple[str, str]]:
     """Return one row per name; a continued row has no label."""
     texts = [
-        f"{name}: {group['count']:,}, {percent(group['win_rate'], 1)} won, {signed_money(group['pnl_quote'])}"
+        f"{name}: {group['count']:,}, {percent(group['win_rate'], 1)} won, "
+        f"{signed_money(group['pnl_quote'], quote)}"
         for name, group in list(groups.items())[:_SHOWN]
     ]
     return [(label if not index else "", text) for index, text in enumerate(texts)]

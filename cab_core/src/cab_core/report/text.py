@@ -1,40 +1,13 @@
-"""Figures as people read them. What is undefined reads n/a; a sign never depends on color alone."""
+"""Times, spans and names as people read them. What is undefined reads n/a."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
+from cab_core.domain.figures import NOT_AVAILABLE
 from cab_core.domain.timeframes import HOUR_MS, MINUTE_MS
 
-NOT_AVAILABLE = "n/a"
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def number(value: float | None, digits: int = 2) -> str:
-    """Return ``value`` with ``digits`` decimals and thin grouping; never a negative zero."""
-    return NOT_AVAILABLE if value is None else f"{value:z,.{digits}f}"
-
-
-def percent(value: float | None, digits: int = 2) -> str:
-    """Return a percent like ``12.34 %``."""
-    return NOT_AVAILABLE if value is None else f"{number(value, digits)} %"
-
-
-def signed_percent(value: float | None, digits: int = 2) -> str:
-    """Return a percent with its sign, ``+`` included."""
-    return NOT_AVAILABLE if value is None else f"{value:+z,.{digits}f} %"
-
-
-def money(amount: Decimal | str | None) -> str:
-    """Return an amount in quote with two decimals."""
-    return NOT_AVAILABLE if amount is None else f"{Decimal(amount):z,.2f}"
-
-
-def signed_money(amount: Decimal | str | None) -> str:
-    """Return an amount in quote with its sign, ``+`` included."""
-    return NOT_AVAILABLE if amount is None else f"{Decimal(amount):+z,.2f}"
 
 
 def day(ts_ms: int | None) -> str:

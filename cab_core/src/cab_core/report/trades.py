@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
-from math import floor, log10
+from decimal import Context, Decimal
 from typing import Any
 
 import attrs
 
+from cab_core.domain.currencies import quote_of
 from cab_core.domain.exits import Levels
+from cab_core.domain.figures import money, number, price, signed_money, signed_percent
 from cab_core.domain.money import HUNDRED
 from cab_core.domain.position import ExitFill, Position, TradeRecord
 from cab_core.domain.trade_figures import r_multiple
-from cab_core.report.text import duration, minute, number, signed_money, signed_percent, words
+from cab_core.report.text import duration, minute, words
+
+_SHORT = Context(prec=10)
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -55,7 +58,7 @@ def trade_rows(trades: Sequence[TradeRecord]) -> list[TradeRow]:
 
 
 def _row(index: int, trade: TradeRecord) -> TradeRow:
-    r = r_multiple(trade)
+    r, quote = r_multiple(trade), quote_of(trade.symbol)
     share = float(HUNDRED * trade.pnl / trade.cost) if trade.cost else None
     lasted = trade.closed_ms - trade.opened_ms
     return TradeRow(
@@ -67,10 +70,10 @@ def _row(index: int, trade: TradeRecord) -> TradeRow:
         votes=", ".join(trade.votes),
         price=price(trade.entry_price),
         exits=tuple((sale.reason, price(sale.price)) for sale in trade.exits),
-        pnl=signed_money(trade.pnl),
+        pnl=signed_money(trade.pnl, quote),
         pnl_pct=signed_percent(share),
         r=number(r),
-        fees=number(float(trade.fees_quote)),
+        fees=money(trade.fees_quote, quote),
         trace_id=trade.trace_id,
         sign=(trade.pnl > 0) - (trade.pnl < 0),
         keys={
@@ -88,14 +91,14 @@ def _row(index: int, trade: TradeRecord) -> TradeRow:
 def trade_marks(trades: Sequence[TradeRecord], held: Sequence[Position]) -> list[dict[str, Any]]:
     """Return what the charts draw of closed trades and, after them, of open positions.
 
-    Times are seconds, prices floats; ``i`` is the number of the trade, 0 for an open position.
+    Times are seconds. A price or gain that is drawn is a float, one that is read a text beside it. ``i`` is
+    the number of the trade, 0 for an open position.
     """
     closed = [
         {
             **_mark(trade.symbol, trade.opened_ms, trade.entry_price, trade.levels, trade.exits),
             "i": index,
             "until": trade.closed_ms // 1000,
-            "pnl": float(round(trade.pnl, 4)),
             "why": trade.entry_reason,
             "votes": ", ".join(trade.votes),
             "trace": trade.trace_id,
@@ -107,7 +110,6 @@ def trade_marks(trades: Sequence[TradeRecord], held: Sequence[Position]) -> list
             **_mark(each.symbol, each.opened_ms, each.entry_price, _levels(each), each.exits),
             "i": 0,
             "until": None,
-            "pnl": None,
             "why": each.entry_reason,
             "votes": ", ".join(each.votes),
             "trace": each.trace_id,
@@ -123,13 +125,24 @@ def _levels(position: Position) -> Levels | None:
 def _mark(
     symbol: str, opened_ms: int, entry: Decimal, levels: Levels | None, exits: Sequence[ExitFill]
 ) -> dict[str, Any]:
+    quote = quote_of(symbol)
+    prices = None if levels is None else attrs.astuple(levels)
     return {
         "s": symbol,
         "at": opened_ms // 1000,
         "entry": _float(entry),
-        "levels": None if levels is None else [_float(x) for x in attrs.astuple(levels)],
+        "entryText": price(entry),
+        "levels": None if prices is None else [_float(each) for each in prices],
+        "levelTexts": None if prices is None else [price(each) for each in prices],
         "exits": [
-            [sale.ts_ms // 1000, _float(sale.price), words(sale.reason), float(round(sale.pnl, 4))]
+            {
+                "at": sale.ts_ms // 1000,
+                "price": _float(sale.price),
+                "text": f"{words(sale.reason)} {price(sale.price)}",
+                "pnl": signed_money(sale.pnl, quote),
+                "gain": sale.pnl > 0,
+                "why": sale.reason,
+            }
             for sale in exits
         ],
     }
@@ -137,13 +150,4 @@ def _mark(
 
 def _float(value: Decimal) -> float:
     """Return the float of a price, short in JSON: ten significant digits."""
-    return float(f"{value:.10g}")
-
-
-def price(value: Decimal) -> str:
-    """Return a price with two decimals, or as many more as it takes to show six digits of it."""
-    return f"{value:,.{_decimals(value)}f}"
-
-
-def _decimals(value: Decimal) -> int:
-    return max(2, 5 - floor(log10(value))) if value > 0 else 2
+    return float(_SHORT.plus(value))

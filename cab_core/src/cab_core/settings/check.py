@@ -14,6 +14,7 @@ import attrs
 
 from cab_core.settings.problems import SettingError
 from cab_core.settings.schema import BY_NAME, Settings
+from cab_core.settings.units import unset_amounts
 
 MIN_TOKEN = 16
 #: An order must be worth this many times the exchange's minimum.
@@ -195,6 +196,12 @@ def redis_address(name: str) -> Rule:
     return rule
 
 
+def quote_amounts(subject: Subject) -> Iterator[SettingError]:
+    """A default in dollars is not taken for an account in another currency."""
+    if subject.trading:
+        yield from unset_amounts(subject.settings, subject.given, subject.settings.symbols)
+
+
 #: Each rule with the settings it looks at; it is skipped when one of them could not be parsed.
 RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     (frozenset({"TAKE_PROFIT_1_PCT", "TAKE_PROFIT_2_PCT"}), take_profits),
@@ -209,6 +216,7 @@ RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     (frozenset({"WEBHOOK_URL", "WEBHOOK_SECRET"}), webhook),
     (frozenset({"EVENT_BUS_URL"}), redis_address("EVENT_BUS_URL")),
     (frozenset({"INSTANCE_KEY_URL"}), redis_address("INSTANCE_KEY_URL")),
+    (frozenset({"MODE", "SYMBOLS"}), quote_amounts),
     (frozenset({"MODE", "RISK_ALLOW_DISABLED", "RISK_DISABLED_RULES", "STRATEGY_SET"}), live),
 )
 

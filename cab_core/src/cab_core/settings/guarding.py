@@ -87,6 +87,7 @@ class RiskSettings:
         parse.money(gt=0),
         "Loss of the UTC day, in quote currency, that halts all entries until midnight UTC.",
         options=(("risk_rules", "daily_loss", "limit_quote"),),
+        in_quote=True,
     )
     risk_cooldown_sec: float = setting(
         "60",
@@ -111,7 +112,10 @@ class RiskSettings:
     )
     risk_max_orders_5m: int = setting("5", parse.whole(1), "Orders within five minutes that raise a note.")
     risk_max_turnover_5m_quote: Decimal = setting(
-        "1000", parse.money(gt=0), "Turnover within five minutes, in quote currency, that raises a note."
+        "1000",
+        parse.money(gt=0),
+        "Turnover within five minutes, in quote currency, that raises a note.",
+        in_quote=True,
     )
     risk_enforce_5m: bool = setting("false", parse.boolean(), "The two five-minute limits delay entries.")
     risk_emergency_flatten: bool = setting(

@@ -27,12 +27,11 @@ from cab_core.settings.layers import (
 from cab_core.settings.parse import TextError
 from cab_core.settings.problems import SettingError
 from cab_core.settings.render import option_path
-from cab_core.settings.schema import SETTINGS, PluginOptions, Settings
+from cab_core.settings.schema import CODE, SETTINGS, PluginOptions, Settings
 from cab_core.settings.setting import OptionKey, Setting
 from cab_core.textfile import read_text
 
 CONFIG_NAME = "cab.toml"
-CODE = "code default"
 
 
 @attrs.frozen(slots=True)

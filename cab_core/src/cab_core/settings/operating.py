@@ -15,7 +15,9 @@ from cab_core.settings.setting import section, setting
 class PaperSettings:
     """The simulated venue of paper, backtest and demo."""
 
-    paper_initial_quote: Decimal = setting("10000", parse.money(ge=0), "Quote currency of a new account.")
+    paper_initial_quote: Decimal = setting(
+        "10000", parse.money(ge=0), "Quote currency of a new account.", in_quote=True
+    )
     paper_fee_pct: Decimal = setting("0.2", parse.money(ge=0, lt=100), "Taker fee in percent.")
     paper_slippage_pct: Decimal = setting(
         "0.05",
@@ -33,10 +35,13 @@ class PaperSettings:
         "0.00000001", parse.money(gt=0), "Prices of resting orders are multiples of it."
     )
     paper_cost_step: Decimal = setting(
-        "0.01", parse.money(gt=0), "Costs of market buys are multiples of it, in quote currency."
+        "0.01",
+        parse.money(gt=0),
+        "Costs of market buys are multiples of it, in quote currency.",
+        in_quote=True,
     )
     paper_min_notional: Decimal = setting(
-        "3", parse.money(ge=0), "Least value of an order, in quote currency."
+        "3", parse.money(ge=0), "Least value of an order, in quote currency.", in_quote=True
     )
     paper_partial_fill_prob: float = setting(
         "0",

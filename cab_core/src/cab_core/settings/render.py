@@ -52,6 +52,8 @@ def _markdown_row(row: Setting) -> str:
         notes.append(f"Secret; also `{row.name}_FILE`.")
     if row.aliases:
         notes.append(f"Also {', '.join(f'`{alias}`' for alias in row.aliases)}.")
+    if row.in_quote:
+        notes.append("The default is meant in dollars; an account in another currency has to set it.")
     if row.options:
         notes.append(f"Same as {', '.join(f'`{option_path(key)}`' for key in row.options)}.")
     cells = (f"`{row.name}`", default, row.kind.rule, " ".join(notes))

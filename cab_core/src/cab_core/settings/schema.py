@@ -30,6 +30,9 @@ from cab_core.textfile import read_text
 #: Options by kind table, plugin and parameter. Values are texts, lists or tables of texts, as written.
 PluginOptions: TypeAlias = Mapping[str, Mapping[str, Mapping[str, object]]]
 
+#: The source of a value that nothing sets.
+CODE = "code default"
+
 #: Tables of ``cab.toml`` that hold options of plugins.
 OPTION_TABLES = ("strategies", "risk_rules", "macro_sources", "brokers", "notifiers")
 

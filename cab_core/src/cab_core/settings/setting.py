@@ -33,6 +33,7 @@ class Setting:
         required: a trading run refuses to start without it.
         options: plugin options it is another name for; passed on only when set.
         aliases: other names of the same setting.
+        in_quote: an amount of the account's quote currency, whose default is meant in dollars.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Setting:
     required: bool
     options: tuple[OptionKey, ...]
     aliases: tuple[str, ...]
+    in_quote: bool
 
     @property
     def attribute(self) -> str:
@@ -64,6 +66,7 @@ class _Declared:
     required: bool = False
     options: tuple[OptionKey, ...] = ()
     aliases: tuple[str, ...] = ()
+    in_quote: bool = False
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -80,9 +83,10 @@ def setting(
     *,
     options: tuple[OptionKey, ...] = (),
     aliases: tuple[str, ...] = (),
+    in_quote: bool = False,
 ) -> T:
     """Declare a setting with a default text as a typed attribute of a section class."""
-    declared = _Declared(default, kind, help, options=options, aliases=aliases)
+    declared = _Declared(default, kind, help, options=options, aliases=aliases, in_quote=in_quote)
     field: T = attrs.field(factory=lambda: kind.parse(default), metadata={_DECLARED: declared})
     return field
 
@@ -107,4 +111,5 @@ def rows_of(section_class: type[Any], heading: str) -> Iterator[Setting]:
             required=declared.required,
             options=declared.options,
             aliases=declared.aliases,
+            in_quote=declared.in_quote,
         )

@@ -26,7 +26,10 @@ class RunSettings:
         unset=(),
     )
     fixed_amount: Decimal = setting(
-        "50", parse.money(gt=0), "Quote amount of one entry before the regime and the risk rules shrink it."
+        "50",
+        parse.money(gt=0),
+        "Quote amount of one entry before the regime and the risk rules shrink it.",
+        in_quote=True,
     )
     api_key: Secret = setting("", parse.secret(), "Key of the exchange account; required in live.")
     api_secret: Secret = setting("", parse.secret(), "Secret of the exchange account; required in live.")

@@ -148,6 +148,7 @@ def answers() -> dict[str, Any]:
         },
         "pnl": {
             "account": "paper:sample",
+            "quote": "USDT",
             "period": "today",
             "from_ms": START_MS,
             "to_ms": START_MS + 100 * TF_MS,

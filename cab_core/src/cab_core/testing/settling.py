@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cab_core.domain.figures import percent
 from cab_core.plugins.bound import BoundStrategy
 from cab_core.sdk import Bars, Decision
 from cab_core.testing.answers import decision_of
@@ -21,8 +22,8 @@ def settling_fault(plugin: BoundStrategy, declared: int) -> str:
         share = _agreement(plugin, history, _per_series(plugin))
         if share < AGREEMENT:
             return (
-                f"with {history} bars of history only {100 * share:.1f} % of the decisions are those made "
-                f"with {FULL} bars (same action, confidence within {TOLERANCE}), not {100 * AGREEMENT} %"
+                f"with {history} bars of history only {percent(100 * share, 1)} of the decisions are those "
+                f"made with {FULL} bars (same action, confidence within {TOLERANCE}), not {100 * AGREEMENT} %"
             )
     return ""
 

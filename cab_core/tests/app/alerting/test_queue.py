@@ -95,7 +95,7 @@ def test_an_hour_of_info_is_a_digest() -> None:
     alert = _sent(queue, NOON + HOUR)
     assert alert is not None
     assert alert.text.splitlines() == [
-        "1 h: 3 signals, 1 entry, 2 blocked (spread_cap x2), 2 exits, PnL +0.42",
+        "1 h: 3 signals, 1 entry, 2 blocked (spread_cap x2), 2 exits, PnL +0.42 USDT",
         f"12:01 BTC/USDT bought [{'0' * 16}]",
         f"12:09 BTC/USDT closed [{'0' * 16}]",
         f"12:11 BTC/USDT closed [{'0' * 16}]",

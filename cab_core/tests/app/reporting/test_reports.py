@@ -156,7 +156,7 @@ async def test_the_weekly_report_tells_each_day_and_compares(
     days = [line.split() for line in lines if line[:3] in ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")]
     assert [day[1] for day in days] == ["01", "02", "03", "04", "05", "06", "07"]
     assert sum(int(day[2]) for day in days) == week["round_trips"] > 0
-    assert f"{'Realized':<12}{Decimal(week['realized']):>+13.2f}{'+0.00':>15}" in lines
+    assert f"{'Realized':<12}{Decimal(week['realized']):>+13.2f}{'0.00':>15}" in lines
     assert f"{'Win rate':<12}{float(week['win_rate']):>11.0f} %{'-':>15}" in lines
     assert len(got[1].text) <= 3_500
     assert max(len(line) for line in _tables(got[1].text)) <= WIDTH

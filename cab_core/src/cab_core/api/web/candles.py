@@ -10,6 +10,7 @@ import attrs
 
 from cab_core.api.web.scale import TALL, Axis, Tick, time_ticks
 from cab_core.app.desk.views import CandlesView, Marker, PriceLine
+from cab_core.domain.figures import price, reading
 from cab_core.domain.timeframes import TF_MS
 
 #: Width of one candle in units of the drawing, and of its body.
@@ -164,7 +165,7 @@ def _levels(view: CandlesView, axis: Axis) -> Iterator[Level]:
 def _level(view: CandlesView, axis: Axis, line: PriceLine) -> Level:
     return Level(
         name=line.name,
-        price=f"{line.price:f}",
+        price=price(line.price),
         x1=_x(view, line.from_ms),
         x2=100.0 if line.to_ms is None else _x(view, line.to_ms),
         y=axis.percent(float(line.price)),
@@ -173,13 +174,13 @@ def _level(view: CandlesView, axis: Axis, line: PriceLine) -> Level:
 
 
 def _columns(view: CandlesView) -> str:
+    rows = zip(view.open, view.high, view.low, view.close, view.volume, strict=True)
     columns = {
         "symbol": view.symbol,
         "t": [stamp // 1000 for stamp in view.ts_ms],
-        "o": view.open,
-        "h": view.high,
-        "l": view.low,
-        "c": view.close,
-        "v": [round(volume, 4) for volume in view.volume],
+        "told": [
+            f"open {price(o)}   high {price(h)}   low {price(low)}   close {price(c)}   volume {reading(v)}"
+            for o, h, low, c, v in rows
+        ],
     }
     return json.dumps(columns, separators=(",", ":")).replace("<", "\\u003c")

@@ -9,7 +9,7 @@ import attrs
 
 from cab_core.api.web.scale import TALL, Axis, Tick, time_ticks
 from cab_core.app.desk.views import EquityPointView
-from cab_core.report.text import money
+from cab_core.domain.figures import money, percent
 
 _WIDTH = 1000
 
@@ -28,7 +28,7 @@ class Curve:
     columns: str
 
 
-def curve(points: Sequence[EquityPointView], baseline: float | None) -> Curve | None:
+def curve(points: Sequence[EquityPointView], baseline: float | None, quote: str) -> Curve | None:
     """Return the drawing of an equity curve; None with fewer than two points."""
     if len(points) < 2:
         return None
@@ -41,8 +41,8 @@ def curve(points: Sequence[EquityPointView], baseline: float | None) -> Curve | 
     stamps = [point.ts_ms for point in points]
     told = {
         "t": [stamp // 1000 for stamp in stamps],
-        "equity": [money(p.equity) for p in points],
-        "fall": [round(fall, 2) for fall in falls],
+        "equity": [money(p.equity, quote) for p in points],
+        "fall": [percent(p.drawdown_pct) for p in points],
     }
     return Curve(
         equity=f"M{line}",
@@ -58,4 +58,4 @@ def curve(points: Sequence[EquityPointView], baseline: float | None) -> Curve | 
 
 def _line(heights: Sequence[int]) -> str:
     step = _WIDTH / (len(heights) - 1)
-    return "L".join(f"{place * step:.1f} {y}" for place, y in enumerate(heights))
+    return "L".join(f"{round(place * step, 1)} {y}" for place, y in enumerate(heights))

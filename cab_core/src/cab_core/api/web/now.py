@@ -40,7 +40,7 @@ async def overview(request: AnyRequest) -> Response[str]:
         status=status,
         decisions=decisions,
         traded=bool(trades),
-        curve=curve(points, baseline),
+        curve=curve(points, baseline, "" if status.account is None else status.account.quote),
         rulers={s.symbol: ruler(s.position) for s in status.symbols if s.position is not None},
         panels=await panels_in(request, "overview"),
         **_gauge(status.regime.score),

@@ -8,6 +8,7 @@ from math import ceil, floor, log10
 
 import attrs
 
+from cab_core.domain.figures import number
 from cab_core.domain.timeframes import DAY_MS, HOUR_MS, MINUTE_MS
 
 #: Height of a drawing in its own units; it is stretched to whatever room there is.
@@ -59,7 +60,7 @@ class Axis:
         digits = max(0, -floor(log10(step) + 1e-9))
         first, last = ceil(self.low / step), floor(self.high / step)
         return [
-            Tick(self.percent(each * step), f"{each * step:z,.{digits}f}") for each in range(first, last + 1)
+            Tick(self.percent(each * step), number(each * step, digits)) for each in range(first, last + 1)
         ]
 
 

@@ -7,6 +7,19 @@ from typing import Any, Literal
 
 import attrs
 
+from cab_core.domain.currencies import quote_of
+from cab_core.domain.figures import (
+    fees,
+    money,
+    number,
+    percent,
+    price,
+    quantity,
+    reading,
+    signed_money,
+    signed_number,
+)
+
 #: ``go``: it let the trade pass; ``stop``: it ended here; ``info``: it only tells; ``skip``: not reached.
 Outcome = Literal["go", "stop", "info", "skip"]
 
@@ -61,10 +74,10 @@ def _votes(told: Mapping[str, Any]) -> Stage:
             (
                 vote["name"],
                 vote["action"],
-                "" if vote["action"] == "hold" else f"{vote['confidence_fused']:.3f}",
+                "" if vote["action"] == "hold" else number(vote["confidence_fused"]),
                 _words(vote["reason"]),
                 _words(vote["stopped_by"] or ""),
-                ", ".join(f"{name} {value:.6g}" for name, value in vote["data"].items()),
+                ", ".join(f"{name} {reading(value)}" for name, value in vote["data"].items()),
             )
             for vote in votes
         ],
@@ -82,25 +95,26 @@ def _filter(told: Mapping[str, Any], name: str, text: str) -> Stage:
         outcome="stop" if stopped else "go" if buys else "info",
         text=text,
         head=("timeframe", "score", "weight") if frames else (),
-        rows=[(tf, f"{part['score']:+.3f}", f"{part['weight']:.3f}") for tf, part in frames.items()],
+        rows=[(tf, signed_number(part["score"]), number(part["weight"])) for tf, part in frames.items()],
     )
 
 
 def _trend_text(told: Mapping[str, Any]) -> str:
     trend = told["trend"]
-    return f"{trend['state']}, score {trend['score']:+.3f}, coverage {trend['coverage']:.0%}"
+    score, coverage = signed_number(trend["score"]), percent(100 * trend["coverage"], 0)
+    return f"{trend['state']}, score {score}, coverage {coverage}"
 
 
 def _volume_text(told: Mapping[str, Any]) -> str:
     ratio = told["volume_ratio"]
-    return "unknown" if ratio is None else f"{ratio:.2f} × the mean of the 20 bars before"
+    return "unknown" if ratio is None else f"{number(ratio)} × the mean of the 20 bars before"
 
 
 def _aggregate(told: Mapping[str, Any]) -> Stage:
     decided = told["aggregate"]
     if decided is None:
         return Stage(name="aggregate", outcome="skip", text=_NOT_REACHED)
-    text = f"{decided['action']} with confidence {decided['confidence']:.3f}: {_words(decided['reason'])}"
+    text = f"{decided['action']} with confidence {number(decided['confidence'])}: {_words(decided['reason'])}"
     held = " · a position was open before" if told["held_before"] else ""
     return Stage(
         name="aggregate", outcome="stop" if decided["action"] == "hold" else "go", text=f"{text}{held}"
@@ -112,12 +126,13 @@ def _regime(told: Mapping[str, Any]) -> Stage:
     if regime is None:
         return Stage(name="regime", outcome="skip", text=_NOT_REACHED)
     allowed = regime["state"] in ("risk_on", "risk_small")
+    score = signed_number(regime["score"])
     return Stage(
         name="regime",
         outcome="go" if allowed else "stop",
-        text=f"{_words(regime['state'])}, score {regime['score']:+.2f}: size × {regime['multiplier']}",
+        text=f"{_words(regime['state'])}, score {score}: size × {number(regime['multiplier'])}",
         head=("source", "takes off") if regime["parts"] else (),
-        rows=[(name, f"{part:.3f}") for name, part in regime["parts"].items()],
+        rows=[(name, number(part)) for name, part in regime["parts"].items()],
     )
 
 
@@ -140,8 +155,8 @@ def _risk(told: Mapping[str, Any]) -> Stage:
                 verdict["rule"],
                 verdict["kind"],
                 _words(verdict["reason"] or ""),
-                _number(verdict.get("value")),
-                _number(verdict.get("threshold")),
+                reading(verdict["value"]) if verdict.get("value") is not None else "",
+                reading(verdict["threshold"]) if verdict.get("threshold") is not None else "",
             )
             for verdict in verdicts
         ],
@@ -152,12 +167,12 @@ def _size(told: Mapping[str, Any]) -> Stage:
     size = told["size"]
     if size is None:
         return Stage(name="size", outcome="skip", text=_NOT_REACHED)
-    quote = told["symbol"].partition("/")[2]
-    parts = [f"{size['amount']} {quote}"]
+    quote = quote_of(told["symbol"])
+    parts = [f"{money(size['amount'], quote)} {quote}"]
     if size["factor"] is not None:
-        parts.append(f"risk factor {size['factor']}")
+        parts.append(f"risk factor {number(size['factor'])}")
     if size["slippage_pct"] is not None:
-        parts.append(f"expected slippage {size['slippage_pct']} %")
+        parts.append(f"expected slippage {percent(size['slippage_pct'])}")
     return Stage(name="size", outcome="go" if told["order"] else "stop", text=", ".join(parts))
 
 
@@ -176,9 +191,9 @@ def _orders(told: Mapping[str, Any]) -> Stage:
             (
                 f"@{fill['ts_ms']}",
                 order["side"],
-                fill["quantity"],
-                _price(fill["price"]),
-                " + ".join([f"{fill['fee']} {fill['fee_currency']}", *fill["further_fees"]]),
+                quantity(fill["quantity"]),
+                price(fill["price"]),
+                " + ".join(fees(fill["fee"], fill["fee_currency"], fill["further_fees"])),
                 order["client_id"],
             )
             for order, fill in fills
@@ -190,10 +205,10 @@ def _exits(told: Mapping[str, Any]) -> Stage:
     position = told["position"]
     if position is None:
         return Stage(name="exits", outcome="skip", text="no position")
-    levels = position["levels"] or {}
-    guarded = ", ".join(f"{_words(name)} {_price(price)}" for name, price in levels.items() if price)
+    levels, quote = position["levels"] or {}, quote_of(told["symbol"])
+    guarded = ", ".join(f"{_words(name)} {price(level)}" for name, level in levels.items() if level)
     sold = position["exits"]
-    text = f"entry at {_price(position['entry_price'])}"
+    text = f"entry at {price(position['entry_price'])}"
     return Stage(
         name="exits",
         outcome="info",
@@ -202,10 +217,10 @@ def _exits(told: Mapping[str, Any]) -> Stage:
         rows=[
             (
                 f"@{sale['ts_ms']}",
-                sale["quantity"],
-                _price(sale["price"]),
+                quantity(sale["quantity"]),
+                price(sale["price"]),
                 _words(sale["reason"]),
-                "" if sale["pnl_quote"] is None else f"{float(sale['pnl_quote']):+.2f}",
+                "" if sale["pnl_quote"] is None else signed_money(sale["pnl_quote"], quote),
             )
             for sale in sold
         ],
@@ -223,12 +238,3 @@ def _stops(steps: Sequence[Stage]) -> Iterator[Stage]:
 
 def _words(text: str) -> str:
     return text.replace("_", " ")
-
-
-def _number(value: Any) -> str:
-    return "" if value is None else f"{float(value):.6g}"
-
-
-def _price(text: str) -> str:
-    """Return an exact price with ten significant digits."""
-    return f"{float(text):,.10g}"

@@ -10,17 +10,22 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cab_core.report.text import (
-    duration,
-    minute,
+from cab_core.domain.currencies import quote_of
+from cab_core.domain.figures import (
+    fees,
+    measured,
     money,
     number,
     percent,
+    price,
+    quantity,
+    reading,
     signed_money,
+    signed_number,
     signed_percent,
-    words,
+    unit_name,
 )
-from cab_core.report.trades import price
+from cab_core.report.text import duration, minute, words
 
 _DASH = "–"
 
@@ -45,17 +50,17 @@ def level(value: Decimal | None) -> str:
 
 
 def amount(value: Decimal | None) -> str:
-    """Return a quantity with all its digits, or a dash."""
-    return _DASH if value is None else f"{value.normalize():,f}"
+    """Return a quantity, or a dash."""
+    return _DASH if value is None else quantity(value)
 
 
-def change(value: Decimal | float | None, unit: str = "") -> Markup:
-    """Return a gain or loss: an arrow, a sign and a color."""
+def change(value: Decimal | float | None, unit: str) -> Markup:
+    """Return a gain or loss in percent or in a currency: an arrow, a sign and a color."""
     if value is None:
         return Markup('<span class="none">{}</span>').format(_DASH)
-    kind = "gain" if value > 0 else "loss" if value < 0 else "even"
+    text = signed_percent(value) if unit == "%" else signed_money(value, unit)
+    kind = {"+": "gain", "-": "loss"}.get(text[0], "even")
     arrow = {"gain": "▲ ", "loss": "▼ ", "even": ""}[kind]
-    text = signed_percent(float(value)) if unit == "%" else signed_money(Decimal(value))
     return Markup('<span class="{}"><span class="arrow" aria-hidden="true">{}</span>{}</span>').format(
         kind, arrow, text
     )
@@ -63,7 +68,7 @@ def change(value: Decimal | float | None, unit: str = "") -> Markup:
 
 def short(value: Any) -> str:
     """Return a number of an indicator with six digits, other things as text."""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return reading(value) if isinstance(value, float) else str(value)
 
 
 def data(value: Any) -> str:
@@ -75,7 +80,7 @@ def data(value: Any) -> str:
 
 def span(seconds: float) -> str:
     """Return a duration given in seconds, also below a minute."""
-    return f"{seconds:.0f} s" if seconds < 60 else duration(1000 * seconds)
+    return f"{round(seconds)} s" if seconds < 60 else duration(1000 * seconds)
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
@@ -83,15 +88,19 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "change": change,
     "data": data,
     "duration": duration,
+    "fees": fees,
     "level": level,
+    "measured": measured,
     "minute": minute,
     "money": money,
     "number": number,
     "percent": percent,
+    "price": price,
+    "quote": quote_of,
     "short": short,
-    "signed_money": signed_money,
-    "signed_percent": signed_percent,
+    "signed_number": signed_number,
     "span": span,
+    "unit_name": unit_name,
     "when": when,
     "words": words,
 }

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from cab_core.app.alerting.queue import ALONE, DIGEST_MS, Message
 from cab_core.domain.alerts import Alert, Severity
+from cab_core.domain.figures import quote_of, signed_money
 from cab_core.domain.money import ZERO
 from cab_core.domain.timeframes import DAY_MS, floor_ms
 from cab_core.storage.outbox import OutboxRow
@@ -69,8 +70,9 @@ def _summary(rows: Sequence[OutboxRow]) -> str:
         rules = ", ".join(f"{rule} x{count}" for rule, count in blocked.most_common())
         parts.append(f"{blocked.total()} blocked ({rules})")
     if exits:
-        pnl = sum((row.amount or ZERO for row in rows if row.kind == "position.closed"), ZERO)
-        parts += [_counted(exits, "exit", "exits"), f"PnL {pnl:+.2f}"]
+        closed = [row for row in rows if row.kind == "position.closed"]
+        pnl, quote = sum((row.amount or ZERO for row in closed), ZERO), quote_of(closed[0].symbol)
+        parts += [_counted(exits, "exit", "exits"), f"PnL {signed_money(pnl, quote)} {quote}"]
     return ", ".join(parts) or _counted(counts.total(), "note", "notes")
 
 

@@ -6,6 +6,16 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from cab_core.domain.figures import (
+    money,
+    price,
+    quantity,
+    quote_of,
+    reading,
+    signed_money,
+    signed_number,
+)
+
 
 def line(topic: str, payload: Mapping[str, Any]) -> str:
     """Return what happened, in one line."""
@@ -27,11 +37,19 @@ def _blocked(p: Mapping[str, Any]) -> str:
 
 
 def _opened(p: Mapping[str, Any]) -> str:
-    return f"{p['symbol']} bought {p['quantity']:f} for {p['cost']:.2f}: {p['reason']}"
+    quote = quote_of(p["symbol"])
+    cost = f"{money(p['cost'], quote)} {quote}"
+    return f"{p['symbol']} bought {quantity(p['quantity'])} for {cost}: {p['reason']}"
 
 
 def _closed(p: Mapping[str, Any]) -> str:
-    return f"{p['symbol']} closed with {p['pnl']:+.2f}: {p['reason']}"
+    quote = quote_of(p["symbol"])
+    return f"{p['symbol']} closed with {signed_money(p['pnl'], quote)} {quote}: {p['reason']}"
+
+
+def _dust(p: Mapping[str, Any]) -> str:
+    quote = quote_of(p["symbol"])
+    return f"{p['symbol']} {quantity(p['quantity'])} left as dust, worth {money(p['value'], quote)} {quote}"
 
 
 def _emergency(p: Mapping[str, Any]) -> str:
@@ -39,11 +57,12 @@ def _emergency(p: Mapping[str, Any]) -> str:
 
 
 def _measured(p: Mapping[str, Any]) -> str:
-    return "" if p["value"] is None else f" ({p['value']:.4g}, limit {p['threshold']:.4g})"
+    return "" if p["value"] is None else f" ({reading(p['value'])}, limit {reading(p['threshold'])})"
 
 
 def _settlement_timeout(p: Mapping[str, Any]) -> str:
-    return f"{p['symbol']} order {p['client_id']} did not end within {p['age_s']:g} s and is being canceled"
+    order = f"{p['symbol']} order {p['client_id']}"
+    return f"{order} did not end within {p['age_s']} s and is being canceled"
 
 
 _LINES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
@@ -51,13 +70,13 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "risk.blocked": _blocked,
     "position.opened": _opened,
     "position.closed": _closed,
-    "position.dust": lambda p: f"{p['symbol']} {p['quantity']:f} left as dust, worth {p['value']:.2f}",
+    "position.dust": _dust,
     "emergency.stop": _emergency,
     "trade.settlement.timeout": _settlement_timeout,
-    "regime.changed": lambda p: f"regime {p['old']} -> {p['new']} (score {p['score']:+.2f})",
+    "regime.changed": lambda p: f"regime {p['old']} -> {p['new']} (score {signed_number(p['score'])})",
     "orchestrator.state": lambda p: f"{p['symbol']} {p['old']} -> {p['new']}: {p['reason']}",
     "gate.changed": lambda p: f"entries: {p['old'] or 'open'} -> {p['new'] or 'open'}",
-    "protection.changed": lambda p: f"{p['symbol']} stop {p['kind']} at {p['stop']:f}",
+    "protection.changed": lambda p: f"{p['symbol']} stop {p['kind']} at {price(p['stop'])}",
     "plugin.quarantined": lambda p: f"{p['plugin']} is no longer called: {p['reason']}",
     "risk.warning": lambda p: f"{p['rule']}: {p['reason']}{_measured(p)}",
     "risk.released": lambda p: f"halt of {p['rule']} released by {p['by']}",

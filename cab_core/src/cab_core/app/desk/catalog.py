@@ -12,10 +12,9 @@ from cab_core.app.runs import RunRecord, Runs, load_record
 from cab_core.errors import DataError, NotFoundError
 from cab_core.plugins.inventory import PluginRecord
 from cab_core.plugins.report import rows
-from cab_core.settings.load import CODE
 from cab_core.settings.masked import masked_options
 from cab_core.settings.render import option_path
-from cab_core.settings.schema import SETTINGS, Settings
+from cab_core.settings.schema import CODE, SETTINGS, Settings
 
 
 def config_rows(settings: Settings) -> list[ConfigRow]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cab_core.app.desk.views import CandlesView, EquityPointView, Marker, PriceLine
 from cab_core.domain.bars import Bars
+from cab_core.domain.figures import number, price, quantity
 from cab_core.domain.money import to_decimal
 from cab_core.domain.position import Position, TradeRecord
 from cab_core.domain.timeframes import TF_MS
@@ -104,7 +105,7 @@ def equity_points(conn: Connection, since_ms: int | None, points: int) -> list[E
 def _markers(conn: Connection, symbol: str, begin: int, end: int, candles: int) -> Iterator[Marker]:
     wanted = Wanted(limit=_FILLS, symbol=symbol, since_ms=begin, until_ms=end + TF_MS)
     for row in page(conn, FILLS, wanted):
-        text = f"{row['side']} {row['quantity'].normalize():f} at {row['price'].normalize():f}"
+        text = f"{row['side']} {quantity(row['quantity'])} at {price(row['price'])}"
         reason = f": {row['reason']}" if row["reason"] else ""
         yield Marker(
             ts_ms=row["ts_ms"],
@@ -127,7 +128,7 @@ def _signals(trace: TraceRow) -> Iterator[Marker]:
                 ts_ms=trace.candle_ts_ms,
                 price=price,
                 kind=f"signal:{row['name']}",
-                text=f"{row['action']} {row['confidence_fused']:.2f}: {row['reason']}{stopped}",
+                text=f"{row['action']} {number(row['confidence_fused'])}: {row['reason']}{stopped}",
                 trace_id=trace.trace_id,
             )
 
@@ -144,8 +145,8 @@ def _levels(held: TradeRecord | Position, to_ms: int | None) -> Iterator[PriceLi
         "take_profit_1": protected.tp1,
         "take_profit_2": protected.tp2,
     }
-    for name, price in prices.items():
-        yield PriceLine(name=name, price=price, from_ms=held.opened_ms, to_ms=to_ms)
+    for name, at in prices.items():
+        yield PriceLine(name=name, price=at, from_ms=held.opened_ms, to_ms=to_ms)
 
 
 def _open_lines(position: Position) -> Iterator[PriceLine]:

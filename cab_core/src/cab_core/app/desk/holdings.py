@@ -11,6 +11,7 @@ from cab_core.app.desk.views import AccountView, PositionView
 from cab_core.app.history import any_instrument
 from cab_core.domain.book import Book
 from cab_core.domain.book_state import from_state
+from cab_core.domain.currencies import quote_of
 from cab_core.domain.equity import drawdown_pct
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import OrderType
@@ -79,7 +80,7 @@ def account_view(book: Book, symbols: Sequence[str]) -> AccountView:
     marks = book.marks
     held = book.positions.values()
     return AccountView(
-        quote=next(iter(symbols), "/").partition("/")[2],
+        quote=quote_of(next(iter(symbols), "")),
         equity=equity,
         baseline=book.baseline,
         peak=peak,

@@ -9,6 +9,8 @@ from cab_core.app.desk.views import RegimeView, SourceView
 from cab_core.app.regime import source_urls
 from cab_core.app.times import minute
 from cab_core.cycle.regime_watch import RegimeWatch
+from cab_core.domain.figures import reading as reading_of
+from cab_core.domain.figures import signed_percent
 from cab_core.domain.macro import ReadingKind, SourceMemory
 from cab_core.domain.regime import RegimeState, evaluate
 from cab_core.settings.schema import Settings
@@ -69,9 +71,9 @@ def _said(memory: SourceMemory) -> str:
     if reading.kind is ReadingKind.EVENTS:
         return _events(reading.events_ms, memory.fetched_ms)
     if change is None:
-        return f"{reading.value:g}, its change is not known yet"
-    level = f"{reading.value:g}, " if reading.kind is ReadingKind.VALUE else ""
-    return f"{level}{change:+.2f} % in a day"
+        return f"{reading_of(reading.value)}, its change is not known yet"
+    level = f"{reading_of(reading.value)}, " if reading.kind is ReadingKind.VALUE else ""
+    return f"{level}{signed_percent(change)} in a day"
 
 
 def _events(events_ms: tuple[int, ...], fetched_ms: int) -> str:

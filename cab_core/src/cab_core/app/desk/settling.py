@@ -12,6 +12,7 @@ from cab_core.app.desk.task import Task, kept
 from cab_core.cycle.attempts import KEPT, following
 from cab_core.cycle.execute_trade import Execution
 from cab_core.cycle.standing import STUCK_MS, Standing
+from cab_core.domain import figures
 from cab_core.domain.orders import Ack, Fill, Intent, OrderState, Side
 from cab_core.domain.verdict import Fate, Verdict
 from cab_core.errors import NotFoundError
@@ -144,7 +145,7 @@ async def _book(execution: Execution, standing: Standing, verdict: Verdict, by: 
     standing.filled += sum((trade.quantity for trade in trades), Decimal(0))
     booked = await settlement.write(standing, [], trades, ended=f"filled, says {by}", adjusted=adjusted)
     if adjusted:
-        told = f"{trades[0].quantity:f} at {trades[0].price:f} is booked for it on the word of {by}"
+        told = f"{_amount(trades[0].quantity, trades[0].price)} is booked for it on the word of {by}"
         settlement.events.stuck(standing.intent, f"{told}: the exchange shows no trade of it")
     return tuple(trade.trade_id for trade in booked)
 
@@ -167,11 +168,15 @@ def _estimate(execution: Execution, standing: Standing, verdict: Verdict) -> Fil
         most = intent.cost * _ROUNDING / price - standing.filled
     if quantity > most:
         raise TransitionError(
-            f"{quantity:f} at {price:f} is more than order {verdict.order} could still {intent.side}",
+            f"{_amount(quantity, price)} is more than order {verdict.order} could still {intent.side}",
             where="quantity",
             fix="give what the exchange shows of this order alone",
         )
     return execution.settlement.proof.estimate(intent, quantity, price)
+
+
+def _amount(quantity: Decimal, price: Decimal) -> str:
+    return f"{figures.quantity(quantity)} at {figures.price(price)}"
 
 
 async def _plan_rest(execution: Execution, standing: Standing, verdict: Verdict) -> str | None:

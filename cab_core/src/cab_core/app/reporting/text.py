@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
+from functools import partial
 from typing import Any
 
+from cab_core.domain.figures import fee, money, number, percent, signed_money
 from cab_core.domain.timeframes import DAY_MS
 
 #: Characters of a table's line.
@@ -29,28 +30,28 @@ def weekly(told: Mapping[str, Any], before: Mapping[str, Any], days: Sequence[Ma
 
 
 def _figures(told: Mapping[str, Any]) -> list[str]:
+    quote = told["quote"]
     trips, wins, losses = told["round_trips"], told["wins"], told["losses"]
     rows = [
-        ("Realized", _signed(told["realized"])),
-        ("Unrealized", f"{_signed(told['unrealized'])} now"),
-        ("Equity", f"{told['equity']:.2f} now"),
+        ("Realized", signed_money(told["realized"], quote)),
+        ("Unrealized", f"{signed_money(told['unrealized'], quote)} now"),
+        ("Equity", f"{money(told['equity'], quote)} now"),
         ("Trips", f"{trips} ({wins} won, {losses} lost)" if trips else "0"),
     ]
     if told["win_rate"] is not None:
-        rows.append(("Win rate", _percent(told["win_rate"])))
+        rows.append(("Win rate", percent(told["win_rate"], 0)))
     if told["profit_factor"] is not None:
-        rows.append(("Profit fact.", f"{told['profit_factor']:.2f}"))
+        rows.append(("Profit fact.", number(told["profit_factor"])))
     if trips:
-        rows.append(("Best, worst", f"{_signed(told['best'])}, {_signed(told['worst'])}"))
-    rows.append(("Streak", f"{told['current_streak']:+d}" if told["current_streak"] else "0"))
-    rows += [
-        ("Fees", f"{fee:.8f}".rstrip("0").rstrip(".") + f" {name}") for name, fee in told["fees"].items()
-    ]
-    rows.append(("Fills", f"{told['fills']}, turnover {told['turnover']:.2f}"))
-    if told["max_drawdown_pct"] is not None:
         rows.append(
-            ("Drawdown", f"{told['max_drawdown_pct']:.2f} %, now {told['current_drawdown_pct']:.2f} %")
+            ("Best, worst", f"{signed_money(told['best'], quote)}, {signed_money(told['worst'], quote)}")
         )
+    rows.append(("Streak", f"{told['current_streak']:+d}" if told["current_streak"] else "0"))
+    rows += [("Fees", fee(paid, name)) for name, paid in told["fees"].items()]
+    rows.append(("Fills", f"{told['fills']}, turnover {money(told['turnover'], quote)}"))
+    if told["max_drawdown_pct"] is not None:
+        deepest, now = percent(told["max_drawdown_pct"]), percent(told["current_drawdown_pct"])
+        rows.append(("Drawdown", f"{deepest}, now {now}"))
     if told["open_positions"]:
         rows.append(("Open", ", ".join(told["open_positions"])))
     return [_row(label, value) for label, value in rows]
@@ -63,7 +64,10 @@ def _breakdowns(told: Mapping[str, Any]) -> list[str]:
         ("By strategy", "by_strategy"),
         ("Exits", "exits_by_reason"),
     ):
-        groups = [(name, f"{group['count']}  {_signed(group['pnl'])}") for name, group in told[key].items()]
+        groups = [
+            (name, f"{group['count']}  {signed_money(group['pnl'], told['quote'])}")
+            for name, group in told[key].items()
+        ]
         lines += _section(title, groups)
     lines += _section("Blocked", [(name, str(count)) for name, count in told["blocked_by_reason"].items()])
     regimes = told["regime_minutes"] or {}
@@ -74,8 +78,10 @@ def _days(days: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = ["", f"{'day':<9}{'trips':>7}{'PnL':>12}{'drawdown':>12}"]
     for day in days:
         name = datetime.fromtimestamp(day["from_ms"] / 1000, UTC).strftime("%a %d")
-        dd = "-" if day["max_drawdown_pct"] is None else f"{day['max_drawdown_pct']:.2f} %"
-        lines.append(f"{name:<9}{day['round_trips']:>7}{_signed(day['realized']):>12}{dd:>12}")
+        dd = "-" if day["max_drawdown_pct"] is None else percent(day["max_drawdown_pct"])
+        lines.append(
+            f"{name:<9}{day['round_trips']:>7}{signed_money(day['realized'], day['quote']):>12}{dd:>12}"
+        )
     return lines
 
 
@@ -87,12 +93,12 @@ def _compared(told: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
     return [
         "",
         f"{'':<{_LABEL}}{'this week':>13}{'week before':>15}",
-        both("Realized", "realized", _signed),
+        both("Realized", "realized", partial(signed_money, currency=told["quote"])),
         both("Trips", "round_trips", str),
-        both("Win rate", "win_rate", _percent),
-        both("Profit fact.", "profit_factor", "{:.2f}".format),
-        both("Turnover", "turnover", "{:.2f}".format),
-        both("Drawdown", "max_drawdown_pct", "{:.2f} %".format),
+        both("Win rate", "win_rate", partial(percent, digits=0)),
+        both("Profit fact.", "profit_factor", number),
+        both("Turnover", "turnover", partial(money, currency=told["quote"])),
+        both("Drawdown", "max_drawdown_pct", percent),
     ]
 
 
@@ -111,14 +117,6 @@ def _row(label: str, value: str) -> str:
 def _split(name: str, value: str) -> str:
     room = WIDTH - len(value) - 1
     return f"{name[:room]:<{room}} {value}"
-
-
-def _signed(value: Decimal) -> str:
-    return f"{value:+.2f}"
-
-
-def _percent(value: Any) -> str:
-    return f"{value:.0f} %"
 
 
 def _date(ts_ms: int) -> str:

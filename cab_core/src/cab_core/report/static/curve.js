@@ -15,7 +15,7 @@ function drawCurve() {
     type: "scatter", mode: "lines", name, x, y, line: { color: color(tone), width: 1.4 }, hoverinfo: "x+y+name",
   }, more);
   const below = { yaxis: "y2", hovertemplate: "%{y:.2f} %" };
-  const above = { hovertemplate: "%{y:,.2f}" };
+  const above = { hovertemplate: `%{y:,.${report.decimals}f}` };
   const thin = { color: color("hold"), width: 1 };
   Plotly.react(box, [
     line("Buy & hold", held, "hold", { ...above, line: thin, visible }),
@@ -28,7 +28,7 @@ function drawCurve() {
     margin: { l: narrow() ? 48 : 62, r: narrow() ? 8 : 14, t: 30, b: 42 },
     hovermode: "x unified",
     xaxis: axis({ type: "date", anchor: "y2", hoverformat: "%Y-%m-%d %H:%M" }),
-    yaxis: axis({ domain: [0.36, 1], tickformat: ",~f", autorange: true }),
+    yaxis: axis({ domain: [0.36, 1], tickformat: ",.10~r", autorange: true }),
     yaxis2: axis({ domain: [0, 0.28], ticksuffix: " %", autorange: true, nticks: 4 }),
   }), chartOptions("equity"));
 }

@@ -9,7 +9,6 @@ const symbolShown = () => report.symbols[view.symbol];
 const tradesShown = () => report.trades.filter((trade) => trade.s === symbolShown().name);
 const endOf = (trade) => trade.until ?? extentOf(symbolShown())[1];
 const ms = (seconds) => seconds * 1000;
-const signed = (value) => (value > 0 ? "+" : "") + value.toFixed(2);
 const tfName = (seconds) => (seconds % 86400 === 0 ? seconds / 86400 + "d" : seconds % 3600 === 0 ? seconds / 3600 + "h" : seconds / 60 + "m");
 
 // Plotly reads some tags in hover texts.
@@ -43,9 +42,9 @@ function marks(trades) {
   };
   for (const trade of trades) {
     const name = trade.i ? "#" + trade.i : "open";
-    put(entries, trade.at, trade.entry, `<b>${name} entry ${trade.entry}</b><br>${plain(trade.why)}<br>${plain(trade.votes)}`, trade);
-    for (const [at, price, reason, pnl] of trade.exits) {
-      put(pnl > 0 ? gains : losses, at, price, `<b>${name} ${plain(reason)} ${price}</b><br>PnL ${signed(pnl)}`, trade);
+    put(entries, trade.at, trade.entry, `<b>${name} entry ${trade.entryText}</b><br>${plain(trade.why)}<br>${plain(trade.votes)}`, trade);
+    for (const sale of trade.exits) {
+      put(sale.gain ? gains : losses, sale.at, sale.price, `<b>${name} ${plain(sale.text)}</b><br>PnL ${sale.pnl}`, trade);
     }
   }
   const size = trades.length > 200 ? 5 : trades.length > 60 ? 8 : 11;
@@ -70,11 +69,11 @@ function levelLines(trades) {
   };
   for (const trade of trades) {
     const end = endOf(trade);
-    for (const [at, price] of trade.exits) put(lines[3], trade.at, at, trade.entry, price);
+    for (const sale of trade.exits) put(lines[3], trade.at, sale.at, trade.entry, sale.price);
     if (!trade.levels) continue;
     const [sl, tp1, tp2, breakeven] = trade.levels;
-    const first = trade.exits.find(([at, , reason]) => reason === "take profit 1" && at <= end);
-    const turned = first ? first[0] : end;
+    const first = trade.exits.find((sale) => sale.why === "take_profit_1" && sale.at <= end);
+    const turned = first ? first.at : end;
     put(lines[0], trade.at, turned, sl);
     put(lines[2], trade.at, turned, tp1);
     put(lines[2], trade.at, end, tp2);
@@ -111,7 +110,7 @@ function drawMarket() {
   ], layout({
     hovermode: "closest",
     xaxis: axis({ type: "date", range: [ms(view.from), ms(view.to)], rangeslider: { visible: false }, hoverformat: "%Y-%m-%d %H:%M" }),
-    yaxis: axis({ range: [low - pad, high + pad], tickformat: ",~f" }),
+    yaxis: axis({ range: [low - pad, high + pad], tickformat: ",.10~r" }),
   }), chartOptions("market"));
   byId("shown").textContent = `${tfName(bars.tf)} candles · ${near.length} trade${near.length === 1 ? "" : "s"} in view`;
 }
@@ -136,11 +135,11 @@ function describe(trade) {
   };
   const clock = (seconds) => new Date(ms(seconds)).toISOString().slice(0, 16).replace("T", " ");
   put("Trade", trade.i ? "#" + trade.i : "still open");
-  put("Entry", `${clock(trade.at)} at ${trade.entry}, ${trade.why}`);
+  put("Entry", `${clock(trade.at)} at ${trade.entryText}, ${trade.why}`);
   if (trade.votes) put("Votes", trade.votes);
-  for (const [at, price, reason, pnl] of trade.exits) put("Exit", `${clock(at)} at ${price}, ${reason}, ${signed(pnl)}`);
+  for (const sale of trade.exits) put("Exit", `${clock(sale.at)} ${sale.text}, ${sale.pnl}`);
   if (trade.levels) {
-    const [sl, tp1, tp2, breakeven] = trade.levels.map((level) => Number(level.toPrecision(7)));
+    const [sl, tp1, tp2, breakeven] = trade.levelTexts;
     put("Levels", `stop ${sl} · break-even ${breakeven} · targets ${tp1}, ${tp2}`);
   }
   put("Trace", trade.trace);

@@ -1,6 +1,8 @@
 // The table of trades: sorting, filtering, choosing a row, saving as CSV.
 
 const PAGE = 100;
+// Sums of float64 that are no more than this are the rest of rounding.
+const NOTHING = 1e-12;
 const ledger = byId("ledger");
 
 function cellKey(row, column) {
@@ -66,6 +68,14 @@ function startTrades() {
     for (const row of rows) row.classList.toggle("chosen", Number(row.dataset.i) === number);
   };
   refresh();
+}
+
+// The one figure that is added up here, by the rule of all others: the currency's decimals, the value's sign.
+function signed(total) {
+  const value = Math.abs(total) < NOTHING ? 0 : total;
+  const text = value.toFixed(report.decimals);
+  const shown = value && !Number(text) ? value.toFixed(1 - Math.floor(Math.log10(Math.abs(value)))) : text;
+  return (value > 0 ? "+" : "") + shown;
 }
 
 function csvOf(table) {

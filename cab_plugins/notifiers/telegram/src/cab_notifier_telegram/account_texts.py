@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cab_core.sdk import figures
 from cab_notifier_telegram.html import bold, code, escape, table
-from cab_notifier_telegram.words import NONE, clock, money, percent, price, quantity, span
+from cab_notifier_telegram.words import clock, span
 
 Document = Mapping[str, Any]
+
+money, percent, price, quantity = figures.money, figures.percent, figures.price, figures.quantity
+signed_money, signed_percent = figures.signed_money, figures.signed_percent
 
 _STATES = {"running": "▶️", "paused": "⏸", "stopped": "⏹", "idle": "💤"}
 _HEALTH = {"healthy": "🟢", "degraded": "🟠", "unhealthy": "🔴"}
@@ -30,7 +34,7 @@ def status(document: Document) -> str:
     account = document["account"]
     if account is not None:
         lines.append(
-            f"Equity {money(account['equity'])} {escape(account['quote'])}, drawdown "
+            f"Equity {money(account['equity'], account['quote'])} {escape(account['quote'])}, drawdown "
             f"{percent(account['drawdown_pct'])}"
         )
     lines += halts(document["halts"], document["now_ms"])
@@ -54,8 +58,9 @@ def _symbol(each: Document) -> list[str]:
 
 
 def _holding(position: Document) -> str:
-    gain = f"{money(position['unrealized'], sign=True)} ({percent(position['unrealized_pct'], sign=True)})"
-    return f"{quantity(position['quantity'])} @ {price(position['entry_price'])}, now {gain}"
+    gain = signed_money(position["unrealized"], figures.quote_of(position["symbol"]))
+    share = signed_percent(position["unrealized_pct"])
+    return f"{quantity(position['quantity'])} @ {price(position['entry_price'])}, now {gain} ({share})"
 
 
 def positions(rows: list[Document]) -> str:
@@ -66,6 +71,8 @@ def positions(rows: list[Document]) -> str:
 
 
 def _position(each: Document) -> str:
+    quote = figures.quote_of(each["symbol"])
+    cost, value, fees = (money(each[name], quote) for name in ("cost", "value", "fees_quote"))
     stop = f"{escape(each['stop_kind'] or 'stop')} {price(each['stop'])}"
     where = " (rests at the exchange)" if each["resting_stop"] else ""
     if not each["watched"]:
@@ -73,7 +80,7 @@ def _position(each: Document) -> str:
     return "\n".join(
         [
             f"🟢 {bold(each['symbol'])} {_holding(each)}",
-            f"cost {money(each['cost'])}, worth {money(each['value'])}, fees {money(each['fees_quote'])}",
+            f"cost {cost}, worth {value}, fees {fees}",
             f"{stop}{where} · TP1 {price(each['take_profit_1'])} · TP2 {price(each['take_profit_2'])}",
             f"since {clock(each['opened_ms'])} UTC: {escape(each['entry_reason'])}",
             f"trace {code(each['entry_trace_id'])}",
@@ -86,43 +93,42 @@ def balance(document: Document) -> str:
     account = document["account"]
     if account is None:
         return "The account is not known yet."
+    quote = account["quote"]
     rows = [
-        ("equity", money(account["equity"])),
-        ("free", money(account["quote_free"])),
-        ("invested", money(account["invested"])),
-        ("realized", money(account["realized"], sign=True)),
-        ("unrealized", money(account["unrealized"], sign=True)),
-        ("started with", money(account["baseline"])),
-        ("peak", money(account["peak"])),
+        ("equity", money(account["equity"], quote)),
+        ("free", money(account["quote_free"], quote)),
+        ("invested", money(account["invested"], quote)),
+        ("realized", signed_money(account["realized"], quote)),
+        ("unrealized", signed_money(account["unrealized"], quote)),
+        ("started with", money(account["baseline"], quote)),
+        ("peak", money(account["peak"], quote)),
         ("drawdown", percent(account["drawdown_pct"])),
     ]
-    return f"{banner(document)}\n💰 {bold('Balance')} in {escape(account['quote'])}\n{table(rows)}"
+    return f"{banner(document)}\n💰 {bold('Balance')} in {escape(quote)}\n{table(rows)}"
 
 
 def pnl(report: Document) -> str:
     """Return profit and loss of a period in detail."""
     head = f"📊 {bold('Profit and loss')} {escape(report['period'])}, since {clock(report['from_ms'])} UTC"
+    quote = report["quote"]
     rows = [
-        ("realized", money(report["realized"], sign=True)),
-        ("unrealized", money(report["unrealized"], sign=True)),
-        ("equity", money(report["equity"])),
+        ("realized", signed_money(report["realized"], quote)),
+        ("unrealized", signed_money(report["unrealized"], quote)),
+        ("equity", money(report["equity"], quote)),
         ("round trips", str(report["round_trips"])),
         ("won / lost", f"{report['wins']} / {report['losses']}"),
-        (
-            "profit factor",
-            NONE if report["profit_factor"] is None else f"{float(report['profit_factor']):.2f}",
-        ),
-        ("best", money(report["best"], sign=True)),
-        ("worst", money(report["worst"], sign=True)),
-        ("turnover", money(report["turnover"])),
+        ("profit factor", figures.number(report["profit_factor"])),
+        ("best", signed_money(report["best"], quote)),
+        ("worst", signed_money(report["worst"], quote)),
+        ("turnover", money(report["turnover"], quote)),
         ("max drawdown", percent(report["max_drawdown_pct"])),
-        *((f"fees {currency}", f"{float(fee):.6g}") for currency, fee in report["fees"].items()),
+        *((f"fees {currency}", quantity(fee)) for currency, fee in report["fees"].items()),
     ]
     parts = [head, table(rows)]
     for title, key in (("By symbol", "by_symbol"), ("Exits", "exits_by_reason")):
         if report[key]:
             found = [
-                (name, f"×{each['count']}", money(each["pnl"], sign=True))
+                (name, f"×{each['count']}", signed_money(each["pnl"], quote))
                 for name, each in report[key].items()
             ]
             parts += [bold(title), table(found)]
@@ -131,9 +137,12 @@ def pnl(report: Document) -> str:
 
 def today(report: Document) -> str:
     """Return the day in a few lines."""
+    realized, unrealized = (
+        signed_money(report[name], report["quote"]) for name in ("realized", "unrealized")
+    )
     lines = [
         f"📅 {bold('Today')} until {clock(report['now_ms'], report['now_ms'])} UTC",
-        f"PnL {money(report['realized'], sign=True)} realized, {money(report['unrealized'], sign=True)} open",
+        f"PnL {realized} realized, {unrealized} open",
         f"{report['fills']} fills, {report['wins']} round trips won, {report['losses']} lost",
     ]
     if report["blocked_by_reason"]:
@@ -146,21 +155,22 @@ def today(report: Document) -> str:
     return "\n".join([*lines, f"Open positions: {escape(held)}"])
 
 
-def limits(risk: Document, now_ms: int) -> str:
+def limits(risk: Document, now_ms: int, quote: str) -> str:
     """Return how far each limit is used, halts, and what was blocked today."""
     rows = [
         (
             each["rule"],
-            price(each["value"]),
+            figures.measured(each["value"], each["unit"], quote),
             "/",
-            f"{price(each['limit'])} {each['unit']}",
-            percent(each["used_pct"]),
+            figures.measured(each["limit"], each["unit"], quote),
+            figures.unit_name(each["unit"], quote),
+            percent(each["used_pct"], 1),
         )
         for each in risk["limits"]
     ]
     open_ = "open" if risk["entries_allowed"] else "blocked"
     lines = [f"🛡 {bold('Limits')} · entries {open_}", table(rows), *halts(risk["halts"], now_ms)]
-    lines.append(f"Last 5 min: {risk['orders_5m']} orders, turnover {money(risk['turnover_5m'])}")
+    lines.append(f"Last 5 min: {risk['orders_5m']} orders, turnover {money(risk['turnover_5m'], quote)}")
     if risk["blocked_today"]:
         found = ", ".join(f"{escape(name)} ×{count}" for name, count in risk["blocked_today"].items())
         lines.append(f"Blocked today: {found}")
@@ -186,7 +196,7 @@ def health(document: Document) -> str:
     head = f"{_HEALTH.get(state, '⚪')} {bold(state)} · {mode} {escape(document['version'])}"
     lines = [f"{head} · up {span(document['uptime_s'])}"]
     for name, part in sorted(document["components"].items()):
-        took = "" if part["latency_ms"] is None else f" {part['latency_ms']:.0f} ms"
+        took = "" if part["latency_ms"] is None else f" {round(part['latency_ms'])} ms"
         detail = f" {escape(part['detail'])}" if part["detail"] else ""
         lines.append(f"{'✅' if part['ok'] else '❌'} {escape(name)}{took}{detail}")
     states = [f"{escape(symbol)} {escape(each)}" for symbol, each in document["orchestrators"].items()]

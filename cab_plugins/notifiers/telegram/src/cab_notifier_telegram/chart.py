@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 from PIL import Image, ImageDraw, ImageFont
 
-from cab_notifier_telegram.words import price
+from cab_core.sdk import figures
 
 Document = Mapping[str, Any]
 Color = tuple[int, int, int]
@@ -93,7 +93,8 @@ def draw(candles: Document, equity: Sequence[Document]) -> bytes:
     _levels(canvas, candles["lines"], main)
     _marks(canvas, candles["markers"], main)
     _volume(canvas, candles, Strip(candles_end + _GAP, volume_end, 0.0, max(candles["volume"]) or 1.0))
-    _equity(canvas, equity, volume_end + _GAP, SIZE[1] - _BOTTOM)
+    quote = figures.quote_of(candles["symbol"])
+    _equity(canvas, equity, quote, volume_end + _GAP, SIZE[1] - _BOTTOM)
     _last_price(canvas, candles, main)
     file = io.BytesIO()
     canvas.image.quantize(64).save(file, "PNG", optimize=True)
@@ -115,7 +116,9 @@ def _title(canvas: Canvas, candles: Document) -> None:
     change = 100 * (last / first - 1) if first else 0.0
     canvas.write((_LEFT, 20), f"{candles['symbol']}  {candles['timeframe']}", 40)
     color = _UP if change >= 0 else _DOWN
-    canvas.write((SIZE[0] - _LEFT, 20), f"{price(last)}  {change:+.2f} %", 40, color, "ra")
+    canvas.write(
+        (SIZE[0] - _LEFT, 20), f"{figures.price(last)}  {figures.signed_percent(change)}", 40, color, "ra"
+    )
 
 
 def _tagged(candles: Document, strip: Strip) -> list[float]:
@@ -131,7 +134,7 @@ def _scale(canvas: Canvas, strip: Strip, tagged: Sequence[float]) -> None:
         y = strip.y(level)
         canvas.pen.line([(_LEFT, y), (canvas.right, y)], fill=_GRID)
         if all(abs(y - tag) >= _CLEAR for tag in tagged):
-            canvas.write((canvas.right + 10, y), price(level), 26, _DIM, "lm")
+            canvas.write((canvas.right + 10, y), figures.price(level), 26, _DIM, "lm")
         level += step
 
 
@@ -171,7 +174,7 @@ def _levels(canvas: Canvas, lines: Sequence[Document], strip: Strip) -> None:
         for x in range(int(begin), int(end), 18):
             canvas.pen.line([(x, y), (min(x + 10, end), y)], fill=color, width=3)
         if line["to_ms"] is None:
-            _tag(canvas, y, f"{_NAMES.get(line['name'], 'SL')} {price(level)}", color)
+            _tag(canvas, y, f"{_NAMES.get(line['name'], 'SL')} {figures.price(level)}", color)
 
 
 def _tag(canvas: Canvas, y: float, text: str, color: Color) -> None:
@@ -205,7 +208,7 @@ def _volume(canvas: Canvas, candles: Document, strip: Strip) -> None:
     canvas.write((canvas.right + 10, strip.top), "volume", 24, _DIM)
 
 
-def _equity(canvas: Canvas, points: Sequence[Document], top: float, bottom: float) -> None:
+def _equity(canvas: Canvas, points: Sequence[Document], quote: str, top: float, bottom: float) -> None:
     values = [float(point["equity"]) for point in points]
     canvas.write((canvas.right + 10, top), "equity", 24, _DIM)
     if len(values) < 2:
@@ -214,11 +217,11 @@ def _equity(canvas: Canvas, points: Sequence[Document], top: float, bottom: floa
     strip = Strip(top, bottom - 8, min(values), max(values))
     path = [(canvas.x(point["ts_ms"]), strip.y(value)) for point, value in zip(points, values, strict=True)]
     canvas.pen.line(path, fill=_EQUITY, width=4, joint="curve")
-    canvas.write((canvas.right + 10, top + 32), price(values[-1]), 26, _EQUITY)
+    canvas.write((canvas.right + 10, top + 32), figures.money(values[-1], quote), 26, _EQUITY)
 
 
 def _last_price(canvas: Canvas, candles: Document, strip: Strip) -> None:
     last, rising = candles["close"][-1], candles["close"][-1] >= candles["open"][-1]
     y, color = strip.y(last), _UP if rising else _DOWN
     canvas.pen.line([(_LEFT, y), (canvas.right, y)], fill=color)
-    _tag(canvas, y, price(last), _TEXT)
+    _tag(canvas, y, figures.price(last), _TEXT)

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 from telegram import Update
 
-from cab_core.sdk import CabError, OperatorDesk
+from cab_core.sdk import CabError, OperatorDesk, figures
 from cab_notifier_telegram import confirm, replies
 from cab_notifier_telegram.account_texts import banner
 from cab_notifier_telegram.commands import READING, STARTABLE, Asked, Misunderstood, symbol_in
@@ -18,7 +18,7 @@ from cab_notifier_telegram.html import bold, code, escape
 from cab_notifier_telegram.line import Line, RefusedByTelegramError
 from cab_notifier_telegram.mute import KEY, Mute, seconds_of
 from cab_notifier_telegram.replies import Button, Reply
-from cab_notifier_telegram.words import clock, price, quantity, span
+from cab_notifier_telegram.words import clock, span
 
 log = logging.getLogger("cab.telegram")
 
@@ -274,9 +274,13 @@ def _result(call: Call, pending: confirm.Pending, done: Mapping[str, Any]) -> st
 
 
 def _open(each: Mapping[str, Any]) -> str:
-    stop = f"stop {price(each['stop'])}" if each["watched"] and each["stop"] else "not watched by the bot"
+    stop = (
+        f"stop {figures.price(each['stop'])}"
+        if each["watched"] and each["stop"]
+        else "not watched by the bot"
+    )
     resting = f", stop {code(each['resting_stop'])} at the exchange" if each["resting_stop"] else ""
-    return f"{bold(each['symbol'])} {quantity(each['quantity'])}, {stop}{resting}"
+    return f"{bold(each['symbol'])} {figures.quantity(each['quantity'])}, {stop}{resting}"
 
 
 def _refusal(error: CabError) -> str:

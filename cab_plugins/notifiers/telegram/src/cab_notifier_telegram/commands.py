@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from cab_core.sdk import OperatorDesk
+from cab_core.sdk import OperatorDesk, figures
 from cab_notifier_telegram import account_texts, market_texts
 from cab_notifier_telegram.html import bold, escape
 from cab_notifier_telegram.replies import Button, Reply, refresh, row, view
@@ -106,8 +106,9 @@ async def position(desk: OperatorDesk, asked: Asked) -> Reply:
 
 async def limits(desk: OperatorDesk, _: Asked) -> Reply:
     """Return how far the limits are used."""
-    risk, now = await desk.ask("risk"), (await desk.ask("status"))["now_ms"]
-    return Reply(account_texts.limits(risk, now), rows=[row(refresh("limits"))])
+    risk, status = await desk.ask("risk"), await desk.ask("status")
+    quote = figures.quote_of(status["symbols"][0]["symbol"]) if status["symbols"] else ""
+    return Reply(account_texts.limits(risk, status["now_ms"], quote), rows=[row(refresh("limits"))])
 
 
 async def health(desk: OperatorDesk, _: Asked) -> Reply:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cab_core.sdk import figures
 from cab_notifier_telegram.html import bold, code, escape, table
-from cab_notifier_telegram.words import clock, money, price
+from cab_notifier_telegram.words import clock
 
 Document = Mapping[str, Any]
 
@@ -17,7 +18,7 @@ _ACTIONS = {"buy": "🟢", "sell": "🔴", "hold": "⚪"}
 def regime(document: Document) -> str:
     """Return the market regime and what it comes from."""
     state = document["state"]
-    score = "" if document["score"] is None else f" (score {document['score']:+.2f})"
+    score = "" if document["score"] is None else f" (score {figures.signed_number(document['score'])})"
     entries = "entries allowed" if document["entries_allowed"] else "no entries"
     lines = [f"{_REGIMES.get(state, '⚪')} {bold(state or 'unknown')}{score}, {entries}"]
     if document["since_ms"]:
@@ -25,7 +26,7 @@ def regime(document: Document) -> str:
     if document["source"] != "macro":
         lines.append(f"The macro filter is {escape(document['source'])}.")
     for each in document["sources"]:
-        penalty = "" if each["penalty"] is None else f", takes {each['penalty']:.2f}"
+        penalty = "" if each["penalty"] is None else f", takes {figures.number(each['penalty'])}"
         stale = " ⚠️ stale" if each["stale"] else ""
         lines.append(f"• {escape(each['name'])}: {escape(each['text'])}{penalty}{stale}")
     return "\n".join(lines)
@@ -46,7 +47,7 @@ def _vote(row: Document) -> tuple[str, ...]:
     if row["warming"]:
         return row["strategy"], "warms up", ""
     stopped = f"({row['stopped_by']})" if row["stopped_by"] else ""
-    return row["strategy"], row["action"], stopped or f"{row['confidence']:.2f}"
+    return row["strategy"], row["action"], stopped or figures.number(row["confidence"])
 
 
 def why(trace: Document) -> str:
@@ -55,7 +56,7 @@ def why(trace: Document) -> str:
     return "\n".join(
         [
             f"{_ACTIONS.get(action, '⚪')} {bold(trace['symbol'])} {bold(action)}: {escape(trace['reason'])}",
-            f"candle {clock(trace['candle_ts_ms'])} UTC, close {price(trace['close'])}",
+            f"candle {clock(trace['candle_ts_ms'])} UTC, close {figures.price(trace['close'])}",
             *_steps(trace),
             f"trace {code(trace['trace_id'])}",
         ]
@@ -70,22 +71,25 @@ def _steps(trace: Document) -> Iterator[str]:
         yield "1 strategies"
         yield table([_said(each) for each in trace["strategies"]])
     ratio = trace["volume_ratio"]
-    volume = "" if ratio is None else f", volume ×{ratio:.2f}"
-    yield f"2 trend {escape(trace['trend']['state'])} ({trace['trend']['score']:+.2f}){volume}"
+    volume = "" if ratio is None else f", volume ×{figures.number(ratio)}"
+    score = figures.signed_number(trace["trend"]["score"])
+    yield f"2 trend {escape(trace['trend']['state'])} ({score}){volume}"
     if trace["aggregate"] is not None:
         decided = trace["aggregate"]
         yield (
-            f"3 together {escape(decided['action'])}, confidence {decided['confidence']:.2f}: "
+            f"3 together {escape(decided['action'])}, confidence {figures.number(decided['confidence'])}: "
             f"{escape(decided['reason'])}"
         )
     if trace["regime"] is not None:
-        yield f"4 regime {escape(trace['regime']['state'])} ({trace['regime']['score']:+.2f})"
+        score = figures.signed_number(trace["regime"]["score"])
+        yield f"4 regime {escape(trace['regime']['state'])} ({score})"
     blocking = [each for each in trace["risk"] if each["kind"] not in ("allow", "note")]
     if trace["risk"]:
         said = ", ".join(f"{escape(each['rule'])} {escape(each['reason'])}" for each in blocking)
         yield f"5 risk {said or 'every rule allows it'}"
     if trace["size"] is not None:
-        yield f"6 size {money(trace['size']['amount'])}"
+        quote = figures.quote_of(trace["symbol"])
+        yield f"6 size {figures.money(trace['size']['amount'], quote)} {escape(quote)}"
     for order in trace["orders"]:
         yield f"7 {escape(order['side'])} {escape(order['state'])} {code(order['client_id'])}"
     yield from _outcome(trace["position"])
@@ -99,6 +103,7 @@ def _said(each: Document) -> tuple[str, str, str]:
 def _outcome(position: Document | None) -> Iterator[str]:
     if position is None:
         return
-    yield f"8 held {position['quantity']} @ {price(position['entry_price'])}"
+    yield f"8 held {figures.quantity(position['quantity'])} @ {figures.price(position['entry_price'])}"
     for sale in position["exits"]:
-        yield f"  sold at {price(sale['price'])}, {clock(sale['ts_ms'])} UTC: {escape(sale['reason'])}"
+        when = f"{clock(sale['ts_ms'])} UTC"
+        yield f"  sold at {figures.price(sale['price'])}, {when}: {escape(sale['reason'])}"

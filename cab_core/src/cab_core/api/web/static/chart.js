@@ -1,6 +1,5 @@
 // The crosshair over the charts: by mouse, finger or arrow keys. The drawing itself comes from the server.
 
-const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 10 });
 const held = new Map();
 
 const columnsOf = (figure) => JSON.parse(figure.querySelector("script").textContent);
@@ -8,16 +7,15 @@ const utc = (seconds) => new Date(1000 * seconds).toISOString().slice(0, 16).rep
 
 function told(columns, place) {
   const at = `${utc(columns.t[place])} UTC`;
-  if (columns.c === undefined) return `${at}   equity ${columns.equity[place]}   drawdown ${number.format(columns.fall[place])} %`;
-  const [o, h, l, c, v] = ["o", "h", "l", "c", "v"].map((name) => number.format(columns[name][place]));
-  return `${at}   open ${o}   high ${h}   low ${l}   close ${c}   volume ${v}`;
+  if (columns.told === undefined) return `${at}   equity ${columns.equity[place]}   drawdown ${columns.fall[place]}`;
+  return `${at}   ${columns.told[place]}`;
 }
 
 function point(figure, place) {
   const columns = columnsOf(figure);
   const count = columns.t.length;
   const shown = Math.min(Math.max(place, 0), count - 1);
-  const candles = columns.c !== undefined;
+  const candles = columns.told !== undefined;
   const at = candles ? (100 * (shown + 0.5)) / count : (100 * shown) / (count - 1);
   for (const line of figure.querySelectorAll(".cross")) {
     line.setAttribute("x1", at + "%");
@@ -43,7 +41,7 @@ function placeOf(figure, event) {
   const box = figure.querySelector(".plot").getBoundingClientRect();
   const columns = columnsOf(figure);
   const share = (event.clientX - box.left) / box.width;
-  return columns.c === undefined ? Math.round(share * (columns.t.length - 1)) : Math.floor(share * columns.t.length);
+  return columns.told === undefined ? Math.round(share * (columns.t.length - 1)) : Math.floor(share * columns.t.length);
 }
 
 function openTrace(figure, stamp) {
