@@ -187,8 +187,6 @@ async def test_what_no_listing_shows_has_sold_what_the_account_lacks_after_two_m
         assert 0 < held - bot.held() <= Decimal("0.5")
         alerts = [text for _, text in await bot.alerts()]
         assert sum(text.startswith("order_not_open in 4") for text in alerts) == 1
-        await bot.protector.tend(SYMBOL)
-        assert (await bot.cycle()).clean
 
 
 @pytest.mark.catalogue(41)
