@@ -107,6 +107,28 @@ async def test_what_telegram_refuses_names_the_setting(people, notifier):
         await notifier.notify(INFO)
 
 
+@pytest.mark.parametrize(
+    "reason", ["can't parse entities: unsupported start tag", "BUTTON_DATA_INVALID", "message is malformed"]
+)
+async def test_a_message_that_is_not_understood_goes_out_as_plain_text(people, notifier, caplog, reason):
+    people.faults({"method": "sendMessage", "status": 400, "description": f"Bad Request: {reason}"})
+    await notifier.notify(CRITICAL)
+    (call,) = people.calls()
+    assert call["text"] == "🔴 CRITICAL BTC/USDT loss < limit & more\ntrace 0123456789abcdef"
+    assert "parse_mode" not in call
+    assert reason.lower() in caplog.text.lower()
+
+
+async def test_a_message_that_is_refused_plain_too_is_not_blamed_on_the_chat(people, notifier):
+    fault = {"method": "sendMessage", "status": 400, "description": "Bad Request: can't parse entities"}
+    people.faults(fault, fault)
+    with pytest.raises(CabError, match=r"[Cc]an't parse") as refused:
+        await notifier.notify(INFO)
+    assert "TELEGRAM_CHAT_ID" not in str(refused.value)
+    await notifier.notify(INFO)
+    assert len(people.calls()) == 1
+
+
 async def test_mute_lets_only_critical_alerts_through_also_after_a_restart(people, desk):
     async with running_bot(people, desk):
         people.write("/mute 2h")

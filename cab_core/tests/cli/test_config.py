@@ -1,4 +1,8 @@
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -117,3 +121,48 @@ def test_an_unknown_name_is_not_found(capsys):
 def test_a_missing_config_file_is_not_found(capsys):
     assert invoke(["config", "show", "--config", "none.toml"]) == 4
     assert "none.toml" in capsys.readouterr().err
+
+
+_OWN = {"MODE": "paper", "EXCHANGE": "gateio", "SYMBOLS": "BTC/USDT"}
+
+
+@pytest.mark.parametrize("where", ["environment", ".env"])
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("STOPLOSS", "STOP_LOSS_PCT"),
+        ("TAKEPROFIT1PCT", "TAKE_PROFIT_1_PCT"),
+        ("FIXED_AMMOUNT", "FIXED_AMOUNT"),
+        ("SYMBOL", "SYMBOLS"),
+        ("COMPOSE_PROJECT_NAME", ""),
+        ("POSTGRES_PASSWORD", ""),
+        ("LOGNAME", ""),
+        ("LANGUAGE", ""),
+    ],
+)
+def test_a_mistyped_name_is_told_with_the_right_one_and_a_foreign_one_is_left_alone(
+    folder: Path, where: str, name: str, meant: str
+) -> None:
+    given = {**_OWN, name: "5"}
+    if where == ".env":
+        (folder / ".env").write_text("".join(f"{key}={value}\n" for key, value in given.items()))
+        given = {}
+    done = subprocess.run(
+        [sys.executable, "-c", "from cab_core.cli import main; main()", "config", "check"],
+        env={**{k: v for k, v in os.environ.items() if k in ("PATH", "HOME")}, **given},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout + done.stderr
+    assert (f"{name} ({where}) is no setting: did you mean {meant}?" in said) == bool(meant), said
+    assert (name in said) == bool(meant)
+
+
+def test_strategies_separated_by_a_space_are_told_how_to_write_it(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**_OWN, "STRATEGY_SET": "ema_cross  supertrend"}.items():
+        monkeypatch.setenv(name, value)
+    assert invoke(["config", "check"]) == 78
+    assert "separate names by commas: ema_cross,supertrend" in capsys.readouterr().err

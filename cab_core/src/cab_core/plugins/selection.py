@@ -13,7 +13,9 @@ from cab_core.plugins.kinds import BUILT_IN_RULES, Kind, plugin_id
 def not_installed(kind: Kind, name: str, records: Sequence[PluginRecord]) -> CabError:
     """Return the error for a name that no installed package offers."""
     installed = sorted({record.name for record in records if record.kind is kind})
-    if not installed:
+    if len(several := name.split()) > 1 and set(several) <= {*installed}:
+        fix = f"separate names by commas: {','.join(several)}"
+    elif not installed:
         fix = f"no {kind.value} plugin is installed: pip install cab-plugins"
     else:
         near = nearest(name, installed)

@@ -26,6 +26,7 @@ FAMILIES = (
 #: In a shared environment only names this similar to one of ours count as a slip of the pen.
 _SLIP = 0.88
 _SHORTEST_SLIP = 6
+_BEGINNING = 0.7
 _EXTRA = 3
 
 
@@ -33,11 +34,28 @@ def meant_for_us(name: str) -> bool:
     """Say whether an unknown name of a shared environment is probably a mistyped setting."""
     if name.startswith(FAMILIES):
         return True
-    similar = [known for known in BY_NAME if known[0] == name[:1] and abs(len(known) - len(name)) <= _EXTRA]
-    return len(name) >= _SHORTEST_SLIP and bool(nearest(name, similar, _SLIP))
+    plain = _plain(name)
+    if len(plain) < _SHORTEST_SLIP or not name.isupper():
+        return False
+    # STOPLOSS is the beginning of STOP_LOSS_PCT; APPLICATION_ID is that of nothing.
+    if any(known.startswith(plain) and len(plain) >= _BEGINNING * len(known) for known in _PLAIN):
+        return True
+    similar = [known for known in _PLAIN if known[0] == plain[0] and abs(len(known) - len(plain)) <= _EXTRA]
+    return bool(nearest(plain, similar, _SLIP))
 
 
 def suggestion(name: str) -> str:
     """Return ``did you mean X?``, or where to look the names up."""
-    known = nearest(name.upper(), (*BY_NAME, *(table.upper() for table in OPTION_TABLES)))
+    tables = (table.upper() for table in OPTION_TABLES)
+    known = nearest(name.upper(), (*BY_NAME, *tables)) or _PLAIN.get(
+        nearest(_plain(name.upper()), _PLAIN), ""
+    )
     return f"did you mean {known}?" if known else "list the names with: cab config show"
+
+
+def _plain(name: str) -> str:
+    """Return a name without what people leave out of it."""
+    return name.replace("_", "").replace("-", "")
+
+
+_PLAIN = {_plain(name): name for name in BY_NAME}

@@ -29,6 +29,11 @@ def code(text: object) -> str:
     return f"<code>{escape(text)}</code>"
 
 
+def plain(text: str) -> str:
+    """Return a text of ours without its marks, as it is read."""
+    return html.unescape(_TAG.sub("", text))
+
+
 def table(rows: Iterable[Sequence[object]]) -> str:
     """Return rows as monospaced lines: the first column left, the others right, `WIDTH` wide at most.
 

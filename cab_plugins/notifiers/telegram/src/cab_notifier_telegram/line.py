@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -24,7 +25,7 @@ from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, RetryA
 from telegram.request import HTTPXRequest
 
 from cab_core.sdk import CabError, Secret
-from cab_notifier_telegram.html import split
+from cab_notifier_telegram.html import plain, split
 from cab_notifier_telegram.replies import Button, Reply
 
 # The library's waiting times come as timedelta from its next version on; asked for now, it does not warn.
@@ -42,6 +43,8 @@ PATIENCE_S = 3.0
 POLL_S = 25
 #: Longest caption of a picture.
 _CAPTION = 1024
+#: Refusals that no other wording of a message would change.
+_ABOUT_CHAT = re.compile(r"chat|peer|rights|user (?:is|was|not)", re.IGNORECASE)
 _AFTER = "it is sent after that"
 #: Least level of the libraries' logs: the address of a request holds the token; the library's errors are
 #: told by this module.
@@ -112,28 +115,31 @@ class Line:
         await self._message(chat, last, _markup(reply.rows))
 
     async def _photo(self, chat: int | str, reply: Reply, photo: bytes) -> None:
-        caption = split(reply.text, _CAPTION)[0]
-        await self._call(
-            lambda: self._bot.send_photo(
-                chat,
-                photo,
-                caption=caption,
-                parse_mode=ParseMode.HTML,
-                reply_markup=_markup(reply.rows),
-                filename="chart.png",
-            )
+        await self._dressed(
+            lambda caption, **dress: self._bot.send_photo(
+                chat, photo, caption=caption, filename="chart.png", **dress
+            ),
+            split(reply.text, _CAPTION)[0],
+            _markup(reply.rows),
         )
 
     async def _message(self, chat: int | str, text: str, markup: InlineKeyboardMarkup | None) -> None:
-        await self._call(
-            lambda: self._bot.send_message(
-                chat,
-                text,
-                parse_mode=ParseMode.HTML,
-                reply_markup=markup,
-                link_preview_options=LinkPreviewOptions(is_disabled=True),
-            )
+        preview = LinkPreviewOptions(is_disabled=True)
+        await self._dressed(
+            lambda text, **dress: self._bot.send_message(chat, text, link_preview_options=preview, **dress),
+            text,
+            markup,
         )
+
+    async def _dressed(
+        self, send: Callable[..., Awaitable[object]], text: str, markup: InlineKeyboardMarkup | None
+    ) -> None:
+        """Send a text with its marks and buttons, or without both where Telegram does not take them."""
+        try:
+            await self._call(lambda: send(text, parse_mode=ParseMode.HTML, reply_markup=markup))
+        except MessageRefusedError as error:
+            log.warning("a message goes out as plain text: %s", error.what)
+            await self._call(lambda: send(plain(text)))
 
     async def edit(self, chat: int, message: int, reply: Reply) -> None:
         """Replace a message, or send a new one where that one cannot be changed any more."""
@@ -196,8 +202,10 @@ class Line:
         if isinstance(error, Conflict):
             self.trouble = "another program reads this bot's messages (409 Conflict)"
             return ConflictError(self.trouble, fix="stop the other one, or give each bot a token of its own")
-        if isinstance(error, BadRequest | Forbidden):
+        if isinstance(error, Forbidden) or (isinstance(error, BadRequest) and _ABOUT_CHAT.search(text)):
             return RefusedByTelegramError(f"Telegram refused: {text}", where="TELEGRAM_CHAT_ID")
+        if isinstance(error, BadRequest):
+            return MessageRefusedError(f"Telegram refused the message: {text}")
         self.trouble = f"Telegram does not answer: {text or type(error).__name__}"
         return CabError(self.trouble, where="TELEGRAM_API_URL")
 
@@ -238,3 +246,7 @@ def _markup(rows: Sequence[Sequence[Button]]) -> InlineKeyboardMarkup | None:
 
 def _seconds(pause: int | timedelta) -> float:
     return pause.total_seconds() if isinstance(pause, timedelta) else float(pause)
+
+
+class MessageRefusedError(RefusedByTelegramError):
+    """Telegram does not take a message as it is written; the chat is all right."""
