@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import numpy as np
 import pytest
 
 from cab_core.app.config import cycle_config, plugins_for
@@ -17,6 +18,7 @@ from cab_core.app.session import Session
 from cab_core.bus.memory import MemoryBus
 from cab_core.cycle.records import OrderRecord
 from cab_core.data.generator import START_MS, generate
+from cab_core.domain.bars import Bars
 from cab_core.domain.candles import Series, prepare
 from cab_core.domain.regime import Reading, ReadingKind
 from cab_core.domain.regime_timeline import RegimeTimeline, ScriptedReading
@@ -75,13 +77,18 @@ class Bench:
     bars: int = 64
     timeline: RegimeTimeline = attrs.field(factory=RegimeTimeline)
     crash: Any = None
+    gone: Mapping[str, tuple[int, ...]] = attrs.field(factory=dict)  # places of candles that are missing
 
     @property
     def database(self) -> Path:
         return self.folder / "paper.sqlite3"
 
     def series(self) -> dict[str, Series]:
-        return {symbol: prepare(generate(symbol, 4, 11)[: self.bars]) for symbol in self.symbols}
+        return {symbol: prepare(self.recorded(symbol)) for symbol in self.symbols}
+
+    def recorded(self, symbol: str) -> Bars:
+        bars = generate(symbol, 4, 11)[: self.bars]
+        return bars.take(~np.isin(np.arange(len(bars)), self.gone.get(symbol, ())))
 
     def parts(self):
         strategy = self.folder / "clockwork.py"

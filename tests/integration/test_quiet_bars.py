@@ -17,7 +17,7 @@ from cab_core.app.config import judge_of, plugins_for
 from cab_core.cycle.backtest import Backtest
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.fills import fill_orders
-from cab_core.cycle.market import bid_candle, price_after
+from cab_core.cycle.market import bid_candle
 from cab_core.cycle.reasons import Reasons
 from cab_core.cycle.records import OrderRecord
 from cab_core.cycle.trader import Trader
@@ -95,8 +95,8 @@ class EveryBar:
             bars = self.series[symbol].bars
             for row, ts_ms in enumerate(bars.ts_ms.tolist()):
                 close_ms = ts_ms + TF_MS
-                events.append((close_ms, SNAPSHOT, 0, 0))
                 if not bars.synthetic[row]:
+                    events.append((close_ms, SNAPSHOT, 0, 0))
                     events.append((close_ms - 1, WALK, index, row))
                     events.append((close_ms + self.config.grace_ms, EVALUATE, index, row))
         events = sorted(set(events))
@@ -114,6 +114,13 @@ class EveryBar:
     def newest(self, symbol, at_ms):
         return int(np.searchsorted(self.series[symbol].bars.ts_ms, at_ms - TF_MS, side="right")) - 1
 
+    def opened(self, symbol, at_ms):
+        """The price that the candle under way at a time opened at; None where there is no candle."""
+        bars = self.series[symbol].bars
+        for row in np.flatnonzero(bars.ts_ms == at_ms // TF_MS * TF_MS):
+            return None if bars.synthetic[row] else bars.open[row]
+        return None
+
     def mark(self, symbol, price):
         if symbol in self.book.positions:
             self.book.mark(symbol, self.config.costs.bid(to_decimal(price)))
@@ -125,6 +132,18 @@ class EveryBar:
                 self.mark(symbol, self.series[symbol].bars.close[row])
         self.book.snapshot()
         self.seen.equity[close_ms] = self.book.equity()
+
+    def value_after_close(self, now_ms):
+        for symbol in self.config.symbols:
+            at, opened = self.newest(symbol, now_ms), self.opened(symbol, now_ms)
+            if at >= 0:
+                self.mark(symbol, self.series[symbol].bars.close[at] if opened is None else opened)
+
+    def quote(self, symbol, now_ms):
+        opened = self.opened(symbol, now_ms)
+        if opened is None:
+            return Quote(None, None, now_ms)
+        return self.config.costs.quote(to_decimal(opened), now_ms)
 
     def walk(self, symbol, index, row, now_ms):
         bars = self.series[symbol].bars
@@ -138,7 +157,8 @@ class EveryBar:
             if other < index and over:  # has walked its candle to the close already
                 self.mark(name, theirs.close[at])
             elif at >= 0:
-                self.mark(name, price_after(theirs, self.newest(name, close_ms - 1)))
+                opened = self.opened(name, close_ms - 1)
+                self.mark(name, theirs.close[self.newest(name, close_ms - 1)] if opened is None else opened)
         candle = bid_candle(bars, row, self.config.costs)
         self.sell_rest(symbol, candle.open, now_ms)
         for planned in self.trader.walk(symbol, candle, self.trace_id(index, row), now_ms):
@@ -147,7 +167,7 @@ class EveryBar:
         self.book.mark(symbol, candle.close)  # dust, too, stands where its symbol has walked to
 
     def sell_rest(self, symbol, bid, now_ms):
-        """Make what a signal exit has left where a candle opens; what it leaves again waits again."""
+        """Make what of a signal exit has waited where a candle opens; what it leaves again waits again."""
         planned = self.rests.pop(symbol, None)
         if planned is not None:
             intent = attrs.evolve(planned.intent, reference=bid)
@@ -156,13 +176,9 @@ class EveryBar:
 
     def evaluate(self, symbol, row, now_ms):
         """Take a row through position rule, risk and execution; False to be asked again."""
-        for held in self.config.symbols:
-            bars = self.series[held].bars
-            at = self.newest(held, now_ms)
-            if at >= 0:
-                self.mark(held, price_after(bars, at))
+        self.value_after_close(now_ms)
         bars, columns = self.series[symbol].bars, self.columns[symbol]
-        quote = self.config.costs.quote(to_decimal(price_after(bars, row)), now_ms)
+        quote = self.quote(symbol, now_ms)
         action, reason = int(columns.action[row]), self.reasons.text(int(columns.reason[row]))
         index, long = self.config.symbols.index(symbol), symbol in self.book.positions
         ordered = 0
@@ -172,7 +188,7 @@ class EveryBar:
             planned = self.trader.signal_sell(symbol, quote, reason, self.trace_id(index, row), now_ms)
             ordered, reason = (-1, reason) if planned else (0, "dust")
             if planned:
-                self.execute(symbol, planned, quote, now_ms)
+                self.sell(symbol, planned, quote, now_ms)
         elif action < 0:
             reason = "sell_no_position"
         elif action > 0 and long:
@@ -198,9 +214,16 @@ class EveryBar:
                 ordered, reason = (1, reason) if refused is None else (0, refused)
             else:
                 reason = ruling.reason
-        self.spreads[symbol].append(float(quote.spread_pct))
+        if quote.bid is not None:
+            self.spreads[symbol].append(float(quote.spread_pct))
         self.seen.cycles[symbol].append((int(bars.ts_ms[row]), ordered, reason))
         return True
+
+    def sell(self, symbol, planned, quote, now_ms):
+        if quote.bid is None:
+            self.rests[symbol] = through_hole(planned)
+        else:
+            self.execute(symbol, planned, quote, now_ms)
 
     def execute(self, symbol, planned, quote, now_ms):
         self.book.mark(symbol, quote.bid)
@@ -224,10 +247,16 @@ class EveryBar:
         self.rests.pop(symbol, None)
         if left := sent.quantity - fill.quantity:
             following = attrs.evolve(sent, attempt=sent.attempt + 1, quantity=left)
-            self.rests[symbol] = attrs.evolve(planned, intent=following)
+            rest = attrs.evolve(planned, intent=following)
+            self.rests[symbol] = through_hole(rest) if self.opened(symbol, fill.ts_ms + 1) is None else rest
 
     def trace_id(self, index, row):
         return f"000000{index:02x}{row:08x}"
+
+
+def through_hole(planned):
+    reason = planned.context.reason.removesuffix("_gap") + "_gap"
+    return attrs.evolve(planned, context=attrs.evolve(planned.context, reason=reason))
 
 
 def market_of(seed, days, cuts):

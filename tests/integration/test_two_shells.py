@@ -132,6 +132,20 @@ def with_holes(bars: Bars) -> Bars:
     return bars.take(kept)
 
 
+def holed(days: int, seed: int) -> dict[str, Series]:
+    """Two symbols, each with holes of its own every few hours: short and long, apart and at the same time."""
+    series = {}
+    for place, symbol in enumerate(("BTC/USDT", "ETH/USDT")):
+        bars = generate(symbol, days, seed)
+        drawn = np.random.default_rng(seed * 2 + place)
+        kept = np.ones(len(bars), np.bool_)
+        for start in range(200, len(bars) - 40, 12):
+            at = start + int(drawn.integers(0, 6))
+            kept[at : at + int(drawn.choice([1, 2, 3, 12]))] = False
+        series[symbol] = prepare(bars.take(kept))
+    return series
+
+
 def macro_script() -> RegimeTimeline:
     """Return readings that lead through all four regimes within the sample month."""
     hour = 3_600_000
@@ -258,6 +272,16 @@ async def test_holes_in_the_candles_are_the_same_in_both_shells(tmp_path):
     series = {"BTC/USDT": prepare(with_holes(generate("BTC/USDT", 14, 3)))}
     shells = Shells(series, (*VOTE, *TIGHT))
     assert_equal(await shells.paper(tmp_path / "paper.sqlite3"), shells.replay())
+
+
+@pytest.mark.parametrize("seed", [3, 11, 12])
+@pytest.mark.parametrize("partial", ["0", "0.9"])
+async def test_symbols_with_different_holes_are_the_same_in_both_shells(tmp_path, partial, seed):
+    told = ("RISK_DAILY_LOSS_LIMIT_QUOTE=2", "RISK_EMERGENCY_FLATTEN=true", "FIXED_AMOUNT=1000")
+    shells = Shells(holed(10, seed), (*VOTE, *TIGHT, *told, f"PAPER_PARTIAL_FILL_PROB={partial}"))
+    finished = shells.replay()
+    assert finished.result.blocked["stale_data"] > 0
+    assert_equal(await shells.paper(tmp_path / "paper.sqlite3"), finished)
 
 
 async def test_partial_fills_are_the_same_in_both_shells(tmp_path):

@@ -28,6 +28,7 @@ from cab_core.cycle.exit_watch import ExitWatch
 from cab_core.cycle.feed import Feed
 from cab_core.cycle.fuse import fused
 from cab_core.cycle.look_watch import LookWatch, late_after_ms
+from cab_core.cycle.market import RecordedMarket
 from cab_core.cycle.moment import MomentReader
 from cab_core.cycle.orchestrator import Orchestrator
 from cab_core.cycle.prices import ObservedPrices, Prices, RecordedPrices
@@ -287,7 +288,7 @@ def _execution(
         clock,
         settlement,
         gate=gate_of(regime_at, trader, clock),
-        stand_at=venue.feed.stand_at,
+        recorded=venue.market if isinstance(venue.market, RecordedMarket) else None,
         lock=lock,
     )
     if care is not None:

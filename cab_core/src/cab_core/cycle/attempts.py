@@ -11,6 +11,7 @@ import attrs
 from cab_core.clock import Clock, TurnLock
 from cab_core.cycle import context as contexts
 from cab_core.cycle.fills import EXIT_ATTEMPTS
+from cab_core.cycle.market import RecordedMarket
 from cab_core.cycle.records import Executed
 from cab_core.cycle.refusals import Refusals
 from cab_core.cycle.settlement import Settlement, plain, rest_of
@@ -44,6 +45,7 @@ class Attempts:
     Attributes:
         jitter: returns a number between -1 and 1 that varies pauses.
         lock: of the account; given away while a refused order waits, if its caller holds it.
+        recorded: the recorded market that orders fill at, None where prices are observed.
     """
 
     storage: Storage
@@ -52,11 +54,13 @@ class Attempts:
     refusals: Refusals
     lock: TurnLock
     jitter: Callable[[], float]
+    recorded: RecordedMarket | None
 
     async def plan(self, planned: Sequence[Planned], **changes: Any) -> Committed:
         """Write intents durably, with further `Changes`; or nothing, and say why: one is a duplicate."""
-        intents = tuple((p.intent, contexts.to_json(p.context)) for p in planned)
         now_ms = self.clock.now_ms()
+        planned = [self._made_at(each, now_ms) for each in planned]
+        intents = tuple((p.intent, contexts.to_json(p.context)) for p in planned)
         trace_id = planned[0].intent.trace_id
         written = await self.storage.commit(
             Changes(ts_ms=now_ms, trace_id=trace_id, planned=intents, **changes)
@@ -121,6 +125,7 @@ class Attempts:
 
     async def later(self, again: Planned, pause_ms: int = 0) -> Planned | None:
         """Plan an attempt, to be made after a pause: what was decided once is on disk until it is made."""
+        again = self._made_at(again, self.clock.now_ms() + pause_ms)
         if not await self.plan([again]):
             return None
         standing = self.settlement.standings.find(again.intent.client_id)
@@ -134,6 +139,13 @@ class Attempts:
         async with self.lock.given_away():
             await self.clock.sleep_until(self.clock.now_ms() + pause_ms)
         return planned
+
+    def _made_at(self, planned: Planned, at_ms: int) -> Planned:
+        """Return an order as it is made at a time: in a hole of a recorded market an exit has to wait."""
+        intent = planned.intent
+        if self.recorded is None or intent.side is Side.BUY or not self.recorded.closed(intent.symbol, at_ms):
+            return planned
+        return planned.through_hole()
 
     def _tell(self, intent: Intent, text: str) -> None:
         """Tell a person of an exit that is not made, once a minute and symbol."""

@@ -13,6 +13,7 @@ from cab_core.contracts import Broker
 from cab_core.cycle.attempts import KEPT, Attempts, following
 from cab_core.cycle.dust import refused_as_small
 from cab_core.cycle.locked import locked_by
+from cab_core.cycle.market import RecordedMarket
 from cab_core.cycle.records import Executed, OrderRecord
 from cab_core.cycle.refusals import Refusals
 from cab_core.cycle.settlement import Settlement, plain
@@ -55,7 +56,8 @@ class Execution:
         clock: the injected clock.
         settlement: books trades and resolves unknown outcomes.
         gate: asked once more about each buy right before the send; a text refuses it.
-        stand_at: lets a recorded market stand at the level an exit was decided at.
+        recorded: the recorded market that orders fill at: it stands at the level an exit was decided at, and
+            in its holes exits wait. None where prices are observed.
         jitter: returns a number between -1 and 1 that varies pauses.
         lock: of the account; given away while a refused order waits, if its caller holds it.
         refusals: what the venue refused so far, and what follows from it.
@@ -67,7 +69,7 @@ class Execution:
     clock: Clock
     settlement: Settlement
     gate: Callable[[Intent], str | None] = _allow
-    stand_at: Callable[[str, Decimal], None] = lambda _, __: None
+    recorded: RecordedMarket | None = None
     jitter: Callable[[], float] = lambda: 0.0
     lock: TurnLock = attrs.field(default=attrs.Factory(lambda self: TurnLock(self.clock), takes_self=True))
     refusals: Refusals = attrs.field(factory=Refusals, init=False)
@@ -75,7 +77,9 @@ class Execution:
     @property
     def attempts(self) -> Attempts:
         """Plans attempts, and those that follow them."""
-        return Attempts(self.storage, self.clock, self.settlement, self.refusals, self.lock, self.jitter)
+        return Attempts(
+            self.storage, self.clock, self.settlement, self.refusals, self.lock, self.jitter, self.recorded
+        )
 
     @property
     def standings(self) -> Standings:
@@ -164,7 +168,8 @@ class Execution:
         """Settle what a former run left open, before anything new is decided.
 
         What may have been sent is resolved by observation. What was only planned is sent now if it is an exit
-        and abandoned if it is an entry or a stop: its price is gone.
+        and abandoned if it is an entry or a stop: its price is gone. An exit that waits in a hole of a
+        recorded market is left to the look at its next candle.
         """
         for standing in self.standings.each():
             if standing.state is not OrderState.PLANNED:
@@ -172,10 +177,10 @@ class Execution:
         for standing in self.standings.each():
             if standing.state is not OrderState.PLANNED:
                 continue
-            if standing.intent.side is Side.SELL and not standing.is_stop:
-                await self.execute_trade(standing.planned)
-            else:
+            if standing.intent.side is Side.BUY or standing.is_stop:
                 await self.settlement.end(standing, OrderState.ABANDONED, "stopped before the send")
+            elif not self._closed(standing.intent.symbol, standing.intent.created_ms):
+                await self.execute_trade(standing.planned)
 
     async def place_stop(self, planned: Planned) -> Executed:
         """Let a stop rest at the venue; nothing happens while it waits for a former attempt."""
@@ -267,7 +272,7 @@ class Execution:
             if refused is not None:
                 await self.settlement.end(standing, OrderState.ABANDONED, refused)
             return planned if refused is None else Executed(refused)
-        if self.standings.selling(symbol):
+        if self.standings.selling(symbol) or self._closed(symbol, self.clock.now_ms()):
             return Executed("waiting", transient=True)
         if not await self.lift_stop(symbol):
             self.settlement.held_up(standing)
@@ -285,6 +290,10 @@ class Execution:
             return Executed("already_sold")
         rest = following(planned, left)
         return rest if await self.plan([rest]) else Executed("already_sold")
+
+    def _closed(self, symbol: str, at_ms: int) -> bool:
+        """Say whether a recorded market has no candle at a time: nothing fills then."""
+        return self.recorded is not None and self.recorded.closed(symbol, at_ms)
 
     def _left(self, intent: Intent) -> Decimal:
         """Return what of an exit is held now, in the steps of now: rules and holdings may have changed."""
@@ -309,7 +318,8 @@ class Execution:
         intent = attrs.evolve(planned.intent, sent_ms=standing.since_ms)
         standing.planned = attrs.evolve(planned, intent=intent)
         if intent.side is Side.SELL and intent.reference is not None and not standing.is_stop:
-            self.stand_at(intent.symbol, intent.reference)
+            if self.recorded is not None:
+                self.recorded.move_to(intent.symbol, intent.reference)
             self.trader.book.mark(intent.symbol, intent.reference)
         outcome = await self._submit(intent)
         if isinstance(outcome, Ack):

@@ -1,8 +1,9 @@
 """Recorded candles as a market on an injected clock.
 
-After the close of candle C the price is the open of C+1, if that follows without a hole, else C's close. One
-millisecond before the close of C+1 its whole walk is delivered at once (`due`), for protective exits to be
-judged along it. Both shells see prices through this module, so they see the same ones.
+After the close of candle C the price is the open of C+1, if that follows without a hole. In a hole there is
+none, and a filled candle is a hole. One millisecond before the close of C+1 its whole walk is delivered at
+once (`due`), for protective exits to be judged along it. Both shells see prices through this module, so they
+see the same ones.
 """
 
 from __future__ import annotations
@@ -31,15 +32,16 @@ def bid_candle(bars: Bars, row: int, costs: Costs) -> Candle:
         costs.bid(to_decimal(bars.high[row])),
         costs.bid(to_decimal(bars.low[row])),
         costs.bid(to_decimal(bars.close[row])),
+        after_hole=open_at(bars, int(bars.ts_ms[row]) - 1) is None,
     )
 
 
-def price_after(bars: Bars, row: int) -> float:
-    """Return the price once candle ``row`` has closed: the next open, or the close if none follows."""
-    following = row + 1
-    if following < len(bars) and bars.ts_ms[following] == bars.ts_ms[row] + TF_MS:
-        return float(bars.open[following])
-    return float(bars.close[row])
+def open_at(bars: Bars, at_ms: int) -> float | None:
+    """Return where the candle opened that is under way at a time; None in a hole and beyond the recording."""
+    row = int(bars.ts_ms.searchsorted(at_ms, side="right")) - 1
+    if row < 0 or bars.synthetic[row] or bars.ts_ms[row] + TF_MS <= at_ms:
+        return None
+    return float(bars.open[row])
 
 
 @attrs.define(slots=True)
@@ -85,15 +87,18 @@ class RecordedMarket:
         self._tape(symbol).at_bid = Quote(bid, self._costs.ask_of_bid(bid), self._clock.now_ms())
 
     async def quote(self, symbol: str) -> Quote:
-        """Return bid and ask now."""
+        """Return bid and ask now; neither in a hole."""
         tape = self._tape(symbol)
         now_ms = self._clock.now_ms()
         closed = self._closed(tape.bars, now_ms)
         if tape.at_bid is not None and closed < tape.played:
             return tape.at_bid
-        if closed == 0:
-            return self._costs.quote(to_decimal(tape.bars.open[0]), now_ms)
-        return self._costs.quote(to_decimal(price_after(tape.bars, closed - 1)), now_ms)
+        price = open_at(tape.bars, now_ms)
+        return Quote(None, None, now_ms) if price is None else self._costs.quote(to_decimal(price), now_ms)
+
+    def closed(self, symbol: str, at_ms: int) -> bool:
+        """Say whether no candle is under way at a time: nothing fills then."""
+        return open_at(self._tape(symbol).bars, at_ms) is None
 
     async def candles(self, symbol: str, timeframe: str, limit: int) -> Bars:
         """Return the newest closed candles; higher timeframes are resampled from the recorded ones."""

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cab_core.cycle.market import price_after
+from cab_core.cycle.market import open_at
 from cab_core.cycle.tape import Tape
 from cab_core.cycle.trader import Trader
 from cab_core.domain.bars import FloatArray
@@ -33,11 +33,11 @@ class Grid:
         self._tapes = tapes
         self._costs = costs
         self._factor = 1 - float(costs.half_spread)
-        stamps = [tape.bars.ts_ms for tape in tapes]
+        stamps = [tape.real_times() for tape in tapes]
         alike = all(len(s) == len(stamps[0]) and bool((s == stamps[0]).all()) for s in stamps[1:])
         opens = stamps[0] if alike else np.unique(np.concatenate(stamps))
         self.times = opens + (tapes[0].close_ms(0) - int(tapes[0].bars.ts_ms[0]))
-        self.closes = [t.bars.close if alike else _carried(t, opens) for t in tapes]
+        self.closes = [_carried(tape, opens) for tape in tapes]
         self._done = 0
         self._since: tuple[Decimal, int] | None = None
         self._asked_at: Decimal | None = None
@@ -179,12 +179,13 @@ class Grid:
     def mark_after_close(self, book: Book, close_ms: int) -> None:
         """Mark what is held as it stands once the candles that close at ``close_ms`` are over.
 
+        In a hole that is the last close.
         Dust stands at its close: for a decision only positions are valued anew.
         """
         for tape in self._held(book):
-            row = tape.last_closed(close_ms)
-            is_open = tape.symbol in book.positions
-            price = price_after(tape.bars, row) if is_open else tape.bars.close[row]
+            price = open_at(tape.bars, close_ms) if tape.symbol in book.positions else None
+            if price is None:
+                price = tape.bars.close[tape.last_closed(close_ms)]
             book.mark(tape.symbol, self._costs.bid(to_decimal(price)))
 
     def mark_during_walk(self, book: Book, index: int, close_ms: int) -> None:
@@ -198,9 +199,10 @@ class Grid:
                 continue
             row = tape.last_closed(close_ms)
             walked = tape.index < index and tape.close_ms(row) == close_ms and not tape.bars.synthetic[row]
-            before = row if walked else tape.last_closed(close_ms - 1)
             stands = walked or tape.symbol not in book.positions
-            price = tape.bars.close[before] if stands else price_after(tape.bars, before)
+            price = None if stands else open_at(tape.bars, close_ms - 1)
+            if price is None:
+                price = tape.bars.close[row if walked else tape.last_closed(close_ms - 1)]
             book.mark(tape.symbol, self._costs.bid(to_decimal(price)))
 
     def mark_at_close(self, book: Book) -> None:
@@ -216,5 +218,7 @@ class Grid:
 
 def _carried(tape: Tape, opens: np.ndarray[tuple[int], np.dtype[np.int64]]) -> FloatArray:
     """Return the last close known at each time of the grid."""
+    if len(opens) == len(tape.bars):  # a symbol that has a candle at every time
+        return tape.bars.close
     rows = np.searchsorted(tape.bars.ts_ms, opens, side="right") - 1
     return np.where(rows < 0, np.nan, tape.bars.close[rows])

@@ -131,6 +131,8 @@ class Orchestrator:
             # A venue may take its time: not under the lock, unless that had to be waited for too long.
             move: Move = await self.prices.look(symbol) if candle is None else candle
             async with self.lock:
+                if candle is not None:  # what else is held stands where its own candle has come to
+                    await self.prices.mark()
                 if isinstance(move, Price) and self.clock.now_ms() - move.ts_ms > QUOTE_MAX_MS:
                     move = await self.prices.look(symbol)
                 with self.decider.phases("supervise", symbol):

@@ -18,7 +18,7 @@ import attrs
 
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.fills import fill_orders
-from cab_core.cycle.market import bid_candle, price_after
+from cab_core.cycle.market import bid_candle, open_at
 from cab_core.cycle.marks import Grid
 from cab_core.cycle.reasons import Reasons
 from cab_core.cycle.records import Holding, OrderRecord
@@ -146,7 +146,7 @@ class Replay:
             self._await_entry(tape, row)
 
     def _sell_rest(self, tape: Tape, bid: Decimal, now_ms: int) -> None:
-        """Make what is left of a signal exit where a candle opens, before that candle is judged."""
+        """Make what of a signal exit has waited where a candle opens, before that candle is judged."""
         planned = self._waiting.pop(tape.index, None)
         position = self._trader.book.positions.get(tape.symbol)
         if planned is None or position is None:
@@ -160,8 +160,10 @@ class Replay:
             self._execute(tape, attrs.evolve(planned, intent=intent), quote, now_ms)
 
     def _evaluate(self, tape: Tape, row: int, now_ms: int) -> None:
-        price = to_decimal(price_after(tape.bars, row))
-        quote = self._config.costs.quote(price, now_ms)
+        price = open_at(tape.bars, now_ms)
+        quote = Quote(None, None, now_ms)
+        if price is not None:
+            quote = self._config.costs.quote(to_decimal(price), now_ms)
         self.grid.mark_after_close(self._trader.book, tape.close_ms(row))
         if tape.symbol in self._trader.book.positions:
             self._sell(tape, row, quote, now_ms)
@@ -175,7 +177,9 @@ class Replay:
             return
         reason = self._reasons.text(int(tape.columns.reason[row]))
         planned = self._trader.signal_sell(tape.symbol, quote, reason, self.trace_id(tape.index, row), now_ms)
-        if planned is not None:
+        if planned is not None and quote.bid is None:  # nothing fills in a hole
+            self._waiting[tape.index] = planned.through_hole()
+        elif planned is not None:
             self._execute(tape, planned, quote, now_ms)
         tape.final[row] = tape.columns.reason[row] if planned else self._reasons.code("dust")
         tape.ordered[row] = -1 if planned else 0
@@ -248,7 +252,9 @@ class Replay:
         self._waiting.pop(tape.index, None)
         if rest > 0 and tape.symbol in self._trader.book.positions:
             again = attrs.evolve(sent, attempt=sent.attempt + 1, quantity=rest)
-            self._waiting[tape.index] = attrs.evolve(planned, intent=again)
+            waiting = attrs.evolve(planned, intent=again)
+            through_hole = open_at(tape.bars, fill.ts_ms + 1) is None
+            self._waiting[tape.index] = waiting.through_hole() if through_hole else waiting
 
     def _hold(self, tape: Tape, now_ms: int) -> None:
         """Keep what is held now, for the equity curve."""
@@ -266,7 +272,7 @@ class Replay:
         tape.mark_already_long(until_row, self._reasons.code("already_long"))
 
     def _spreads_before(self, tape: Tape, row: int, quote: Quote) -> tuple[float, ...]:
-        """Earlier spread observations: one per evaluated candle, all alike on a recorded market."""
+        """Earlier spread observations: one per cycle that had a price, all alike on a recorded market."""
         if not self._spreads and quote.spread_pct is not None:
             self._spreads = (float(quote.spread_pct),) * 100
-        return self._spreads[: min(100, tape.evaluated_before(row))]
+        return self._spreads[: min(100, tape.quoted_before(row))]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from cab_core.cycle.columns import Columns
 from cab_core.cycle.reasons import ReasonColumn, Reasons
+from cab_core.domain.bars import IntArray
 from cab_core.domain.candles import Series
 from cab_core.domain.market import Costs
 from cab_core.domain.signals import Action
@@ -62,7 +63,10 @@ class Tape:
         self.ordered = np.zeros(n, np.int8)
         self.open_from = 0
         self._real: npt.NDArray[np.bool_] = ~bars.synthetic
-        self._real_before = np.concatenate(([0], np.cumsum(self._real)))
+        quoted = self._real.copy()  # real, and another candle follows directly: there is a price to decide at
+        quoted[:-1] &= self._real[1:] & (np.diff(bars.ts_ms) == TF_MS)
+        quoted[-1:] = False
+        self._quoted_before = np.concatenate(([0], np.cumsum(quoted)))
         self._factor = 1 - float(costs.half_spread)
         traded = np.zeros(n, np.bool_)
         traded[self.first : self.stop] = self._real[self.first : self.stop]
@@ -85,9 +89,13 @@ class Tape:
         """Return the newest row that has closed by ``at_ms``, -1 before the first."""
         return int(self.bars.ts_ms.searchsorted(at_ms - TF_MS, side="right")) - 1
 
-    def evaluated_before(self, row: int) -> int:
-        """Return how many cycles lie before ``row``."""
-        return int(self._real_before[row] - self._real_before[self.first])
+    def real_times(self) -> IntArray:
+        """Return the open times of the candles that were traded."""
+        return self.bars.ts_ms[self._real]
+
+    def quoted_before(self, row: int) -> int:
+        """Return how many cycles before ``row`` had a price to decide at."""
+        return int(self._quoted_before[row] - self._quoted_before[self.first])
 
     def next_buy(self, from_row: int) -> int | None:
         """Return the first row at or after ``from_row`` that wants to buy."""

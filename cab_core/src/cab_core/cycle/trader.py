@@ -14,7 +14,7 @@ import attrs
 from cab_core.cycle.config import CycleConfig
 from cab_core.domain.book import Book
 from cab_core.domain.booking import Applied, AppliedTo
-from cab_core.domain.exits import STOP_PURPOSES, ExitSale, Protection, on_candle, on_price
+from cab_core.domain.exits import GAP, STOP_PURPOSES, ExitSale, Protection, on_candle, on_price
 from cab_core.domain.market import Candle, Instrument, Quote
 from cab_core.domain.money import ZERO, floor_step
 from cab_core.domain.monitoring import ACTIVITY_RULE, Activity, activity_verdict
@@ -53,6 +53,13 @@ class Planned:
 
     intent: Intent
     context: AppliedTo
+
+    def through_hole(self) -> Planned:
+        """Return it as an exit that has to wait for the next candle: its reason says so."""
+        reason = self.context.reason
+        if reason.endswith(GAP):
+            return self
+        return attrs.evolve(self, context=attrs.evolve(self.context, reason=reason + GAP))
 
 
 @attrs.frozen(slots=True)
@@ -243,8 +250,7 @@ class Trader:
         """
         position = self.book.positions.get(symbol)
         if position is not None and self.must_flatten(now_ms):
-            first = move.open if isinstance(move, Candle) else move
-            return self._flattened(position, first, trace_id, now_ms)
+            return self._flattened(position, move, trace_id, now_ms)
         if position is None or position.protection is None:
             return []
         p, instrument, rules = position.protection, self.config.instruments[symbol], self.config.exits
@@ -336,9 +342,16 @@ class Trader:
         for halt in assessment.trips:
             self.halts = self.halts.trip(halt)
 
-    def _flattened(self, position: Position, bid: Decimal, trace_id: str, now_ms: int) -> list[Planned]:
+    def _flattened(
+        self, position: Position, move: Candle | Decimal, trace_id: str, now_ms: int
+    ) -> list[Planned]:
         """Return the order that sells a whole position because of a halt; none if it is less than a step."""
         purpose, reason = Purpose.EMERGENCY, "emergency_flatten"
+        if isinstance(move, Candle):
+            halted_ms = self.halts.active(now_ms)[0].since_ms
+            bid, reason = move.open, reason + GAP if move.after_hole and halted_ms < move.ts_ms else reason
+        else:
+            bid = move
         step = self.config.instruments[position.symbol].amount_step
         quantity = floor_step(position.quantity, step)
         if not quantity:

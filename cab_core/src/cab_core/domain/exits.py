@@ -35,6 +35,9 @@ STOP_PURPOSES: dict[StopKind, Purpose] = {
     "breakeven": Purpose.BREAKEVEN,
     "trailing_stop": Purpose.TRAIL,
 }
+#: Ends the reason of a sale that had to wait until the price was beyond a hole, or beyond its stop.
+GAP = "_gap"
+
 #: Relative margin of `quiet_band`, far above the rounding of float64 prices.
 _BAND = 1e-9
 
@@ -287,7 +290,7 @@ def _sellable(p: Protection, instrument: Instrument) -> Decimal:
 
 
 def _stop_out(p: Protection, quantity: Decimal, price: Decimal, gap: bool = False) -> list[ExitSale]:
-    reason = f"{p.kind}_gap" if gap else p.kind
+    reason = p.kind + GAP if gap else p.kind
     return _sale(quantity, price, reason, STOP_PURPOSES[p.kind], gap)
 
 

@@ -74,13 +74,18 @@ class Quote:
 
 @attrs.frozen(slots=True)
 class Candle:
-    """One closed candle in money: what protective exits and recorded markets walk along."""
+    """One closed candle in money: what protective exits and recorded markets walk along.
+
+    Attributes:
+        after_hole: no candle comes directly before it.
+    """
 
     ts_ms: int
     open: Decimal
     high: Decimal
     low: Decimal
     close: Decimal
+    after_hole: bool = attrs.field(default=False, kw_only=True)
 
 
 @attrs.frozen(slots=True)
