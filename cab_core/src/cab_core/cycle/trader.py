@@ -22,6 +22,7 @@ from cab_core.domain.orders import Fill, Intent, Purpose, Side, intent_key
 from cab_core.domain.position import Position
 from cab_core.domain.regime import RegimeState
 from cab_core.domain.risk import (
+    UNKNOWN_ORDERS,
     Assessment,
     BookView,
     Entry,
@@ -266,7 +267,8 @@ class Trader:
 
     def must_flatten(self, now_ms: int) -> bool:
         """Say whether a critical rule's halt is in force and is to sell every position."""
-        return self.config.emergency_flatten and bool(self.halts.active(now_ms))
+        halts = self.halts.active(now_ms) if self.config.emergency_flatten else ()
+        return any(halt.rule != UNKNOWN_ORDERS for halt in halts)
 
     def is_due(self, symbol: str, bid: Decimal, now_ms: int) -> bool:
         """Say whether the whole position is to be sold at a bid: by its stop, or because of a halt."""

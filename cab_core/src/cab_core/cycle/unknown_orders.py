@@ -24,13 +24,11 @@ from cab_core.domain.market import Instrument
 from cab_core.domain.money import ZERO
 from cab_core.domain.orders import Ack, OrderState, VenueOrder
 from cab_core.domain.resting import DesiredStop
+from cab_core.domain.risk import UNKNOWN_ORDERS as RULE
 from cab_core.domain.risk import Halt
 from cab_core.domain.unknown_stops import Signature, unknown_stops
 from cab_core.errors import CabError, StorageError
 from cab_core.ports import Changes, Storage
-
-#: Name of the halt, where the names of critical risk rules stand.
-RULE = "unknown_orders"
 
 #: How long a younger stop of another instance is left for that instance to lift.
 LEFT_MS = 180_000

@@ -136,6 +136,10 @@ class RuleFailed:
 Judgment: TypeAlias = Verdict | RuleFailed
 
 
+#: The halt over orders that no record knows. It stands among those of critical rules and tells of no loss.
+UNKNOWN_ORDERS = "unknown_orders"
+
+
 @attrs.frozen(slots=True)
 class Halt:
     """All entries on all symbols stand still since ``since_ms``.
