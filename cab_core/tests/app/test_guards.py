@@ -66,6 +66,7 @@ class Desk:
     guards: Guards
     server_ms: int = START_MS
     compared: int = 0
+    reconciler: object | None = "compares"
     loops: dict[str, asyncio.Task[None]] = attrs.field(factory=dict)
 
     async def compare(self) -> None:
@@ -109,6 +110,16 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         yield desk
         await desk.end()
     await store.close()
+
+
+async def test_what_is_never_compared_is_not_shown_as_well(desk: Desk) -> None:
+    """A simulated account has nothing to be compared with."""
+    desk.reconciler = None
+    await desk.round()
+    assert desk.guards.dog is not None
+    await desk.guards.dog.look()
+    assert "broker" in desk.guards.dog.watch.checks
+    assert "reconcile" not in desk.guards.dog.watch.checks
 
 
 async def test_where_nothing_is_wrong_entries_are_let_in(desk: Desk) -> None:

@@ -32,7 +32,7 @@ from cab_core.cycle.probes import (
     StorageWrites,
 )
 from cab_core.cycle.supervise import Loop
-from cab_core.cycle.watchdog import Watchdog
+from cab_core.cycle.watchdog import Probe, Watchdog
 from cab_core.errors import CabError, LockedError
 from cab_core.ports import Changes, Committed, Ids, Storage
 from cab_core.safety.ballast import Ballast, provident
@@ -202,17 +202,19 @@ class Guards:
         """Return the loops that watch a session."""
         self._session = session
         lag = LoopLag(self.clock)
+        probes: dict[str, Probe] = {
+            "db": StorageWrites(self.storage, self.clock),
+            "broker": BrokerAnswers(broker),
+            "api_latency": self.latency,
+            "evaluations": self.evaluations,
+            "loop": lag,
+            "disk": DiskFree(self.ballast.path.parent),
+        }
+        if session.reconciler is not None:  # what is not compared cannot be well
+            probes["reconcile"] = self.reconciled
         dog = Watchdog(
             self.clock,
-            {
-                "db": StorageWrites(self.storage, self.clock),
-                "broker": BrokerAnswers(broker),
-                "api_latency": self.latency,
-                "evaluations": self.evaluations,
-                "reconcile": self.reconciled,
-                "loop": lag,
-                "disk": DiskFree(self.ballast.path.parent),
-            },
+            probes,
             watchdog.announce(self.opened.bus, self.clock, self.ids),
             self.settings.watchdog_interval_sec,
         )
