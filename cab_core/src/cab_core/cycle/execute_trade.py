@@ -12,6 +12,7 @@ from cab_core.clock import Clock, TurnLock
 from cab_core.contracts import Broker
 from cab_core.cycle.attempts import KEPT, Attempts, following
 from cab_core.cycle.dust import refused_as_small
+from cab_core.cycle.fee_rates import fee_rates
 from cab_core.cycle.locked import locked_by
 from cab_core.cycle.market import RecordedMarket
 from cab_core.cycle.records import Executed, OrderRecord
@@ -225,7 +226,8 @@ class Execution:
         """Book trades that no order of ours made here, in one transaction with why."""
         fresh = []
         for number, fill in enumerate(fills, 1):
-            if self.settlement.enter(fill, context, trace_id, final=number == len(fills)):
+            priced = attrs.evolve(context, fee_rates=await fee_rates(self.broker, fill))
+            if self.settlement.enter(fill, priced, trace_id, final=number == len(fills)):
                 fresh.append(fill)
         note = Note("position.adjusted", symbol, {"reason": reason, "trades": [f.trade_id for f in fresh]})
         changes = Changes(

@@ -12,6 +12,7 @@ import attrs
 from cab_core.clock import Clock
 from cab_core.contracts import Broker
 from cab_core.cycle.asking import asked
+from cab_core.cycle.fee_rates import fee_rates
 from cab_core.cycle.order_events import NoEvents, OrderEvents
 from cab_core.cycle.proof import UNSETTLED_MS, Proof, odd
 from cab_core.cycle.records import OrderRecord
@@ -319,25 +320,12 @@ class Settlement:
         fresh, planned = [], standing.planned
         for number, trade in enumerate(trades, 1):
             final = ended and number == len(trades)
-            context = attrs.evolve(planned.context, fee_rates=await self._rates(trade))
+            context = attrs.evolve(planned.context, fee_rates=await fee_rates(self.broker, trade))
             if self.enter(trade, context, standing.intent.trace_id, final=final):
                 fresh.append(trade)
         if ended and len(fresh) < len(trades):  # the last trade was booked before it was known to be the last
             self.trader.leave_small(planned.intent.symbol, self.clock.now_ms())
         return tuple(fresh)
-
-    async def _rates(self, trade: Fill) -> dict[str, Decimal]:
-        """Return the prices of third fee currencies in quote, as far as the venue tells them."""
-        base, _, quote = trade.symbol.partition("/")
-        rates: dict[str, Decimal] = {}
-        for currency in {taken for taken, amount in trade.fees if amount} - {base, quote}:
-            try:
-                price = (await asked(self.broker.quote(f"{currency}/{quote}"), "quote")).mid
-            except CabError:
-                continue
-            if price is not None:
-                rates[currency] = price
-        return rates
 
     async def _commit(
         self,

@@ -15,7 +15,7 @@ from cab_core.app.perf import report
 from cab_core.app.verify import gather
 from cab_core.app.verify.oracle import Oracle
 from cab_core.domain.market import Instrument
-from cab_core.domain.orders import Ack, Intent
+from cab_core.domain.orders import Ack, Intent, Purpose, Side
 from cab_core.settings import load_settings
 from cab_core.storage import load_fills, open_sync
 
@@ -34,6 +34,19 @@ def charging(venue: Venue) -> Any:
         return ack
 
     return answer
+
+
+@pytest.mark.catalogue(45)
+async def test_the_fees_of_an_adopted_trade_are_priced_as_those_of_any_other(tmp_path: Path) -> None:
+    async with account(tmp_path) as bot:
+        elsewhere = Intent("elsewhere", SYMBOL, Side.BUY, Purpose.ENTRY, "vote", "-", bot.clock.now_ms())
+        bot.venue.fill(elsewhere, "0.5")
+        (trade,) = bot.venue.trades[elsewhere.client_id]
+        charged = attrs.evolve(trade, fee=D("0.0001"), fee_currency="GT")
+        bot.venue.trades[elsewhere.client_id] = [charged]
+        await bot.reconciler.run_once(SYMBOL, fix=True)
+        assert bot.trader.book.ledger.held(SYMBOL) == (D("0.5"), D("50.01"))
+        assert await bot.alerts("important") == []
 
 
 @pytest.mark.catalogue(45)
