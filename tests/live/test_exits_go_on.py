@@ -109,3 +109,19 @@ async def test_exits_are_made_while_entries_are_blocked(bench: Bench, block: Blo
 
 def reason_at(live: LiveBench, candle: int) -> str:
     return live.reasons[START_MS + candle * TF_MS]
+
+
+@pytest.mark.parametrize("flatten", ["true", "false"])
+async def test_a_halt_sells_the_position_at_the_venue_only_if_told_to(bench: Bench, flatten: str) -> None:
+    live = bench(
+        [FLAT, (100, 100, 97, 97), (97, 97, 97, 97)],
+        RISK_EMERGENCY_FLATTEN=flatten,
+        RISK_DAILY_LOSS_LIMIT_QUOTE="1",
+    )
+    await live.run(40, buys=[-1])
+    sold = live.orders(Purpose.EMERGENCY, state="done")
+    told = [alert for alert in live.alerts if alert["rule"] or "halted the account" in alert["text"]]
+    assert [order["reason"] for order in sold] == ["emergency_flatten"] * (flatten == "true")
+    assert any("whole position is sold" in alert["text"] for alert in told) == (flatten == "true")
+    assert (live.held == 0) == (flatten == "true")
+    live.assert_sound()

@@ -240,3 +240,16 @@ def test_the_number_of_series_is_bounded(symbols):
     metrics.facts("crypto_last_cycle_info", facts)
     ours = [key for key in series(metrics) if key.startswith("crypto_")]
     assert len(ours) <= 61 + 26 * symbols
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/plain"])
+def test_a_named_account_is_a_label_of_every_series_and_adds_none(accept):
+    parse = parse_openmetrics if accept == "*/*" else parse_text
+    plain, named = (
+        [sample for family in parse(made.render(accept)[0].decode()) for sample in family.samples]
+        for made in (Metrics(KNOWN), Metrics(KNOWN, "gateio:sub"))
+    )
+    assert all("account" not in sample.labels for sample in plain)
+    assert [(s.name, {"account": "gateio:sub", **s.labels}) for s in plain] == [
+        (s.name, s.labels) for s in named
+    ]

@@ -4,6 +4,7 @@ from decimal import Decimal
 from importlib.metadata import entry_points
 from time import thread_time
 
+import attrs
 import pytest
 
 from cab_core.plugins.callers import RiskPanel, notifier_callers, source_callers
@@ -151,7 +152,9 @@ async def test_a_source_reads_through_its_client_and_a_notifier_is_told(bind):
     assert (await source.wait(Http())).value == Reading(ReadingKind.VALUE, 104.25)
     alert = Alert(Severity.INFO, "risk.blocked", "text", "0" * 16)
     assert (await notifier.wait(alert)).error is None
-    assert told == [alert]
+    (named,) = notifier_callers([bind(Kind.NOTIFIER, Memory())], account="gateio:sub")
+    assert (await named.wait(alert)).error is None
+    assert told == [alert, attrs.evolve(alert, text="gateio:sub: text")]
 
 
 async def test_lifecycle_hooks_are_called_in_order_and_fail_alone(bind):

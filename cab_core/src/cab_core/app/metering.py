@@ -79,7 +79,7 @@ class Meter:
             strategies=tuple(strategy.name for strategy in plugins.strategies),
             stops=("bot", "exchange") if resting else ("bot",),
         )
-        meter = cls(metrics=Metrics(known), clock=clock, database=database_file(settings))
+        meter = cls(metrics=Metrics(known, settings.account), clock=clock, database=database_file(settings))
         meter.metrics.facts("crypto_build_info", [{"version": version, "mode": settings.mode}])
         meter.metrics.facts("crypto_plugin_info", [_described(bound) for bound in plugins.all()])
         if latch_file(meter.database).exists() or acknowledged_file(meter.database).exists():

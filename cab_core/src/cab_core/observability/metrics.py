@@ -33,13 +33,15 @@ class Metrics:
     Args:
         known: the label values of the run. All of them are there with 0 from the start; a call with any other
             counts as an error, so nothing that happens can add a series.
+        account: value of a label ``account`` of every series; without one there is no such label.
 
     Attributes:
         known: as given.
     """
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: Known, account: str = "") -> None:
         self.known = known
+        self._labels = {"account": account} if account else {}
         self._registry = CollectorRegistry()
         self._made = {metric.name: _make(metric, self._registry) for metric in METRICS.values()}
         self._series: dict[tuple[str, ...], Any] = {}
@@ -96,7 +98,7 @@ class Metrics:
         """
         for followed in self._followed:
             self._safely(followed)
-        source = _WithoutCreated(self._registry)
+        source = _Shown(self._registry, self._labels)
         if wants_openmetrics(accept):
             body: bytes = openmetrics.generate_latest(source)  # type: ignore[no-untyped-call]  # theirs has no types
             return body, openmetrics.CONTENT_TYPE_LATEST
@@ -143,14 +145,19 @@ class _Follower:
 
 
 @attrs.frozen
-class _WithoutCreated(Collector):
-    """Leaves out the ``_created`` series, which would double the number of counters."""
+class _Shown(Collector):
+    """Leaves out the ``_created`` series, which would double the number of counters, and adds labels."""
 
     registry: CollectorRegistry
+    labels: Mapping[str, str]
 
     def collect(self) -> Iterator[Family]:
         for family in self.registry.collect():
-            family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+            family.samples = [
+                sample._replace(labels={**self.labels, **sample.labels})
+                for sample in family.samples
+                if not sample.name.endswith("_created")
+            ]
             yield family
 
 

@@ -7,6 +7,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
+import attrs
+
 from cab_core.contracts import AlertHttp
 from cab_core.domain.alerts import Alert
 from cab_core.domain.regime import Reading
@@ -123,20 +125,22 @@ def source_callers(sources: Sequence[Bound]) -> list[Caller[Reading]]:
 
 
 def notifier_callers(
-    notifiers: Sequence[Bound], https: Mapping[str, AlertHttp] | None = None
+    notifiers: Sequence[Bound], https: Mapping[str, AlertHttp] | None = None, account: str = ""
 ) -> list[Caller[None]]:
     """Return the callers of notifiers; use ``await caller.wait(alert)``.
 
     Args:
         notifiers: the plugins.
         https: clients of those that have an address, by name.
+        account: what every message begins with, so that several bots can tell one chat; empty: nothing.
     """
     guard, budget_s, clients = HangGuard(), POLICIES[Kind.NOTIFIER].budget_s, https or {}
     return [
-        Caller(bound.id, _with_http(bound, clients.get(bound.name)), check_nothing, budget_s, guard)
+        Caller(bound.id, _tell(bound, clients.get(bound.name), account), check_nothing, budget_s, guard)
         for bound in notifiers
     ]
 
 
-def _with_http(notifier: Bound, http: AlertHttp | None) -> Callable[[Alert], Any]:
-    return lambda alert: notifier.call(alert, http)
+def _tell(notifier: Bound, http: AlertHttp | None, account: str) -> Callable[[Alert], Any]:
+    begin = f"{account}: " if account else ""
+    return lambda alert: notifier.call(attrs.evolve(alert, text=begin + alert.text), http)

@@ -90,7 +90,9 @@ class OperationSettings:
         "redis://... of the key that keeps a second host from trading this account; empty: one host only.",
     )
     account: str = setting(
-        "", parse.account(), "Name of the account, in keys of Redis and in messages; empty: MODE:EXCHANGE."
+        "",
+        parse.account(),
+        "Name of the account, in keys of Redis; empty: MODE:EXCHANGE. If set, alerts and metrics name it.",
     )
     instance_lock_path: Path | None = setting(
         "",

@@ -21,7 +21,7 @@ def callers_of(settings: Settings, notifiers: Sequence[Bound]) -> list[Caller[No
         RefusedError: nothing must be sent to an address.
     """
     posts = {bound.name: post for bound in notifiers if (post := _post(settings, bound.name)) is not None}
-    return notifier_callers(notifiers, posts)
+    return notifier_callers(notifiers, posts, settings.account)
 
 
 def _post(settings: Settings, name: str) -> SafePost | None:
