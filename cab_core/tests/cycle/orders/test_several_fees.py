@@ -60,7 +60,7 @@ async def test_every_fee_of_a_trade_outlives_a_restart(tmp_path: Path) -> None:
         assert lot == (D("0.497"), D("50.01")), "base is gone, GT costs its price of 100, points have none"
         assert bot.trader.book.quote_free == D(9_950)
         (alert,) = await bot.alerts("important")
-        assert "0.001 BTC and 0.00010 GT and 1 POINT and 0.002 BTC" in alert
+        assert "0.001 BTC and 0.0001 GT and 1 POINT and 0.002 BTC" in alert
         (told,) = [payload for topic, payload in bot.heard if topic == "trade.settled"]
         assert told["further_fees"] == ("0.00010 GT", "1 POINT", "0.002 BTC")
     async with account(tmp_path, venue) as again:
