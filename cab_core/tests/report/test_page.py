@@ -124,7 +124,7 @@ def test_a_run_without_trades_says_so(quiet: RunResult, facts: RunFacts, tmp_pat
     words = Page((tmp_path / "r.html").read_text("utf-8")).words
     assert "No trade was closed" in words
     assert "Sharpe n/a" in words
-    assert "an upper bound, not an expectation" in words
+    assert "the one worth more at its close is taken" in words
 
 
 def test_a_failed_write_leaves_the_old_file(run: RunResult, facts: RunFacts, tmp_path: Path) -> None:

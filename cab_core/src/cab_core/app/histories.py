@@ -46,7 +46,7 @@ class Histories:
 
     def facts(self) -> tuple[DataFacts, ...]:
         """Describe the files."""
-        return tuple(_facts(symbol, file) for symbol, file in self.files)
+        return tuple(described(symbol, file) for symbol, file in self.files)
 
     def warnings(self, now_ms: int) -> list[str]:
         """Return what is odd about the candles, with the file each is in."""
@@ -97,12 +97,16 @@ def read_histories(named: Sequence[NamedFile]) -> Histories:
             where="--data",
             fix="run one backtest per quote currency",
         )
-    series = {symbol: prepare(_joined(symbol, files)) for symbol, files in by_symbol.items()}
+    series = {symbol: prepare(joined(symbol, files)) for symbol, files in by_symbol.items()}
     return Histories(tuple((s, file) for s, files in by_symbol.items() for file in files), series)
 
 
-def _joined(symbol: str, files: list[CandleFile]) -> Bars:
-    """Sort the files of one symbol by time, in place, and join their candles."""
+def joined(symbol: str, files: list[CandleFile]) -> Bars:
+    """Sort the files of one symbol by time, in place, and join their candles.
+
+    Raises:
+        DataError: two files overlap.
+    """
     files.sort(key=lambda file: int(file.bars.ts_ms[0]))
     for earlier, later in pairwise(files):
         if later.bars.ts_ms[0] <= earlier.bars.ts_ms[-1]:
@@ -118,7 +122,8 @@ def _joined(symbol: str, files: list[CandleFile]) -> Bars:
     return Bars.of(*(np.concatenate(parts) for parts in zip(*(f.bars.columns() for f in files), strict=True)))
 
 
-def _facts(symbol: str, file: CandleFile) -> DataFacts:
+def described(symbol: str, file: CandleFile) -> DataFacts:
+    """Return what is told about a file."""
     stamps = file.bars.ts_ms
     return DataFacts(
         symbol=symbol,

@@ -12,6 +12,7 @@ import attrs
 import numpy as np
 
 from cab_core.app.config import RECORDED_BUDGET_S, cycle_config, judge_of, panels_of, plugins_for
+from cab_core.app.details import Details, read_details
 from cab_core.app.histories import Histories, read_histories
 from cab_core.app.identity import (
     changed,
@@ -48,6 +49,7 @@ class Plan:
     Attributes:
         data: the candle files, with their symbols where the file names do not tell.
         from_ms: earlier candles only warm up; ``to_ms``: candles that close later are left out.
+        detail: files of finer candles that 15m candles are walked by.
         macro: a file of macro readings.
     """
 
@@ -55,6 +57,7 @@ class Plan:
     from_ms: int | None = None
     to_ms: int | None = None
     fills: FillPolicy = "worst"
+    detail: tuple[NamedFile, ...] = ()
     macro: Path | None = None
 
 
@@ -132,9 +135,10 @@ def prepare_run(plan: Plan, settings: Settings) -> Prepared:
         raise ConfigError(unset)
     timeline, macro_sha256 = (RegimeTimeline(), "") if plan.macro is None else read_timeline(plan.macro)
     span = histories.span(plan.from_ms, plan.to_ms)
+    details = read_details(plan.detail, histories)
     plugins = plugins_for(settings, {})
     config = config_for(settings, plugins, list(histories.series), plan.fills)
-    facts = _facts(plan, settings, histories, plugins, macro_sha256, span)
+    facts = _facts(plan, settings, histories, details, plugins, macro_sha256, span)
     backtest = Backtest(
         config=config,
         series=histories.series,
@@ -142,6 +146,7 @@ def prepare_run(plan: Plan, settings: Settings) -> Prepared:
         judge=judge_of(plugins),
         timeline=timeline,
         span_ms=span,
+        details=details.by_symbol,
         run=facts.run_id[:6],
     )
     return Prepared(
@@ -178,13 +183,15 @@ def _facts(
     plan: Plan,
     settings: Settings,
     histories: Histories,
+    details: Details,
     plugins: Plugins,
     macro_sha256: str,
     span: tuple[int, int] | None,
 ) -> RunFacts:
     data_sha256 = histories.sha256
-    if macro_sha256:
-        data_sha256 = hashlib.sha256(f"{data_sha256} {macro_sha256}".encode()).hexdigest()
+    for more in (macro_sha256, details.sha256 if plan.detail else ""):
+        if more:
+            data_sha256 = hashlib.sha256(f"{data_sha256} {more}".encode()).hexdigest()
     shown = shown_texts(settings)
     config_sha256 = digest(shown, deciding_options(settings))
     active = plugin_facts((*plugins.strategies, *plugins.rules))
@@ -197,6 +204,7 @@ def _facts(
         changed=_changed(settings, shown),
         plugins=active,
         fills=plan.fills,
+        detail=details.facts(histories, span) if plan.detail else None,
         seed=0 if settings.paper_partial_fill_prob > 0 else None,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +109,11 @@ class Runs:
             "format": _FORMAT,
             "run_id": prepared.facts.run_id,
             "plan": {
-                "data": [{"file": str(f.path.absolute()), "symbol": f.symbol} for f in plan.data],
+                "data": _files(plan.data),
                 "from_ms": plan.from_ms,
                 "to_ms": plan.to_ms,
                 "fills": plan.fills,
+                "detail": _files(plan.detail),
                 "macro": None if plan.macro is None else str(plan.macro.absolute()),
             },
             "settings": exact_texts(prepared.settings),
@@ -161,10 +162,11 @@ def load_record(path: Path) -> RunRecord:
         return RunRecord(
             run_id=document["run_id"],
             plan=Plan(
-                data=tuple(NamedFile(Path(each["file"]), each["symbol"]) for each in plan["data"]),
+                data=_named(plan["data"]),
                 from_ms=plan["from_ms"],
                 to_ms=plan["to_ms"],
                 fills=plan["fills"],
+                detail=_named(plan.get("detail", ())),
                 macro=None if plan["macro"] is None else Path(plan["macro"]),
             ),
             settings=document["settings"],
@@ -178,6 +180,14 @@ def load_record(path: Path) -> RunRecord:
         raise
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"the record cannot be read: {error}", where=str(path), fix=_SAME) from error
+
+
+def _files(named: Sequence[NamedFile]) -> list[dict[str, str | None]]:
+    return [{"file": str(each.path.absolute()), "symbol": each.symbol} for each in named]
+
+
+def _named(files: Sequence[Mapping[str, Any]]) -> tuple[NamedFile, ...]:
+    return tuple(NamedFile(Path(each["file"]), each["symbol"]) for each in files)
 
 
 def _last_ordered(run: RunResult) -> dict[str, str]:

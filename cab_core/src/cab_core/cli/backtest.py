@@ -26,12 +26,19 @@ if TYPE_CHECKING:
 _SHOWN_TRADES = 5
 
 
+def _detail_file(text: str) -> NamedFile:
+    from cab_core.data.symbols import NamedFile
+
+    return NamedFile.parse(text, "--detail")
+
+
 @cab_command(
     "backtest",
     cls=ManyValues,
     examples=(
         "cab backtest --data BTC-USDT.csv.gz --strategies ema_cross,supertrend --mode vote --report btc.html",
         "cab backtest --data BTC-USDT.csv.gz ETH-USDT.csv.gz --from 2023-03-01 --to 2023-06-30 --json",
+        "cab backtest --data BTC-USDT.csv.gz --detail BTC-USDT_1m.csv.gz --fills best",
     ),
 )
 @data_option("Candle files (.csv, .csv.gz); several after one flag, or the flag again.", required=True)
@@ -47,6 +54,13 @@ _SHOWN_TRADES = 5
     show_default=True,
     help="Which order of a candle's extremes counts: the one worth less at its close, or more.",
 )
+@click.option(
+    "--detail",
+    multiple=True,
+    type=_detail_file,
+    metavar="[SYMBOL=]FILE",
+    help="Finer candles (1m, 5m) to walk the 15m candles by; again for more files.",
+)
 @click.option("--macro", type=click.Path(path_type=Path), help="JSON lines of macro readings.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a report.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
@@ -59,6 +73,7 @@ def command(
     begin: str | None,
     end: str | None,
     fills: FillPolicy,
+    detail: tuple[NamedFile, ...],
     macro: Path | None,
     report: Path | None,
     quiet: bool,
@@ -71,7 +86,9 @@ def command(
     Several files are a portfolio that shares one account; files of one symbol are joined. A candle does not
     tell whether its low or its high came first: policy worst takes the order that is worth less at its
     close, best the other one. For each candle that bounds these two orders, not every path the price may
-    have gone, nor a whole run. Every bar can be explained afterwards: cab why ID.
+    have gone, nor a whole run. With --detail a candle is walked by its finer ones where they are
+    complete, and the band shrinks to what the market did; the others are counted. Every bar can be explained
+    afterwards: cab why ID.
 
     Strategies are asked again about the bars with orders and a sample of the others, alone and with no later
     bar. Answers that change, and plugins that fail, are named; the exit code is then 1.
@@ -87,6 +104,7 @@ def command(
         from_ms=None if begin is None else instant_ms(begin, "--from"),
         to_ms=None if end is None else end_ms(end, "--to"),
         fills=fills,
+        detail=detail,
         macro=macro,
     )
     prepared = prepare_run(plan, loaded.settings)

@@ -9,6 +9,7 @@ import attrs
 
 from cab_core.cycle.columns import Columns, Stages, decide_all, stages
 from cab_core.cycle.config import CycleConfig
+from cab_core.cycle.detail import Detail
 from cab_core.cycle.evaluate import Panel, Votes
 from cab_core.cycle.higher import Higher
 from cab_core.cycle.reasons import Reasons
@@ -36,6 +37,7 @@ class Backtest:
         judge: asks the risk rules.
         timeline: scripted macro readings.
         span_ms: first and last open time of the candles to trade on; earlier ones only warm up.
+        details: finer candles by symbol, which its 15m candles are walked by where they are complete.
         run: six hexadecimal characters that begin its trace ids.
     """
 
@@ -45,6 +47,7 @@ class Backtest:
     judge: Judge
     timeline: RegimeTimeline = attrs.field(factory=RegimeTimeline)
     span_ms: tuple[int, int] | None = None
+    details: Mapping[str, Detail] = attrs.field(factory=dict)
     run: str = "000000"
 
     def decide(
@@ -111,7 +114,7 @@ class Backtest:
             self.judge,
             lambda symbol, now_ms: evaluated[symbol].higher.hourly_returns(now_ms),
         )
-        replay = Replay(self.config, tapes, trader, self._regime(), reasons, self.run, watch)
+        replay = Replay(self.config, tapes, trader, self._regime(), reasons, self.run, watch, self.details)
         # A judge that watches over its rules' time does so once for the run, not once for each entry.
         with self.judge if isinstance(self.judge, AbstractContextManager) else nullcontext(), uncollected():
             replay.run()

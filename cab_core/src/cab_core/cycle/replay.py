@@ -9,7 +9,7 @@ settings order.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import IntEnum
 from math import inf
@@ -17,6 +17,7 @@ from math import inf
 import attrs
 
 from cab_core.cycle.config import CycleConfig
+from cab_core.cycle.detail import Detail
 from cab_core.cycle.fills import fill_orders
 from cab_core.cycle.market import bid_candle, open_at
 from cab_core.cycle.marks import Grid
@@ -26,7 +27,7 @@ from cab_core.cycle.tape import Tape
 from cab_core.cycle.trader import Planned, Ruling, Trader
 from cab_core.domain.booking import AppliedTo
 from cab_core.domain.exits import quiet_band
-from cab_core.domain.market import Quote
+from cab_core.domain.market import Candle, Quote
 from cab_core.domain.money import ZERO, floor_step, to_decimal
 from cab_core.domain.orders import Fill, Intent, Purpose
 from cab_core.domain.regime import RegimeState
@@ -50,6 +51,7 @@ class Replay:
         reasons: encodes final reasons into the tapes' columns.
         run: six hexadecimal characters that begin every trace id of the run.
         watch: keep the rulings of these (symbol index, row) cycles, to explain them.
+        details: finer candles by symbol, to walk by.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Replay:
         reasons: Reasons,
         run: str,
         watch: frozenset[tuple[int, int]] = frozenset(),
+        details: Mapping[str, Detail] | None = None,
     ) -> None:
         self._config = config
         self._tapes = tapes
@@ -69,6 +72,7 @@ class Replay:
         self._reasons = reasons
         self._run = run
         self._watch = watch
+        self._details = details or {}
         self.grid = Grid(tapes, config.costs)
         self._queue: list[tuple[int, Step, int, int]] = []
         self._spreads: tuple[float, ...] = ()
@@ -134,16 +138,25 @@ class Replay:
         trace_id = self.trace_id(tape.index, row)
         candle = bid_candle(tape.bars, row, self._config.costs)
         self._sell_rest(tape, candle.open, now_ms)
-        for planned in self._trader.walk(tape.symbol, candle, trace_id, now_ms):
-            bid = planned.intent.reference
-            if bid is not None:
-                ask = self._config.costs.ask_of_bid(bid)
-                self._execute(tape, planned, Quote(bid, ask, now_ms), now_ms)
+        for part in self._detailed(tape, candle):
+            for planned in self._trader.walk(tape.symbol, part, trace_id, now_ms):
+                bid = planned.intent.reference
+                if bid is not None:
+                    ask = self._config.costs.ask_of_bid(bid)
+                    self._execute(tape, planned, Quote(bid, ask, now_ms), now_ms)
         if tape.symbol in book.positions:
             self._await_exit(tape, row + 1, row)
         else:
             self._close_span(tape, row)
             self._await_entry(tape, row)
+
+    def _detailed(self, tape: Tape, candle: Candle) -> list[Candle]:
+        """Return the finer candles that a candle is walked by, or itself where they are not all there."""
+        detail = self._details.get(tape.symbol)
+        rows = range(0) if detail is None else detail.rows(candle.ts_ms)
+        if detail is None or not rows:
+            return [candle]
+        return [bid_candle(detail.bars, row, self._config.costs) for row in rows]
 
     def _sell_rest(self, tape: Tape, bid: Decimal, now_ms: int) -> None:
         """Make what of a signal exit has waited where a candle opens, before that candle is judged."""

@@ -40,7 +40,7 @@ class NamedFile:
     symbol: str | None = None
 
     @classmethod
-    def parse(cls, text: str) -> NamedFile:
+    def parse(cls, text: str, where: str = "--data") -> NamedFile:
         """Read ``[SYMBOL=]FILE``. A name with an equals sign that is no symbol's is a path.
 
         Raises:
@@ -49,8 +49,8 @@ class NamedFile:
         before, equals, after = text.partition("=")
         if equals and before.count("/") == 1 and not Path(text).exists():
             if not after:
-                raise UsageError(f"{text!r} names no file", where="--data", fix=f"write {before}=FILE")
-            return cls(Path(after), parse_symbol(before, "--data"))
+                raise UsageError(f"{text!r} names no file", where=where, fix=f"write {before}=FILE")
+            return cls(Path(after), parse_symbol(before, where))
         return cls(Path(text))
 
     def __str__(self) -> str:

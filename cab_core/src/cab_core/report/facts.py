@@ -35,6 +35,20 @@ class DataFacts:
 
 
 @attrs.frozen(slots=True)
+class DetailFacts:
+    """The finer candles that candles were walked by.
+
+    Attributes:
+        candles: candles traded on, of all symbols.
+        whole: those of them that were walked whole, because their detail is not complete.
+    """
+
+    files: tuple[DataFacts, ...]
+    candles: int
+    whole: int
+
+
+@attrs.frozen(slots=True)
 class PluginFacts:
     """One plugin that took part: ``strategy:ema_cross``, its distribution and version."""
 
@@ -54,6 +68,7 @@ class RunFacts:
         config: settings as text by name, secrets masked.
         changed: names of the settings that differ from their defaults.
         fills: the fill policy (spec 9.4).
+        detail: the finer candles, None where every candle is walked whole.
         seed: of the generated market or of partial fills, None if nothing was random.
         doubts: answers of strategies that change with what they must not depend on.
         failures: plugins that raised, hung or answered nonsense.
@@ -68,6 +83,7 @@ class RunFacts:
     changed: frozenset[str] = frozenset()
     plugins: tuple[PluginFacts, ...] = ()
     fills: Literal["worst", "best"] = "worst"
+    detail: DetailFacts | None = None
     seed: int | None = None
     doubts: tuple[Doubt, ...] = ()
     failures: tuple[Failure, ...] = ()

@@ -47,7 +47,11 @@ def caveats(data: Mapping[str, Any]) -> str:
     """Return what to keep in mind about the run's data and fills."""
     missing, silent = (sum(file[key] for file in data["data"]) for key in ("missing", "zero_volume"))
     gaps = f"{missing:,} candles missing" if missing else "no candle missing"
-    return f"simulated fills, policy {data['fill_policy']}; {gaps}, {silent:,} without volume"
+    text = f"simulated fills, policy {data['fill_policy']}; {gaps}, {silent:,} without volume"
+    detail = data["detail"]
+    if detail is None:
+        return text
+    return f"{text}; {detail['walked_whole']:,} of {detail['candles']:,} walked whole for lack of detail"
 
 
 def _drawdown(data: Mapping[str, Any]) -> str:

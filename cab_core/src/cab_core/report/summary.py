@@ -13,7 +13,7 @@ from cab_core.domain.drawdowns import Drawdown
 from cab_core.domain.performance import YearOfReturns
 from cab_core.domain.timeframes import DAY_MS, HOUR_MS
 from cab_core.domain.trade_figures import Group, TradeFigures
-from cab_core.report.facts import RunFacts
+from cab_core.report.facts import DataFacts, RunFacts
 from cab_core.report.figures import RunFigures, run_figures
 from cab_core.report.rows import human_summary
 
@@ -53,20 +53,14 @@ def _identity(run: RunResult, facts: RunFacts) -> dict[str, Any]:
         "config_sha256": facts.config_sha256,
         "decisions_sha256": run.decisions_sha256,
         "plugins": [{"id": p.id, "dist": p.dist, "version": p.version} for p in facts.plugins],
-        "data": [
-            {
-                "symbol": file.symbol,
-                "file": file.name,
-                "sha256": file.sha256,
-                "bars": file.bars,
-                "first_ms": file.first_ms,
-                "last_ms": file.last_ms,
-                "holes": file.holes,
-                "missing": file.missing,
-                "zero_volume": file.zero_volume,
-            }
-            for file in facts.data
-        ],
+        "data": _files(facts.data),
+        "detail": None
+        if facts.detail is None
+        else {
+            "files": _files(facts.detail.files),
+            "candles": facts.detail.candles,
+            "walked_whole": facts.detail.whole,
+        },
         "symbols": list(run.symbols),
         "fill_policy": facts.fills,
         "seed": facts.seed,
@@ -74,6 +68,23 @@ def _identity(run: RunResult, facts: RunFacts) -> dict[str, Any]:
         "last_ms": int(run.times[-1]) if len(run.times) else None,
         "bars": run.cycles,
     }
+
+
+def _files(files: Sequence[DataFacts]) -> list[dict[str, Any]]:
+    return [
+        {
+            "symbol": file.symbol,
+            "file": file.name,
+            "sha256": file.sha256,
+            "bars": file.bars,
+            "first_ms": file.first_ms,
+            "last_ms": file.last_ms,
+            "holes": file.holes,
+            "missing": file.missing,
+            "zero_volume": file.zero_volume,
+        }
+        for file in files
+    ]
 
 
 def _curve(run: RunResult, figures: RunFigures) -> dict[str, Any]:

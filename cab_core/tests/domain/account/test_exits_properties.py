@@ -80,7 +80,20 @@ def test_the_policies_bound_both_orders_of_the_extremes(
 
     What a policy does is one of the two walks, sale by sale and to the state that it ends in.
     """
-    p = opened(quantity, rules)
+    check_bounds(opened(quantity, rules), path, rules, best)
+
+
+def test_the_policies_bound_both_orders_on_real_candles(real_candles: list[Candle]) -> None:
+    rules = attrs.evolve(RULES, stop_loss=D("0.008"), trailing=D("0.003"), tp1=D("0.004"), tp2=D("0.01"))
+    for first in range(0, len(real_candles) - 48, 12):
+        path = real_candles[first : first + 48]
+        entry = path[0].open
+        p = protect(entry, D("0.5"), D("0.5") * entry * D("1.001"), rules)
+        check_bounds(p, path, rules, best=bool(first % 24))
+
+
+def check_bounds(p: Protection, path: list[Candle], rules: ExitRules, best: bool) -> None:
+    """Compare both policies with both orders, candle by candle along the states that ``best`` leads to."""
     for bar in path:
         low_first = walk(p, (bar.open, bar.low, bar.high, bar.close), rules)
         high_first = walk(p, (bar.open, bar.high, bar.low, bar.close), rules)
