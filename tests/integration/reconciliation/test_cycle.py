@@ -401,7 +401,7 @@ async def test_a_foreign_balance_is_taken_over_with_protection_and_without_cash(
         cash, equity = book.quote_free, book.equity()
         result = await bot.cycle(adopt=True)
 
-        assert result.corrected == ("took over 2 at 100",)
+        assert result.corrected == ("took over 2 at 100.00",)
         assert bot.held() == 2
         assert book.positions[SYMBOL].protection.stop == Decimal(95)
         assert book.quote_free == cash
