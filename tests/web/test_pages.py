@@ -198,6 +198,12 @@ def test_what_is_missing_has_a_page(visit: Visit) -> None:
     assert "DOGE/USDT" in tab.inner_text("main")
     assert tab.goto("/trace/0123456789abcdef").status == 404
     assert tab.goto("/chart/BTC/USDT?bars=7").status == 400
+    for path in ("/nowhere", "/trades/nowhere", "/api/v1/nowhere"):
+        answer = tab.goto(path)
+        assert (answer.status, answer.headers["content-type"].split(";")[0]) == (404, "text/html"), path
+        assert "404" in tab.inner_text("main")
+        told = tab.request.get(path, headers={"accept": "application/json"})
+        assert (told.status, told.json()["code"]) == (404, "not_found")
 
 
 def test_stopping_needs_the_symbol_typed_and_start_lifts_it(visit: Visit) -> None:

@@ -20,6 +20,7 @@ from cab_core.api.problems import MEDIA_TYPE, ApiError, Fault, problem_of
 from cab_core.api.routes import alertmanager, commands, live, login, operation, reads
 from cab_core.api.routes.shared import STATE, AnyRequest, Views, guard
 from cab_core.api.service import Service
+from cab_core.api.web.errors import on_http_error
 from cab_core.app.desk.commands import Role
 from cab_core.errors import CabError
 
@@ -105,8 +106,10 @@ def _problem(request: AnyRequest, error: ApiError | CabError) -> Response[bytes]
     return Response(problem.encode(), media_type=MEDIA_TYPE, status_code=problem.status, headers=headers)
 
 
-def _refused(request: AnyRequest, error: HTTPException) -> Response[bytes]:
-    """Answer what Litestar itself refuses."""
+def _refused(request: AnyRequest, error: HTTPException) -> Response[bytes] | Response[str]:
+    """Answer what Litestar itself refuses: a browser with a page, a program with a problem."""
+    if "text/html" in request.headers.get("accept", "") and STATE in request.scope.get("state", {}):
+        return on_http_error(request, error)
     told = ApiError(error.status_code, error.detail)
     if isinstance(error, ValidationException):
         what = "the request does not fit the path"

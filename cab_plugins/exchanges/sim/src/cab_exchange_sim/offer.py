@@ -13,7 +13,7 @@ from cab_core.data.generator import generate
 from cab_core.data.symbols import NamedFile, known
 from cab_core.domain.bars import Bars
 from cab_core.domain.market import Costs
-from cab_core.domain.timeframes import TF_MS, WEEK_MS
+from cab_core.domain.timeframes import DAY_MS, TF_MS, WEEK_MS
 from cab_core.errors import DataError, UsageError
 from cab_exchange_sim.engine import Exchange, VenueSettings
 
@@ -54,9 +54,11 @@ class Offer:
         )
         if self.to_present:
             now_ms = time.time_ns() // 1_000_000
-            weeks = (now_ms - open_ms) // WEEK_MS
-            markets = {symbol: moved(bars, weeks * WEEK_MS) for symbol, bars in markets.items()}
-            first_ms, end_ms, open_ms = first_ms + weeks * WEEK_MS, end_ms + weeks * WEEK_MS, now_ms
+            # By whole weeks, so that weekly candles stay theirs; a market too short for that, by whole days.
+            step_ms = WEEK_MS if end_ms - open_ms > WEEK_MS else DAY_MS
+            by_ms = (now_ms - open_ms) // step_ms * step_ms
+            markets = {symbol: moved(bars, by_ms) for symbol, bars in markets.items()}
+            first_ms, end_ms, open_ms = first_ms + by_ms, end_ms + by_ms, now_ms
         if not first_ms < open_ms < end_ms:
             raise UsageError(
                 "no candles at the opening",

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -53,6 +54,16 @@ def test_a_running_exchange_moves_on_by_itself_at_the_present(serve):
     second = httpx.get(facts["base_url"] + "/spot/time", trust_env=False).json()["server_time"]
     assert facts["now_ms"] <= first <= second < facts["end_ms"]
     assert facts["control_url"] is None
+
+
+@pytest.mark.parametrize("days", ["2", "3", "5", "7", "8", "11"])
+def test_a_short_market_is_open_at_the_present(serve, days):
+    _, facts = serve("--days", days)
+    assert abs(facts["now_ms"] - time.time() * 1000) < 60_000
+    assert facts["now_ms"] < facts["end_ms"]
+    query = {"currency_pair": "BTC_USDT", "interval": "15m", "limit": 2}
+    candles = httpx.get(facts["base_url"] + "/spot/candlesticks", params=query, trust_env=False).json()
+    assert len(candles) == 2
 
 
 @pytest.mark.parametrize(
