@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
+from cab_core.cycle.announce import PAUSED
 from cab_core.cycle.look_watch import LookWatch
 from cab_core.cycle.trader import Ruling
 from cab_core.data.generator import START_MS
@@ -25,11 +26,14 @@ def entries(outcome: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("rule", "limit"),
-    [("max_drawdown", "RISK_MAX_DRAWDOWN_PCT=0.001"), ("daily_loss", "RISK_DAILY_LOSS_LIMIT_QUOTE=0.05")],
+    ("rule", "limit", "topic"),
+    [
+        ("max_drawdown", "RISK_MAX_DRAWDOWN_PCT=0.001", "emergency.stop"),
+        ("daily_loss", "RISK_DAILY_LOSS_LIMIT_QUOTE=0.05", "risk.warning"),
+    ],
 )
 async def test_a_loss_halts_at_the_next_snapshot_and_over_a_restart(
-    bench: Any, rule: str, limit: str
+    bench: Any, rule: str, limit: str, topic: str
 ) -> None:
     """Clockwork buys on every eighth candle: nothing asks for an entry when the limit is reached."""
     desk = bench(bars=12, overrides=(limit,))
@@ -38,7 +42,8 @@ async def test_a_loss_halts_at_the_next_snapshot_and_over_a_restart(
     halt = first.session.trader.halts.by_rule[rule]
     assert halt.since_ms % TF_MS == 0  # a close, at which nothing is decided yet
     assert halt.since_ms < START_MS + 8 * TF_MS
-    assert [payload["rule"] for topic, payload in first.events if topic == "emergency.stop"] == [rule]
+    told = [each for each in first.events if each[0] == "emergency.stop" or each[1].get("reason") == PAUSED]
+    assert [(name, payload["rule"]) for name, payload in told] == [(topic, rule)]
     later = await attrs.evolve(desk, bars=26, overrides=()).run()  # under a limit that is far away
     assert later.session.trader.halts.by_rule[rule] == halt
     assert entries(later) == []

@@ -165,7 +165,8 @@ _ALL = (
     ),
     Topic(
         "risk.warning",
-        "A rule notes something, such as a limit used to 80 %, once per day and rule; or a fill slipped.",
+        "A rule notes something, such as a limit used to 80 %, once per day and rule; it has paused entries "
+        "until midnight UTC; or a fill slipped.",
         {"rule": "the rule", "reason": "what it noted", **_LIMIT},
     ),
     Topic(
@@ -175,7 +176,7 @@ _ALL = (
     ),
     Topic(
         "emergency.stop",
-        "All entries on all symbols are stopped.",
+        "All entries on all symbols are stopped until a person releases them.",
         {"rule": "the rule or component", "reason": "why", **_LIMIT},
     ),
     Topic(

@@ -123,7 +123,7 @@ def test_a_run_without_trades_says_so(quiet: RunResult, facts: RunFacts, tmp_pat
     write_report(tmp_path / "r.html", quiet, attrs.evolve(facts, fills="best", config={}, plugins=()))
     words = Page((tmp_path / "r.html").read_text("utf-8")).words
     assert "No trade was closed" in words
-    assert "Sharpe n/a" in words
+    assert "Sharpe n/a too few trades to say" in words
     assert "the one worth more at its close is taken" in words
 
 

@@ -6,9 +6,11 @@ import json
 from decimal import Decimal
 
 import attrs
+import numpy as np
 import pytest
 
 from cab_core.cycle.results import RunResult
+from cab_core.domain.timeframes import DAY_MS
 from cab_core.report import RunFacts, human_summary, summary
 
 PROMISED = [
@@ -70,8 +72,21 @@ def test_a_run_without_trades_has_nulls_not_zeros(quiet: RunResult, facts: RunFa
     assert {name: found[name] for name in undefined} == dict.fromkeys(undefined)
     assert (found["return_pct"], found["max_drawdown_pct"], found["exposure_pct"]) == (0.0, 0.0, 0.0)
     rows = dict(human_summary(found))
-    assert rows["Sharpe, Sortino, Calmar"] == "n/a, n/a, n/a"
+    assert rows["Sharpe, Sortino, Calmar"] == "n/a: too few trades to say"
     assert rows["Profit factor"] == "n/a   payoff n/a"
+
+
+@pytest.mark.parametrize(("trades", "days", "too_short"), [(30, 60, False), (29, 60, True), (30, 59, True)])
+def test_figures_of_a_year_need_trades_and_days(
+    run: RunResult, facts: RunFacts, trades: int, days: int, too_short: bool
+) -> None:
+    times = np.linspace(0, days * DAY_MS, len(run.times)).astype(np.int64)
+    found = summary(attrs.evolve(run, trades=(run.trades * trades)[:trades], times=times), facts)
+    rows = dict(human_summary(found))
+    assert found["too_short"] is too_short
+    assert found["sharpe"] is not None
+    for label in ("CAGR", "Sharpe, Sortino, Calmar"):
+        assert (rows[label] == "n/a: too few trades to say") is too_short
 
 
 def test_a_run_without_candles_has_a_summary(quiet: RunResult, facts: RunFacts) -> None:

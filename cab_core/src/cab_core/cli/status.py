@@ -105,7 +105,9 @@ def _account(told: Status) -> list[tuple[str, str]]:
             ("Free", f"{money(worth.quote_free, quote)} {quote}"),
         ]
     score = "" if told.regime.score is None else f" (score {signed_number(told.regime.score)})"
-    rows.append(("Regime", f"{told.regime.state or 'unknown'}{score}"))
+    sourced = told.regime.source == "macro"
+    regime = f"{told.regime.state or 'unknown'}{score}" if sourced else "no source: always risk on"
+    rows.append(("Regime", regime))
     for limit in told.limits:
         value, most = (measured(each, limit.unit, quote) for each in (limit.value, limit.limit))
         halted = ", HALTED" if limit.halted else ""

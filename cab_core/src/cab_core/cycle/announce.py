@@ -26,6 +26,9 @@ from cab_core.ports import Cycle, EventBus
 #: A loop that failed so often in a row is told of.
 FAILING = 3
 
+#: What a halt comes to that no person has to release.
+PAUSED = "entries are paused until midnight UTC"
+
 
 @attrs.define(eq=False)
 class Announcer:
@@ -82,11 +85,13 @@ class Announcer:
         self.halted(ruling.assessment, trace_id)
 
     def halted(self, assessment: Assessment, trace_id: str) -> None:
-        """Halts began: say which rule, and what it measured."""
+        """Halts began: say which rule, and what it measured. One that ends by itself is a pause."""
         for halt in assessment.trips:
             verdict = next((v for name, v in assessment.verdicts if name == halt.rule), None)
-            payload = {"rule": halt.rule, "reason": halt.reason, **_limits(verdict)}
-            self.bus.publish("emergency.stop", payload, trace_id)
+            paused = halt.until_ms is not None
+            reason = PAUSED if paused else halt.reason
+            payload = {"rule": halt.rule, "reason": reason, **_limits(verdict)}
+            self.bus.publish("risk.warning" if paused else "emergency.stop", payload, trace_id)
 
     def changed(self, intent: Intent, to: OrderState, message: str) -> None:
         """An attempt of an intent went to another state."""

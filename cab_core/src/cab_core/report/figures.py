@@ -14,6 +14,7 @@ from cab_core.domain.currencies import quote_of
 from cab_core.domain.drawdowns import Curve
 from cab_core.domain.money import ZERO
 from cab_core.domain.performance import CurveFigures, YearOfReturns, curve_figures, monthly_returns
+from cab_core.domain.timeframes import DAY_MS
 from cab_core.domain.trade_figures import (
     Group,
     TradeFigures,
@@ -22,6 +23,9 @@ from cab_core.domain.trade_figures import (
     by_symbol,
     trade_figures,
 )
+
+#: With fewer trades, or a shorter span, people are shown no figure that is scaled to a year.
+LEAST_TRADES, LEAST_DAYS = 30, 60
 
 
 @attrs.frozen(eq=False, slots=True, kw_only=True)
@@ -33,6 +37,7 @@ class RunFigures:
         account: the account's curve; ``held`` the same money in equal parts of all symbols.
         exposure_pct: percent of the 15m closes with a position in any symbol.
         symbol_exposure_pct: average percent of the symbols that held a position.
+        too_short: there are too few trades or days for figures of a year to say anything.
         turnover: quote value of all fills, buys and sells, before fees.
     """
 
@@ -48,6 +53,7 @@ class RunFigures:
     symbols: tuple[Group, ...]
     exposure_pct: float | None
     symbol_exposure_pct: float | None
+    too_short: bool
     turnover: Decimal
     fills: int
 
@@ -76,9 +82,14 @@ def run_figures(run: RunResult) -> RunFigures:
         symbols=by_symbol(run.trades),
         exposure_pct=100 * float(np.count_nonzero(run.invested) / len(run.invested)) if seen else None,
         symbol_exposure_pct=100 * float(run.invested.mean()) if seen else None,
+        too_short=len(run.trades) < LEAST_TRADES or _days(run) < LEAST_DAYS,
         turnover=sum((fill.value for fill in fills), ZERO),
         fills=len(fills),
     )
+
+
+def _days(run: RunResult) -> float:
+    return float(run.times[-1] - run.times[0]) / DAY_MS if len(run.times) else 0.0
 
 
 def _equity(run: RunResult) -> FloatArray:

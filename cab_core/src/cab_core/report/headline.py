@@ -18,7 +18,7 @@ from cab_core.domain.figures import (
 )
 from cab_core.domain.performance import YearOfReturns
 from cab_core.report.figures import RunFigures
-from cab_core.report.text import duration
+from cab_core.report.text import TOO_FEW, duration
 
 
 @attrs.frozen(slots=True)
@@ -48,18 +48,19 @@ def headline(run: RunResult, figures: RunFigures) -> list[Figure]:
     """Return the figures in reading order."""
     quote = figures.quote
     own, held, trades = figures.figures, figures.held_figures, figures.trades
+    yearly = _unsaid if figures.too_short else Figure
     return [
         Figure("Return", signed_percent(own.return_pct), _beside(held.return_pct), _sign(own.return_pct)),
         Figure("Final equity", money(run.final_equity, quote), f"from {money(run.baseline, quote)}"),
-        Figure("CAGR", signed_percent(own.cagr_pct), _beside(held.cagr_pct), _sign(own.cagr_pct)),
+        yearly("CAGR", signed_percent(own.cagr_pct), _beside(held.cagr_pct), _sign(own.cagr_pct)),
         Figure(
             "Max drawdown",
             percent(own.max_drawdown_pct),
             f"hold {percent(held.max_drawdown_pct)}",
         ),
-        Figure("Sharpe", number(own.sharpe), f"hold {number(held.sharpe)}"),
-        Figure("Sortino", number(own.sortino), f"hold {number(held.sortino)}"),
-        Figure("Calmar", number(own.calmar), f"hold {number(held.calmar)}"),
+        yearly("Sharpe", number(own.sharpe), f"hold {number(held.sharpe)}"),
+        yearly("Sortino", number(own.sortino), f"hold {number(held.sortino)}"),
+        yearly("Calmar", number(own.calmar), f"hold {number(held.calmar)}"),
         Figure("Volatility", percent(own.volatility_pct), f"hold {percent(held.volatility_pct)}"),
         Figure("Trades", f"{trades.trades:,}", f"{duration(trades.average_ms)} each"),
         Figure("Win rate", percent(trades.win_rate, 1), f"{trades.wins:,} won, {trades.losses:,} lost"),
@@ -74,6 +75,11 @@ def headline(run: RunResult, figures: RunFigures) -> list[Figure]:
         Figure("Exposure", percent(figures.exposure_pct), f"losing streak {trades.losing_streak}"),
         Figure("Fees", money(run.fees, quote), f"turnover {money(figures.turnover, quote)}"),
     ]
+
+
+def _unsaid(label: str, *_: object) -> Figure:
+    """Return a figure of a year that would say nothing."""
+    return Figure(label, NOT_AVAILABLE, TOO_FEW)
 
 
 def months(years: Sequence[YearOfReturns]) -> list[tuple[int, list[Cell], Cell]]:

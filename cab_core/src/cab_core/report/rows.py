@@ -8,7 +8,7 @@ from typing import Any
 from cab_core.domain.currencies import quote_of
 from cab_core.domain.figures import money, number, percent, signed_money, signed_percent
 from cab_core.domain.timeframes import DAY_MS
-from cab_core.report.text import day, duration, hours, minute, words
+from cab_core.report.text import TOO_SHORT, day, duration, hours, minute, words
 
 #: How many names of a group fit on the screen.
 _SHOWN = 9
@@ -17,14 +17,15 @@ _SHOWN = 9
 def human_summary(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return label and text of each row, from what `summary` returned."""
     held, quote = data["buy_and_hold"], quote_of(data["symbols"][0]) if data["symbols"] else ""
+    ratios = [number(data[name]) for name in ("sharpe", "sortino", "calmar")]
     rows = [
         ("Span", f"{minute(data['first_ms'])} to {minute(data['last_ms'])} UTC, {data['bars']:,} bars"),
         ("Symbols", ", ".join(data["symbols"])),
         ("Final equity", f"{money(data['final_equity'], quote)} from {money(data['baseline'], quote)}"),
         ("Return", f"{signed_percent(data['return_pct'])}   buy & hold {signed_percent(held['return_pct'])}"),
-        ("CAGR", f"{signed_percent(data['cagr_pct'])}   buy & hold {signed_percent(held['cagr_pct'])}"),
+        ("CAGR", TOO_SHORT if data["too_short"] else _cagr(data)),
         ("Max drawdown", _drawdown(data)),
-        ("Sharpe, Sortino, Calmar", ", ".join(number(data[k]) for k in ("sharpe", "sortino", "calmar"))),
+        ("Sharpe, Sortino, Calmar", TOO_SHORT if data["too_short"] else ", ".join(ratios)),
         ("Volatility, exposure", f"{percent(data['volatility_pct'])}, {percent(data['exposure_pct'])}"),
         ("Trades", _trades(data)),
         ("Profit factor", f"{number(data['profit_factor'])}   payoff {number(data['payoff'])}"),
@@ -52,6 +53,11 @@ def caveats(data: Mapping[str, Any]) -> str:
     if detail is None:
         return text
     return f"{text}; {detail['walked_whole']:,} of {detail['candles']:,} walked whole for lack of detail"
+
+
+def _cagr(data: Mapping[str, Any]) -> str:
+    held = signed_percent(data["buy_and_hold"]["cagr_pct"])
+    return f"{signed_percent(data['cagr_pct'])}   buy & hold {held}"
 
 
 def _drawdown(data: Mapping[str, Any]) -> str:

@@ -104,6 +104,7 @@ def _curve(run: RunResult, figures: RunFigures) -> dict[str, Any]:
         "sharpe": own.sharpe,
         "sortino": own.sortino,
         "calmar": own.calmar,
+        "too_short": figures.too_short,
         "buy_and_hold_pct": held.return_pct,
         "buy_and_hold": {
             "return_pct": held.return_pct,

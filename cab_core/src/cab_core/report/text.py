@@ -7,6 +7,10 @@ from datetime import UTC, datetime, timedelta
 from cab_core.domain.figures import NOT_AVAILABLE
 from cab_core.domain.timeframes import HOUR_MS, MINUTE_MS
 
+#: What stands for the figures of a year where they would say nothing.
+TOO_FEW = "too few trades to say"
+TOO_SHORT = f"{NOT_AVAILABLE}: {TOO_FEW}"
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -14,7 +14,7 @@ from cab_core.plugins.inventory import PluginRecord
 from cab_core.plugins.report import rows
 from cab_core.settings.masked import masked_options
 from cab_core.settings.render import option_path
-from cab_core.settings.schema import CODE, SETTINGS, Settings
+from cab_core.settings.schema import CODE, SETTINGS, Settings, text_of
 
 
 def config_rows(settings: Settings) -> list[ConfigRow]:
@@ -25,7 +25,7 @@ def config_rows(settings: Settings) -> list[ConfigRow]:
             name=row.name,
             value=texts[row.name],
             source=settings.sources.get(row.name, CODE),
-            default=row.default,
+            default=text_of(row, row.kind.parse(row.default)),
             help=row.help,
         )
         for row in SETTINGS
@@ -101,8 +101,8 @@ def _run(path: Path) -> RunView | None:
     return RunView(
         run_id=record.run_id,
         symbols=record.symbols,
-        from_ms=record.plan.from_ms,
-        to_ms=record.plan.to_ms,
+        from_ms=record.summary.get("first_ms", record.plan.from_ms),
+        to_ms=record.summary.get("last_ms", record.plan.to_ms),
         strategies=_strategies(record),
         figures=record.summary,
         report=str(record.report) if record.report is not None and record.report.is_file() else None,

@@ -119,7 +119,7 @@ class LogLine:
 
 @attrs.frozen(slots=True, kw_only=True)
 class RunView:
-    """One recorded backtest; ``figures`` are those of its summary."""
+    """One recorded backtest: the span of the candles it decided on; ``figures`` are those of its summary."""
 
     run_id: str
     symbols: Sequence[str]

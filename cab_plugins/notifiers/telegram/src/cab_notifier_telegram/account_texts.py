@@ -38,7 +38,10 @@ def status(document: Document) -> str:
             f"{percent(account['drawdown_pct'])}"
         )
     lines += halts(document["halts"], document["now_ms"])
-    lines.append(f"Regime {escape(document['regime']['state'] or 'unknown')}")
+    regime = document["regime"]
+    sourced = regime["source"] == "macro"
+    told = escape(regime["state"] or "unknown") if sourced else "no source: always risk on"
+    lines.append(f"Regime {told}")
     if document["unfinished_orders"]:
         lines.append(f"⏳ {document['unfinished_orders']} order(s) not finished")
     return "\n".join(lines)

@@ -18,13 +18,13 @@ _ACTIONS = {"buy": "🟢", "sell": "🔴", "hold": "⚪"}
 def regime(document: Document) -> str:
     """Return the market regime and what it comes from."""
     state = document["state"]
+    if document["source"] != "macro":
+        return f"⚪ {bold('no source: always risk on')}"
     score = "" if document["score"] is None else f" (score {figures.signed_number(document['score'])})"
     entries = "entries allowed" if document["entries_allowed"] else "no entries"
     lines = [f"{_REGIMES.get(state, '⚪')} {bold(state or 'unknown')}{score}, {entries}"]
     if document["since_ms"]:
         lines.append(f"since {clock(document['since_ms'])} UTC")
-    if document["source"] != "macro":
-        lines.append(f"The macro filter is {escape(document['source'])}.")
     for each in document["sources"]:
         penalty = "" if each["penalty"] is None else f", takes {figures.number(each['penalty'])}"
         stale = " ⚠️ stale" if each["stale"] else ""
