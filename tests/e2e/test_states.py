@@ -64,3 +64,32 @@ def test_a_stopped_bot_answers_and_guards_also_after_a_kill(desk: Desk, database
     live.until(lambda: answers(live))
     assert of_symbol(live)["state"] == "running"
     assert live.finish(bot)["failures"] == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["paper", "live"])
+@pytest.mark.timeout(240)
+def test_a_position_is_closed_by_hand_with_its_stop_while_stopped(desk: Desk, mode: str) -> None:
+    live = desk(MODE=mode, DMS_ENABLED="false", SYMBOLS=SYMBOL)
+    bot = live.start()
+    live.until(lambda: live.endpoint() is not None)
+    live.until(lambda: live.held > 0 and (mode == "paper" or live.stops()))
+    live.cab("stop", "--yes")
+    told = live.cab("close", SYMBOL, "--json")
+    assert (told.returncode, live.held > 0) == (8, True), told.stderr  # not confirmed
+    told = live.cab("close", SYMBOL, "--yes", "--reason", "on leave", "--json")
+    assert told.returncode == 0, told.stderr
+    done = json.loads(told.stdout)
+    assert [(each["symbol"], each["state"]) for each in done["closings"]] == [(SYMBOL, "sold")]
+    assert (live.held, done["positions"]) == (0, [])
+    assert live.stops() == []
+    again = live.cab("close", "--all", "--yes")
+    assert again.returncode == 1
+    assert "nothing is open" in again.stderr
+    assert of_symbol(live)["state"] == "stopped"
+    assert live.finish(bot)["failures"] == {}
+    if mode == "live":
+        live.assert_sound()
+    off = live.cab("close", SYMBOL, "--yes")
+    assert "cab run" in off.stderr
+    assert off.returncode != 0

@@ -47,6 +47,18 @@ async def test_nothing_happens_before_the_second_step(people, bot, desk, command
     assert buttons(people.calls()[-1]) == {}
 
 
+async def test_a_close_names_what_is_sold_and_asks_twice(people, bot, desk):
+    await bot()
+    vague, offered = await asked(people, "/close")
+    assert "/close all" in vague["text"]
+    assert offered == {}
+    _, offered = await asked(people, "/close btc")
+    assert desk.done == []
+    people.press(offered["Close"])
+    assert "BTC/USDT</b> sold" in await edited(people)
+    assert [(each["action"], each["symbol"]) for each in desk.done] == [("close", "BTC/USDT")]
+
+
 async def test_in_live_the_symbols_and_the_money_are_named(people, bot, desk):
     first = desk.answers["status"]["symbols"][0]
     both = [first, {**first, "symbol": "ETH/USDT"}]

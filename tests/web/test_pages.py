@@ -220,3 +220,22 @@ def test_stopping_needs_the_symbol_typed_and_start_lifts_it(visit: Visit) -> Non
     tab.click("#ask-yes")
     tab.wait_for_selector(".symbols:not(:has(.symbol.stopped))")
     assert tab.locator(".symbol.running").count() == 2
+
+
+def test_a_position_is_closed_by_its_button_with_the_symbol_typed(visit: Visit) -> None:
+    tab = visit(allow=("409",))
+    tab.goto("/")
+    toast = ""
+    while "sold" not in toast:  # the bot may sell it by itself while somebody types
+        button = tab.wait_for_selector(".symbol button[data-command=close]", timeout=60_000)
+        symbol = button.get_attribute("data-symbol")
+        button.click()
+        tab.click("#ask-yes")
+        assert tab.inner_text("#ask-problem") == f"That is not {symbol}."
+        tab.fill("#ask-word", symbol.lower())
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector("#toast:not(:empty), #ask-problem:has-text('holds no position')")
+        toast = tab.inner_text("#toast")
+        if tab.is_visible("#ask-no"):
+            tab.click("#ask-no")
+    assert toast.startswith(f"{symbol} sold")

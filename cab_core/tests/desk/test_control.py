@@ -226,3 +226,42 @@ async def test_a_reached_limit_is_told_before_an_entry_meets_it(office: Offices)
                 halted = streak.halted
 
     await office("STRATEGY_ENABLED=false", "RISK_LOSS_STREAK_COUNT=1").run(losing)
+
+
+async def test_a_position_is_closed_by_hand_once_whatever_holds_entries(office: Offices) -> None:
+    bot = office(symbols=(BTC, ETH))
+
+    async def closing(desk: LiveDesk, running: Running) -> None:
+        book = running.session.trader.book
+        with pytest.raises(NotFoundError, match="DOGE"):
+            await desk.do(order(Action.CLOSE, symbol="DOGE/USDT"))
+        with pytest.raises(ForbiddenError):
+            await desk.do(order(Action.CLOSE, Role.OPERATOR, symbol=BTC))
+        await until(lambda: BTC in book.positions and ETH in book.positions)
+        await desk.do(order(Action.STOP))
+        held = book.positions[BTC].quantity
+        done = await desk.do(order(Action.CLOSE, symbol=BTC, reason="on leave", key="once"))
+        (told,) = done.closings
+        assert (told.symbol, told.state, told.sold + told.left, done.changed) == (BTC, "sold", held, True)
+        assert BTC not in book.positions
+        assert (book.trades[-1].symbol, book.trades[-1].exits[-1].reason) == (BTC, "manual")
+        assert await desk.do(order(Action.CLOSE, symbol=BTC, reason="on leave", key="once")) == done
+        with pytest.raises(TransitionError, match="BTC/USDT holds no position"):
+            await desk.do(order(Action.CLOSE, symbol=BTC))
+        everything = await desk.do(order(Action.CLOSE))
+        assert [(each.symbol, each.state) for each in everything.closings] == [(ETH, "sold")]
+        assert (everything.positions, everything.states) == ((), {BTC: "stopped", ETH: "stopped"})
+        with pytest.raises(TransitionError, match="nothing is open"):
+            await desk.do(order(Action.CLOSE))
+        fills, _ = await desk.fills(Filter(symbol=BTC))
+        assert fills[0].client_id == told.order
+        orders, _ = await desk.orders(Filter(symbol=BTC))
+        assert (orders[0].purpose, orders[0].trace_id) == ("manual", done.trace_id)
+        (row,) = [row for row in (await desk.audit(Filter()))[0] if row.seq == done.audit_seq]
+        assert (row.actor, row.after["reason"], row.outcome) == ("anna", "on leave", "ok")
+
+    await bot.run(closing)
+    assert visit(bot.settings.db_path, verify_journal) == []
+    with pytest.raises(NotRunningError) as refused:
+        await bot.cold.do(order(Action.CLOSE, symbol=BTC))
+    assert "cab run" in refused.value.fix

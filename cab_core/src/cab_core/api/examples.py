@@ -24,6 +24,8 @@ EXAMPLES: Mapping[str, Any] = {
         "action": "pause",
         "states": {"BTC/USDT": "paused"},
         "changed": True,
+        "positions": [],
+        "closings": [],
         "released": [],
         "order": None,
         "order_state": None,

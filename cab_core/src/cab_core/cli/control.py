@@ -13,7 +13,7 @@ from cab_core.cli.actor import system_actor
 from cab_core.cli.base import CabCommand, cab_command
 from cab_core.cli.desk import ask, desk_options
 from cab_core.cli.output import emit
-from cab_core.errors import RefusedError
+from cab_core.errors import ExitCode, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from cab_core.app.desk.commands import Done, Open
@@ -46,11 +46,12 @@ def _send(
     remote: str | None,
     config: Path | None,
     overrides: Sequence[str],
+    confirm: str = "",
 ) -> Done:
     from cab_core.app.desk.commands import Action, Actor, Command, Role
 
     actor = Actor(name=system_actor(), role=Role.ADMIN, surface="cli")
-    command = Command(action=Action(name), actor=actor, symbol=symbol, reason=reason)
+    command = Command(action=Action(name), actor=actor, symbol=symbol, reason=reason, confirm=confirm)
     return ask(config, overrides, remote, lambda desk: desk.do(command))
 
 
@@ -64,6 +65,12 @@ def guard_of(each: Open) -> str:
 def _print(done: Done) -> None:
     for symbol, state in done.states.items():
         click.echo(f"{symbol}: {state}")
+    for closing in done.closings:
+        detail = f": {closing.detail}" if closing.detail else ""
+        click.echo(
+            f"{closing.symbol}: {closing.state.replace('_', ' ')}, {closing.sold:f} sold, "
+            f"{closing.left:f} left{detail}"
+        )
     for each in done.positions:
         click.echo(f"open: {each.quantity:f} {each.symbol}, {guard_of(each)}")
     unchanged = "" if done.changed else "nothing changed; "
@@ -122,3 +129,38 @@ def stop(
         click.confirm(f"Stop {what}? Nothing is sold; exits are watched on.", abort=True, err=True)
     done = _send("stop", symbol, reason, remote, config, overrides)
     emit(done, as_json, lambda: _print(done))
+
+
+@cab_command("close", examples=("cab close BTC/USDT", "cab close --all --yes --reason 'on leave' --json"))
+@click.argument("symbol", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every position.")
+@_REASON
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@desk_options
+def close(
+    symbol: str | None,
+    everything: bool,
+    reason: str,
+    yes: bool,
+    as_json: bool,
+    remote: str | None,
+    config: Path | None,
+    overrides: Sequence[str],
+) -> int:
+    """Sell the position of a symbol, or every one, at market.
+
+    A bot must run; it may be paused, halted or stopped, and the symbol may have been taken out of SYMBOLS.
+    What rests at the exchange is canceled first. An exit that is under way is not doubled.
+
+    Exit code 0 if all of it is sold; 1 if something is left or still under way: the answer says what.
+    """
+    if (symbol is None) is not everything:
+        raise UsageError("name one symbol, or --all", where="cab close", fix="cab close BTC/USDT")
+    what = symbol or "ALL"
+    if not yes:
+        if not sys.stdin.isatty():
+            raise RefusedError(f"closing {what} was not confirmed", where="cab close", fix="add --yes")
+        click.confirm(f"Sell {symbol or 'every position'} at market?", abort=True, err=True)
+    done = _send("close", symbol, reason, remote, config, overrides, confirm=what)
+    emit(done, as_json, lambda: _print(done))
+    return ExitCode.OK if all(each.state == "sold" for each in done.closings) else ExitCode.PROBLEMS

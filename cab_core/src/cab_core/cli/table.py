@@ -56,6 +56,7 @@ JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("start", "start", "Let a waiting bot trade.", file="control"),
             Entry("pause", "pause", "Stop new entries; open positions stay protected.", file="control"),
             Entry("resume", "resume", "Let entries through again.", file="control"),
+            Entry("close", "close", "Sell a position, or all, at market.", file="control"),
             Entry("stop", "stop", "Decide nothing more; exits are watched on.", file="control"),
             Entry("rehearse", "command", "Rehearse live trading on a local exchange, with faults and kills."),
             Entry("perf", "command", "Report profit and loss of a period."),

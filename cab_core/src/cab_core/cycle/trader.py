@@ -240,7 +240,7 @@ class Trader:
         if not quantity:
             self.book.leave_dust(symbol, now_ms)
             return None
-        intent = self._exit(position, Purpose.SIGNAL_SELL, quantity, reason, trace_id, now_ms, quote.bid)
+        intent = self.exit_of(position, Purpose.SIGNAL_SELL, quantity, reason, trace_id, now_ms, quote.bid)
         return Planned(intent, AppliedTo(Purpose.SIGNAL_SELL, "signal_sell", trace_id))
 
     def walk(self, symbol: str, move: Candle | Decimal, trace_id: str, now_ms: int) -> list[Planned]:
@@ -358,19 +358,21 @@ class Trader:
         quantity = floor_step(position.quantity, step)
         if not quantity:
             return []
-        intent = self._exit(position, purpose, quantity, reason, trace_id, now_ms, bid)
+        intent = self.exit_of(position, purpose, quantity, reason, trace_id, now_ms, bid)
         return [Planned(intent, AppliedTo(purpose, reason, trace_id))]
 
     def _sale(
         self, position: Position, sale: ExitSale, following: Protection, trace_id: str, now_ms: int
     ) -> Planned:
-        intent = self._exit(position, sale.purpose, sale.quantity, sale.reason, trace_id, now_ms, sale.price)
+        intent = self.exit_of(
+            position, sale.purpose, sale.quantity, sale.reason, trace_id, now_ms, sale.price
+        )
         context = AppliedTo(
             sale.purpose, sale.reason, trace_id, rules=self.config.exits, protection=following
         )
         return Planned(intent, context)
 
-    def _exit(
+    def exit_of(
         self,
         position: Position,
         purpose: Purpose,
@@ -380,6 +382,7 @@ class Trader:
         now_ms: int,
         reference: Decimal | None,
     ) -> Intent:
+        """Return the order of an exit; the same one for the same state of the position."""
         stage = 0 if position.protection is None else position.protection.stage
         # A position sold in part may be sold again for the same reason, but not twice from one state.
         ref = f"{position.id}#{stage}.{len(position.exits)}"

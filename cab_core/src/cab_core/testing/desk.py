@@ -70,6 +70,11 @@ class CannedDesk:
             "positions": [
                 {name: each[name] for name in told} for each in held if symbol in (None, each["symbol"])
             ],
+            "closings": [
+                {"symbol": each["symbol"], "order": "t-c", "state": "sold", "sold": each["quantity"]}
+                | {"left": "0", "detail": "", "earlier": False}
+                for each in (held if action == "close" else ())
+            ],
             "released": [],
             "trace_id": TRACE_ID,
             "audit_seq": len(self.done),

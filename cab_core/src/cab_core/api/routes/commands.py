@@ -40,6 +40,7 @@ class Wish:
         symbol: null for all.
         rule: of ``release``: the halt to release, null for all.
         reason: your words, for the audit.
+        confirm: of ``close``, in live: the symbol once more, or ``ALL``.
         order: of ``settle``: client id of an order whose outcome is unknown.
         outcome: of ``settle``: ``absent`` or ``filled``.
         quantity: of ``settle``: base it traded, as exact text; booked where the exchange shows no trade.
@@ -49,10 +50,24 @@ class Wish:
     symbol: str | None = None
     rule: str | None = None
     reason: str = ""
+    confirm: str = ""
     order: str | None = None
     outcome: str | None = None
     quantity: str | None = None
     price: str | None = None
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Confirmation:
+    """What a close says besides its symbol.
+
+    Attributes:
+        confirm: in live: the symbol once more, or ``ALL``.
+        reason: your words, for the audit.
+    """
+
+    confirm: str = ""
+    reason: str = ""
 
 
 @post(
@@ -69,12 +84,10 @@ async def command(
     data: JSONBody[Wish],
     idempotency_key: Key = "",
 ) -> Done:
-    """Start, pause, resume or stop trading, release a halt, or settle an order whose outcome is unknown.
+    """Start, pause, resume or stop, close what is open, release a halt, or settle an order.
 
-    ``stop``, ``release`` and ``settle`` need an admin.
+    ``stop``, ``close``, ``release`` and ``settle`` need an admin.
     """
-    if len(data.reason) > _LONGEST:
-        raise ApiError(400, f"the reason has more than {_LONGEST} characters", code="validation_failed")
     verdict = _verdict(request, data) if action is Action.SETTLE else None
     return await carry_out(
         service,
@@ -84,6 +97,7 @@ async def command(
         rule=data.rule,
         verdict=verdict,
         reason=data.reason,
+        confirm=data.confirm,
         key=idempotency_key,
     )
 
@@ -112,9 +126,12 @@ async def carry_out(
     rule: str | None = None,
     verdict: Verdict | None = None,
     reason: str = "",
+    confirm: str = "",
     key: str = "",
 ) -> Done:
     """Carry out a command of who sent the request."""
+    if len(reason) > _LONGEST:
+        raise ApiError(400, f"the reason has more than {_LONGEST} characters", code="validation_failed")
     order = Command(
         action=action,
         actor=_actor(request),
@@ -122,6 +139,7 @@ async def carry_out(
         rule=rule,
         verdict=verdict,
         reason=reason,
+        confirm=confirm,
         key=key,
     )
     return await service.desk.do(order)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import JSONBody
 
-from cab_core.api.routes.commands import Key, carry_out
+from cab_core.api.routes.commands import Confirmation, Key, carry_out
 from cab_core.api.routes.shared import AnyRequest, Given, Symbol, Views, anybody, may
 from cab_core.app.desk.commands import Action, Done, Role
 from cab_core.app.desk.views import Health, Ready, Status
@@ -103,4 +104,30 @@ async def stop(service: Given, request: AnyRequest, symbol: Symbol = None, idemp
     return await carry_out(service, request, Action.STOP, symbol=symbol, key=idempotency_key)
 
 
-HANDLERS = (health, ready, metrics, orchestrator_status, pnl_today, start, pause, resume, stop)
+@post(
+    "/orchestrator/close",
+    status_code=200,
+    summary="Close positions",
+    tags=_TAG,
+    **may(Role.VIEWER, 404, 409, 413, 415, needed=Role.ADMIN),
+)
+async def close(
+    service: Given,
+    request: AnyRequest,
+    data: JSONBody[Confirmation],
+    symbol: Symbol = None,
+    idempotency_key: Key = "",
+) -> Done:
+    """Sell the position of a symbol, or all, at market, in every state; what rests is canceled first."""
+    return await carry_out(
+        service,
+        request,
+        Action.CLOSE,
+        symbol=symbol,
+        reason=data.reason,
+        confirm=data.confirm,
+        key=idempotency_key,
+    )
+
+
+HANDLERS = (health, ready, metrics, orchestrator_status, pnl_today, start, pause, resume, stop, close)

@@ -120,6 +120,8 @@ class ColdDesk(DatabaseDesk):
         fix = (
             "start it with API_ENABLED=true" if self.silent_pid else "wait" if self.alive else "run: cab run"
         )
+        if command.action is Action.CLOSE and not self.silent_pid and not self.alive:
+            fix = "only a bot that runs can sell: cab run (AUTOSTART=false buys nothing), then close"
         raise NotRunningError(f"{command.action}: {self.reason}", where=str(self.where), fix=fix)
 
     def warmups(self) -> Mapping[str, int]:

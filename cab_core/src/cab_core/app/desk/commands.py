@@ -32,6 +32,7 @@ class Action(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     STOP = "stop"
+    CLOSE = "close"
     RELEASE = "release"
     SETTLE = "settle"
 
@@ -42,6 +43,7 @@ REQUIRED: Mapping[Action, Role] = {
     Action.PAUSE: Role.OPERATOR,
     Action.RESUME: Role.OPERATOR,
     Action.STOP: Role.ADMIN,
+    Action.CLOSE: Role.ADMIN,
     Action.RELEASE: Role.ADMIN,
     Action.SETTLE: Role.ADMIN,
 }
@@ -65,6 +67,7 @@ class Command:
         rule: for ``release``: the halt to release, None for all.
         verdict: for ``settle``: which order, and what became of it.
         reason: the actor's words, for the audit.
+        confirm: for ``close``: the symbol once more, or ``ALL``; in live nothing is closed without it.
         key: idempotency key: the same key never has a second effect; empty without one.
     """
 
@@ -74,6 +77,7 @@ class Command:
     rule: str | None = None
     verdict: Verdict | None = None
     reason: str = ""
+    confirm: str = ""
     key: str = ""
 
 
@@ -96,6 +100,27 @@ class Open:
 
 
 @attrs.frozen(slots=True, kw_only=True)
+class Closing:
+    """What a close came to for one symbol.
+
+    Attributes:
+        order: client id of the order that sells it, None where none can.
+        state: ``sold``; ``under_way`` where an exit is not settled yet, or waits to be sent again;
+            ``too_small`` or ``refused``, where nothing more is sent by itself. ``detail`` says why.
+        sold: base that was sold by now. ``left``: base that is left, dust included.
+        earlier: the exit was under way before, and was not doubled.
+    """
+
+    symbol: str
+    order: str | None
+    state: str
+    sold: Decimal
+    left: Decimal
+    detail: str = ""
+    earlier: bool = False
+
+
+@attrs.frozen(slots=True, kw_only=True)
 class Done:
     """What a command came to.
 
@@ -103,6 +128,7 @@ class Done:
         states: state by symbol after it.
         changed: False if everything already was as asked.
         positions: what is open after it, of the symbols it is about.
+        closings: what a close came to, by symbol.
         released: rules whose halts it released.
         order: client id of the order it settled. ``order_state``: what that order ended as.
         booked: ids of the trades that were booked for it; one that is estimated says so.
@@ -115,6 +141,7 @@ class Done:
     states: Mapping[str, str]
     changed: bool
     positions: tuple[Open, ...] = ()
+    closings: tuple[Closing, ...] = ()
     released: tuple[str, ...] = ()
     order: str | None = None
     order_state: str | None = None

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from cab_core.app.desk.base import require_one_of
+from cab_core.app.desk.closing import close_by_hand, closed_done
 from cab_core.app.desk.commands import (
     Action,
     Command,
@@ -104,11 +105,18 @@ class Control:
             return await self._release(task)
         if task.command.action is Action.SETTLE:
             return await self._settle(task)
+        if task.command.action is Action.CLOSE:
+            return await self._close(task)
         return await self._move(task)
 
     def _check(self, command: Command) -> None:
         require_role(command)
         require_one_of(self.running.symbols, command.symbol)
+        expected = command.symbol or "ALL"
+        live = self.running.settings.mode == "live"
+        if live and command.action is Action.CLOSE and command.confirm.upper() != expected.upper():
+            what = f"closing {expected} was not confirmed"
+            raise TransitionError(what, where="confirm", fix=f"say it twice: confirm = {expected}")
 
     # The states of symbols.
 
@@ -151,6 +159,16 @@ class Control:
             for held, position in sorted(orchestrator.trader.book.positions.items())
             if symbol in (None, held)
         )
+
+    # Positions.
+
+    async def _close(self, task: Task) -> Done:
+        if (answered := await known(self.store, task.command)) is not None:
+            return answered
+        log.info("%s", task.by, extra={"trace_id": task.trace_id, "symbol": task.command.symbol or ""})
+        closings = await close_by_hand(self.running.session.orchestrator, task)
+        states, left = _plain(self.states()), self.open(task.command.symbol)
+        return await self.store.transact(lambda conn: closed_done(conn, task, closings, states, left))
 
     # Halts.
 

@@ -103,6 +103,7 @@ class DeskPort:
             symbol=symbol,
             rule=rule,
             reason=reason,
+            confirm=symbol or "ALL",  # a chat has asked twice before it comes here
             key=key,
         )
         done: dict[str, Any] = plain(await self.desk.do(command))

@@ -139,6 +139,7 @@ class RemoteDesk:
             "symbol": command.symbol,
             "rule": command.rule,
             "reason": command.reason,
+            "confirm": command.confirm,
         }
         if (verdict := command.verdict) is not None:
             amounts = {"quantity": verdict.quantity, "price": verdict.price}

@@ -27,6 +27,7 @@ CHANGING: Mapping[str, tuple[str, str, str]] = {
     "pause": ("⏸", "stop entries; exits stay active", "No new entries; exits stay active."),
     "resume": ("▶️", "allow entries again", "Entries are allowed again."),
     "start": ("▶️", "let what is stopped trade", "What is stopped trades again; what is paused stays so."),
+    "close": ("💰", "sell: /close btc, /close all", "What is held is sold now, at market."),
     "stop": (
         "⏹",
         "decide nothing more",
@@ -208,7 +209,10 @@ class Chat:
 
     async def _proposed(self, call: Call, action: str, argument: str) -> Reply:
         """Ask for the second step; who may not command is refused by the desk, and that is audited."""
-        symbol = await symbol_in(self.desk, argument)
+        if action == "close" and not argument:
+            raise Misunderstood("Which? /close btc, or /close all")
+        everything = action == "close" and argument.lower() == "all"
+        symbol = None if everything else await symbol_in(self.desk, argument)
         if not self._is_admin(call):
             await self._do(call, action, symbol)
         status = await self.desk.ask("status", symbol=symbol)
@@ -269,8 +273,15 @@ def _result(call: Call, pending: confirm.Pending, done: Mapping[str, Any]) -> st
     states = ", ".join(f"{bold(symbol)} {escape(state)}" for symbol, state in done["states"].items())
     changed = "" if done["changed"] else " (was so already)"
     icon = CHANGING[pending.action][0]
+    closed = "".join(f"\n{_closed(each)}" for each in done["closings"])
     held = "".join(f"\nopen: {_open(each)}" for each in done["positions"])
-    return f"{icon} {states}{changed}{held}\nby {escape(call.name)} · trace {code(done['trace_id'])}"
+    return f"{icon} {states}{changed}{closed}{held}\nby {escape(call.name)} · trace {code(done['trace_id'])}"
+
+
+def _closed(each: Mapping[str, Any]) -> str:
+    state = escape(each["state"].replace("_", " "))
+    detail = f": {escape(each['detail'])}" if each["detail"] else ""
+    return f"{bold(each['symbol'])} {state}, {figures.quantity(each['sold'])} sold{detail}"
 
 
 def _open(each: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ const TEXTS = {
   pause: ["Pause", "No new position is opened. Exits and protection go on."],
   resume: ["Resume", "New positions may be opened again."],
   stop: ["Stop", "The bot decides nothing more about it until it is started. Nothing is sold; stop and targets are watched on."],
+  close: ["Close", "Everything that is held of it is sold now, at the market's price. What rests at the exchange is canceled first."],
   release: ["Release", "The halt ends, and entries are possible again."],
 };
 
@@ -41,7 +42,7 @@ async function send(event) {
     const answer = await fetch(`/api/v1/commands/${command}`, {
       method: "POST",
       headers: { "content-type": "application/json", "x-csrf-token": document.body.dataset.csrf, "idempotency-key": key },
-      body: JSON.stringify({ symbol: symbol || null, rule: rule || null, reason: byId("ask-reason").value }),
+      body: JSON.stringify({ symbol: symbol || null, rule: rule || null, reason: byId("ask-reason").value, ...(command === "close" && { confirm: symbol || "ALL" }) }),
     });
     const told = await answer.json();
     if (!answer.ok) {
@@ -49,7 +50,8 @@ async function send(event) {
       return;
     }
     byId("ask").close();
-    byId("toast").textContent = told.changed ? `Done: ${TEXTS[command][0].toLowerCase()} ${symbol || rule || ""}` : "It was so already";
+    const closed = (told.closings || []).map((each) => `${each.symbol} ${each.state.replace("_", " ")}${each.detail ? `: ${each.detail}` : ""}`).join("; ");
+    byId("toast").textContent = closed || (told.changed ? `Done: ${TEXTS[command][0].toLowerCase()} ${symbol || rule || ""}` : "It was so already");
     setTimeout(() => { byId("toast").textContent = ""; }, 4000);
     refresh();
   } catch {
