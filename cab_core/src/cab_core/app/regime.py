@@ -15,6 +15,7 @@ from cab_core.domain.regime import Reading, RegimeState
 from cab_core.errors import CabError
 from cab_core.plugins.answers import check_reading
 from cab_core.plugins.bound import Bound
+from cab_core.plugins.failures import Failure
 from cab_core.plugins.guard import HangGuard
 from cab_core.plugins.isolation import Caller
 from cab_core.plugins.kinds import SECTIONS, Kind
@@ -51,16 +52,23 @@ def regime_watch(settings: Settings, plugins: Plugins) -> Callable[[Clock], Regi
     """
     urls = source_urls(settings)
     sources: dict[str, ReadSource] = {}
+    callers: list[Caller[Reading | CabError]] = []
     for bound in plugins.sources:
         url, where = urls[bound.name]
         http = SafeHttp(url, allow_hosts=settings.regime_allow_hosts, where=where)
-        sources[bound.name] = _reader(bound, http)
+        caller = _caller(bound)
+        callers.append(caller)
+        sources[bound.name] = _reader(caller, http)
     if not sources:
         return None
     thresholds = {bound.name: _threshold(bound) for bound in plugins.sources}
     known = {name: value for name, value in thresholds.items() if value is not None}
     rules = attrs.evolve(regime_settings(settings), thresholds=known)
-    return lambda clock: RegimeWatch(sources, rules, clock, on_failure=_failed)
+
+    def failures() -> list[Failure]:
+        return [caller.strikes.failure(caller.id) for caller in callers]
+
+    return lambda clock: RegimeWatch(sources, rules, clock, on_failure=_failed, failures=failures)
 
 
 def _threshold(bound: Bound) -> float | None:
@@ -90,7 +98,7 @@ def saved(watch: RegimeWatch, save: Callable[[Mapping[str, Any]], Awaitable[None
     return watch
 
 
-def _reader(bound: Bound, http: SafeHttp) -> ReadSource:
+def _caller(bound: Bound) -> Caller[Reading | CabError]:
     """Return what asks one source.
 
     An address that does not answer is no fault of the plugin, so it must not lead to its quarantine.
@@ -106,13 +114,15 @@ def _reader(bound: Bound, http: SafeHttp) -> ReadSource:
     def check(answer: Any) -> Reading | CabError:
         return answer if isinstance(answer, CabError) else check_reading(answer)
 
-    caller = Caller(bound.id, call, check, POLICIES[Kind.MACRO].budget_s, HangGuard())
+    return Caller(bound.id, call, check, POLICIES[Kind.MACRO].budget_s, HangGuard())
 
+
+def _reader(caller: Caller[Reading | CabError], http: SafeHttp) -> ReadSource:
     async def read() -> Reading:
         outcome = await caller.wait(http)
         if isinstance(outcome.value, Reading):
             return outcome.value
-        raise outcome.value or outcome.error or CabError("no answer", where=bound.id)
+        raise outcome.value or outcome.error or CabError("no answer", where=caller.id)
 
     return read
 

@@ -114,6 +114,7 @@ async def until_over(running: Running, view: View, stopping: Callable[[], None] 
     ]
     try:
         await running.session.orchestrator.run()
+        running.session.finish()
         running.ended = running.ended or "end"
     except PASSING as error:
         if not running.ended:

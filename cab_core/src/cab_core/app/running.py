@@ -11,6 +11,7 @@ import attrs
 from cab_core.app.bus import OpenBus
 from cab_core.app.session import Session
 from cab_core.cycle.records import OrderRecord
+from cab_core.plugins.failures import Failure, failed
 from cab_core.ports import Cycle
 from cab_core.settings.schema import Settings
 
@@ -86,6 +87,13 @@ class Running:
         """The symbols of SYMBOLS, and those beside them that are looked after until they are sold."""
         return self.session.trader.config.symbols
 
+    @property
+    def failures(self) -> list[Failure]:
+        """What became of the plugins that failed; notifiers change no result, but are named."""
+        channels = () if self.pump is None else self.pump.channels
+        notifiers = [channel.caller.strikes.failure(channel.caller.id) for channel in channels]
+        return failed((*self.session.trust.failures, *notifiers))
+
     def halted_by(self) -> list[str]:
         """Return the rules that halt all entries now."""
         active = self.session.trader.halts.active(self.session.venue.clock.now_ms())
@@ -114,6 +122,9 @@ class Running:
                 for symbol, position in book.positions.items()
             },
             "halts": self.halted_by(),
+            "doubts": [attrs.asdict(doubt) for doubt in self.session.trust.doubts],
+            "plugin_failures": [attrs.asdict(failure) for failure in self.failures],
+            "alarms": self.session.trust.alarms,
             "failures": {
                 f"{symbol} {loop}": count
                 for (symbol, loop), count in self.session.orchestrator.supervisor.failures.items()

@@ -16,6 +16,7 @@ from cab_core.app.entry_gates import RegimeAt, gate_of, no_entry_of
 from cab_core.app.ids import SystemIds
 from cab_core.app.regime import saved, still_fresh
 from cab_core.app.seen_candles import SeenCandles
+from cab_core.app.trust import Trust
 from cab_core.clock import Clock, TurnLock
 from cab_core.cycle.announce import Announcer
 from cab_core.cycle.beats import Beats
@@ -130,6 +131,7 @@ class Session:
     Attributes:
         reconciler, cash: None on a simulated account, which nobody else can touch.
         seen: the candles that were last evaluated.
+        trust: whether what its plugins say can be believed. ``finish``: looks at the rest at the end.
         regimes: the watch over the macro sources, None where they are scripted or none is configured.
     """
 
@@ -140,6 +142,8 @@ class Session:
     reconciler: Reconciler | None = None
     cash: CashWatch | None = None
     seen: SeenCandles
+    trust: Trust
+    finish: Callable[[], None]
     regimes: RegimeWatch | None = None
 
     @property
@@ -174,15 +178,21 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
     """Put a session together over what is remembered, and ask the macro sources. Nothing is sent yet."""
     parts = attrs.evolve(parts, storage=fused(parts.storage))
     config, clock, feed = parts.config, venue.clock, venue.feed
-    panels = panels_of(parts.plugins, parts.budget_s)
-    seen = SeenCandles(venue.market)
-    readers = {s: MomentReader(s, seen, panels(s), config) for s in config.symbols}
     judge = judge_of(parts.plugins, parts.budget_s)
+    trust = Trust(
+        strategies=parts.plugins.strategies,
+        judge=judge,
+        panels=panels_of(parts.plugins, parts.budget_s),
+        budget_s=parts.budget_s,
+        later=venue.exits_ms is None,
+    )
+    seen = SeenCandles(venue.market)
+    readers = {s: MomentReader(s, seen, trust.panel(s), config) for s in config.symbols}
     trader = Trader(config, _book(config, past), judge, _returns(readers), past.halts)
     if past.peak_reset:
         trader.book.reset_peak()
     announcer = Announcer(parts.bus, trader.book, config.max_slippage_pct)
-    watch = None if parts.watch is None else parts.watch(clock)
+    watch = trust.sources = None if parts.watch is None else parts.watch(clock)
     regime_at, background = await _regime(parts, watch, announcer, past)
     lock = TurnLock(clock)
     execution = _execution(parts, venue, trader, announcer, regime_at, care, lock)
@@ -225,7 +235,7 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         feed=feed,
         clock=clock,
         supervisor=supervisor,
-        on_cycle=parts.on_cycle,
+        on_cycle=trust.after(parts.on_cycle, announcer),
         background=background,
         lock=lock,
         begin=_begin(parts, past),
@@ -240,6 +250,8 @@ async def assemble(parts: Parts, venue: Venue, past: Remembered, care: Care | No
         reconciler=reconciler,
         cash=cash,
         seen=seen,
+        trust=trust,
+        finish=lambda: trust.finish(announcer, SystemIds().trace_id()),
         regimes=watch,
     )
 

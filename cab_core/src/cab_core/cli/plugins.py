@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,21 +71,41 @@ def _print_description(described: dict[str, Any]) -> None:
 
 
 @cab_command("doctor", examples=("cab plugins doctor", "cab plugins doctor strategy:my_idea --json"))
-@click.argument("plugins", nargs=-1)
-@click.option("--timeout", default=20.0, show_default=True, help="Seconds each plugin may take.")
+@click.argument("plugins", nargs=-1, metavar="[NAME|PATH]...")
+@click.option("--timeout", default=20.0, show_default=True, help="Seconds each plugin may take to be tried.")
 def doctor(plugins: tuple[str, ...], timeout: float, as_json: bool) -> int:
-    """Try every plugin, or the given PLUGINS, each in a process of its own. Exits 1 if anything is wrong."""
+    """Try every plugin, each in a process of its own. Exits 1 if anything is wrong.
+
+    One that is named, or the file or folder of one that is not installed, is also held against the
+    conformance suite of its kind; that takes some seconds.
+    """
     from cab_core.plugins.doctor import absent_rules, examine
 
     records = _inventory()
-    chosen = [record for wanted in plugins for record in _matches(wanted, records)] or list(records)
-    findings = examine(chosen, timeout_s=timeout) + ([] if plugins else absent_rules(records))
+    paths = [wanted for wanted in plugins if _is_path(wanted)]
+    named = [r for wanted in plugins if wanted not in paths for r in _matches(wanted, records)]
+    findings = examine(named if plugins else records, timeout_s=timeout)
+    findings += _conformance(named, paths) if plugins else absent_rules(records)
     healthy = all(finding.ok for finding in findings)
-    emit({"ok": healthy, "findings": findings}, as_json, lambda: _print_findings(findings, healthy=healthy))
+    emit({"ok": healthy, "findings": findings}, as_json, lambda: print_findings(findings, healthy=healthy))
     return ExitCode.OK if healthy else ExitCode.PROBLEMS
 
 
-def _print_findings(findings: Sequence[Finding], *, healthy: bool) -> None:
+def _is_path(wanted: str) -> bool:
+    return wanted.endswith(".py") or ".py:" in wanted or Path(wanted).is_dir()
+
+
+def _conformance(records: Sequence[PluginRecord], paths: Sequence[str]) -> list[Finding]:
+    from cab_core.plugins.inventory import Status
+    from cab_core.testing.suite import installed, run_suite, targets
+
+    chosen = [installed(record) for record in records if record.status is Status.AVAILABLE]
+    chosen += [target for path in paths for target in targets(path)]
+    return [finding for target in chosen for finding in run_suite(target)]
+
+
+def print_findings(findings: Sequence[Finding], *, healthy: bool) -> None:
+    """Print the findings of the doctor and of ``cab check`` for people."""
     rows = [[f.id, f.check, "ok" if f.ok else "FAIL", f.detail] for f in findings]
     table(("id", "check", "result", "detail"), rows)
     click.echo("All is well." if healthy else "Something is wrong: see FAIL above.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cab_core.cli.base import cab_command, load, settings_options
-from cab_core.cli.output import emit, table
+from cab_core.cli.output import emit, red, table
 from cab_core.cli.run_face import Face, face_of
 from cab_core.cli.speed import Speed
 from cab_core.errors import ExitCode, RefusedError
@@ -83,7 +83,8 @@ def command(
     next start goes on where this one stopped, also after a crash.
 
     Ctrl-C stops after the present step and prints a summary (exit code 130), a second one stops at once.
-    SIGTERM, as a service manager sends it, and the end of the recording are ordinary ends (exit code 0).
+    SIGTERM, as a service manager sends it, and the end of the recording are ordinary ends (exit code 0); a
+    recording that ends with a failed plugin, or with a strategy whose answers knew the future, ends with 1.
     Before the bot is ready both signals end the start (exit code 130).
     """
     from cab_core.app.market_choice import parse_market
@@ -116,7 +117,9 @@ def command(
             running = asyncio.run(run_paper(settings, choice, speed, view))
     told = running.summary()
     emit(told, as_json, lambda: _print(told))
-    return ExitCode.INTERRUPTED if running.ended == "SIGINT" else ExitCode.OK
+    if running.ended == "SIGINT":
+        return ExitCode.INTERRUPTED
+    return ExitCode.PROBLEMS if running.ended == "end" and told["alarms"] else ExitCode.OK
 
 
 def _confirm(settings: Settings, choice: MarketChoice, *, yes_live: bool) -> None:
@@ -183,3 +186,5 @@ def _print(told: dict[str, Any]) -> None:
     if told["failures"]:
         rows.append(("Failures", ", ".join(f"{loop}: {n}" for loop, n in told["failures"].items())))
     table(("", "cab run"), rows)
+    for alarm in told["alarms"]:
+        click.echo(red(f"do not believe this result: {alarm}"))

@@ -69,6 +69,7 @@ JOURNEY: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Extend",
         (
             Entry("new", "command", "Write a new plugin package with passing tests."),
+            Entry("check", "command", "Check a plugin's file or folder against the rules of its kind."),
             Entry("plugins", "group", "List, describe and diagnose the installed plugins."),
         ),
     ),

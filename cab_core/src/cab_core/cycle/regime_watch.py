@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -11,6 +11,7 @@ import attrs
 from cab_core.clock import Clock
 from cab_core.domain.macro import Reading, SourceMemory, remember
 from cab_core.domain.regime import RegimeSettings, RegimeState, evaluate
+from cab_core.plugins.failures import Failure
 
 #: Asks one source; raises if it has no answer.
 ReadSource: TypeAlias = Callable[[], Awaitable[Reading]]
@@ -48,6 +49,7 @@ class RegimeWatch:
         clock: the injected clock.
         on_change: called with the old and the new state when the regime changes.
         on_failure: called with a source's name and its error.
+        failures: asked what became of the sources so far.
         on_poll: awaited after each evaluation, e.g. to persist `to_json`.
     """
 
@@ -57,6 +59,7 @@ class RegimeWatch:
     on_change: Callable[[RegimeState, RegimeState], None] = _ignore_change
     on_failure: Callable[[str, BaseException], None] = _ignore_failure
     on_poll: Callable[[RegimeState], Awaitable[None]] = _ignore_poll
+    failures: Callable[[], Sequence[Failure]] = tuple
     state: RegimeState | None = attrs.field(default=None, init=False)
     memories: dict[str, SourceMemory] = attrs.field(factory=dict, init=False)
 

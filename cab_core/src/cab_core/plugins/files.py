@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import re
 import sys
+from collections.abc import Collection, Mapping
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -16,10 +17,17 @@ from cab_core.plugins.inventory import Origin, PluginRecord
 from cab_core.plugins.isolation import attempt, describe
 from cab_core.plugins.kinds import NAME_PATTERN, Kind
 from cab_core.plugins.registration import hook_functions
-from cab_core.sdk import RiskRule, Strategy
+from cab_core.sdk import BrokerPlugin, MacroSource, Notifier, RiskRule, Strategy
 
 #: Kinds that may come from a file, with their base class; the others touch accounts, networks or people.
 FILE_KINDS: dict[Kind, type] = {Kind.STRATEGY: Strategy, Kind.RISK: RiskRule}
+#: Kinds that can be checked where they lie.
+ALL_KINDS: dict[Kind, type] = {
+    **FILE_KINDS,
+    Kind.MACRO: MacroSource,
+    Kind.BROKER: BrokerPlugin,
+    Kind.NOTIFIER: Notifier,
+}
 _REFERENCE = re.compile(r"(?P<path>.+\.py)(:(?P<class>[A-Za-z_]\w*))?")
 
 
@@ -28,11 +36,12 @@ def is_file(name: str) -> bool:
     return _REFERENCE.fullmatch(name) is not None
 
 
-def load_file(reference: str) -> tuple[PluginRecord, type]:
+def load_file(reference: str, kinds: Mapping[Kind, type] = FILE_KINDS) -> tuple[PluginRecord, type]:
     """Load the plugin class of a file.
 
     Args:
         reference: path of the file, with ``:ClassName`` if it holds more than one plugin.
+        kinds: what it may hold, with the base class of each.
 
     Raises:
         NotFoundError: there is no such file.
@@ -47,7 +56,7 @@ def load_file(reference: str) -> tuple[PluginRecord, type]:
     if not path.is_file():
         raise NotFoundError(f"there is no file {path}", where=reference, fix="give the path of a .py file")
     module = _import(path, reference)
-    cls, kind = _only_plugin(module, match["class"], reference)
+    cls, kind = _only_plugin(module, match["class"], reference, kinds)
     name = _snake_case(cls.__name__)
     if not NAME_PATTERN.fullmatch(name):
         raise PluginError(
@@ -84,25 +93,28 @@ def _import(path: Path, reference: str) -> ModuleType:
     return module
 
 
-def _only_plugin(module: ModuleType, wanted: str | None, reference: str) -> tuple[type, Kind]:
+def _only_plugin(
+    module: ModuleType, wanted: str | None, reference: str, kinds: Mapping[Kind, type]
+) -> tuple[type, Kind]:
     found = {
         name: (value, kind)
         for name, value in vars(module).items()
         if isinstance(value, type) and value.__module__ == module.__name__
-        for kind, base in FILE_KINDS.items()
+        for kind, base in kinds.items()
         if issubclass(value, base) or set(MAIN_HOOKS[kind]) & hook_functions(value).keys()
     }
     if wanted is not None and wanted in found:
         return found[wanted]
     if wanted is None and len(found) == 1:
         return next(iter(found.values()))
-    raise _no_single(list(found), wanted, reference)
+    raise _no_single(list(found), wanted, reference, kinds)
 
 
-def _no_single(found: list[str], wanted: str | None, reference: str) -> CabError:
+def _no_single(found: list[str], wanted: str | None, reference: str, kinds: Collection[Kind]) -> CabError:
     if not found:
-        what = "holds no strategy and no risk rule"
-        fix = "define a class with signals(), generate() or check() and @hookimpl above it"
+        what = "holds no strategy and no risk rule" if len(kinds) == len(FILE_KINDS) else "holds no plugin"
+        hooks = [f"{hook}()" for kind in kinds for hook in MAIN_HOOKS[kind]]
+        fix = f"define a class with {', '.join(hooks[:-1])} or {hooks[-1]} and @hookimpl above it"
     elif wanted is not None:
         what = f"holds no plugin class {wanted}"
         fix = f"it has {', '.join(found)}"

@@ -24,7 +24,10 @@ def sampled_rows(answer: Signals, seed: int) -> IntArray:
 
 def prefix_fault(plugin: BoundStrategy, bars: Bars, whole: Signals) -> str:
     """Describe where leaving out the later bars changes an answer; empty if nowhere."""
-    for t in sampled_rows(whole, seed=1).tolist():
+    rows = sampled_rows(whole, seed=1)
+    if plugin.by_bar is None:  # one bar that is known too early is enough to earn by
+        rows = np.union1d(rows, np.flatnonzero(whole.action))
+    for t in rows.tolist():
         prefix = bars[: t + 1]
         if plugin.by_bar:
             if decision_of(plugin, prefix) != whole.row(t):

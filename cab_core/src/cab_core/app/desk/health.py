@@ -53,6 +53,8 @@ def components(look: Look) -> dict[str, Component]:
         "telegram": _telegram(look),
         "notifiers": Component(ok=True, detail=", ".join(b.name for b in look.plugins.notifiers) or "none"),
     }
+    if alarms := look.running.session.trust.alarms:
+        told["plugins"] = Component(ok=False, detail="; ".join(alarms))
     further = {name: _checked(check, "") for name in _FURTHER if (check := look.check(name)) is not None}
     return {**told, **further}
 

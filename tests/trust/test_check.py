@@ -1,0 +1,62 @@
+"""``cab check`` and ``cab plugins doctor`` run the conformance suite on what has none of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.trust.commands import HERE, cab
+from tests.trust.test_look_ahead import CHEATS, EXAMPLE
+
+PACKAGE = EXAMPLE.parents[2]
+
+
+def failed(out: str) -> dict[str, str]:
+    """Return the checks that failed, with what they say."""
+    return {row["check"]: row["detail"] for row in json.loads(out)["findings"] if not row["ok"]}
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+def test_a_cheat_in_a_file_is_found(cheat: str, tmp_path: Path) -> None:
+    said = cab(tmp_path, "check", f"{HERE / 'cheats.py'}:{cheat}", "--json")
+    assert said.code == 1, said.err
+    assert failed(said.out)
+
+
+def test_what_is_found_is_said_with_a_fix(tmp_path: Path) -> None:
+    said = cab(tmp_path, "check", f"{HERE / 'cheats.py'}:PeeksOnce")
+    assert said.code == 1
+    assert "strategy:peeks_once" in said.out
+    assert "fix: row k may use rows <= k only" in said.out
+
+
+def test_the_example_and_installed_ones_pass(tmp_path: Path) -> None:
+    assert failed(cab(tmp_path, "check", str(PACKAGE), "--json").out) == {}
+    said = cab(tmp_path, "plugins", "doctor", "supertrend", "cooldown", "dxy", "log", "paper", "--json")
+    assert (said.code, failed(said.out)) == (0, {}), said.err
+    checks = {(row["id"], row["check"]) for row in json.loads(said.out)["findings"]}
+    assert {("strategy:supertrend", "no_lookahead_by_prefix"), ("risk:cooldown", "never_raises")} <= checks
+
+
+def test_the_doctor_takes_a_path(tmp_path: Path) -> None:
+    said = cab(tmp_path, "plugins", "doctor", f"{HERE / 'cheats.py'}:Shifts", "--json")
+    assert said.code == 1
+    assert "no_lookahead_by_prefix" in failed(said.out)
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("nowhere.py", "there is no file"),
+        ("nowhere", "there is no such file or folder"),
+        (".", "has no pyproject.toml"),
+        (str(HERE / "commands.py"), "holds no plugin"),
+        (str(HERE / "cheats.py"), "plugin classes"),
+    ],
+)
+def test_a_path_that_names_no_plugin_is_refused(path: str, what: str, tmp_path: Path) -> None:
+    said = cab(tmp_path, "check", path)
+    assert said.code in (1, 4)
+    assert what in said.err
+    assert "fix: " in said.err
