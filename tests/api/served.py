@@ -13,7 +13,7 @@ import httpx
 
 from cab_core.api.bot_view import service_of_run
 from cab_core.api.serve import listen, published, serve, url_of
-from cab_core.api.service import Service
+from cab_core.api.service import NoMeasures, Service
 from cab_core.app.bus import OpenBus
 from cab_core.app.desk.commands import Role
 from cab_core.app.desk.live import live_desk
@@ -38,6 +38,13 @@ ADMIN = "an-admin-token-of-the-settings"
 
 #: So slow that nothing of the market moves while a test looks.
 _SLOW = 1e-9
+
+
+class OneMeasure(NoMeasures):
+    """Knows that the bot is there."""
+
+    def scrape(self, accept: str) -> tuple[bytes, str]:
+        return b"cab_up 1\n", "text/plain; version=0.0.4"
 
 
 @attrs.define(eq=False)
@@ -145,9 +152,7 @@ class ServedBot:
                 )
                 running.desk = live_desk(running, store, plugins)
                 self._running = running
-                service = service_of_run(
-                    running, 1, lambda _: (b"cab_up 1\n", "text/plain; version=0.0.4"), _ignore
-                )
+                service = service_of_run(running, 1, OneMeasure())
                 self._service, self.url = service, url_of(taken)
                 for role in Role:
                     minted = mint(f"test-{role.label}", role, "test", 1)
@@ -169,10 +174,6 @@ class ServedBot:
                     await asyncio.gather(trading, return_exceptions=True)
                 await bus.close()
                 await session.broker.close()
-
-
-def _ignore(status: int) -> None:
-    """Count nothing."""
 
 
 def overrides(folder: Path, **more: str) -> list[str]:

@@ -46,7 +46,8 @@ def raw(bot: ServedBot, request: bytes) -> bytes:
 
 HOSTS = {
     "127.0.0.1:80": 200, "localhost": 200, "LOCALHOST:1": 200, "[::1]:8000": 200, "evil.example": 400,
-    "localhost.evil.example": 400, "127.0.0.1.evil.example:8000": 400, "": 400,
+    "localhost.evil.example": 400, "127.0.0.1.evil.example:8000": 400, "": 400, "[localhost]evil.com": 400,
+    "[::1].evil.example": 400, "localhost:80@evil.example": 400, "localhost:": 400, "localhost:x": 400,
 }  # fmt: skip
 
 
@@ -213,17 +214,89 @@ async def test_a_client_that_asks_too_often_waits(bot: ServedBot) -> None:
         assert (await client.get("/api/v1/session", headers=BEARER)).status_code == 429
 
 
-async def test_guessing_is_slow_but_locks_nobody_out(bot: ServedBot) -> None:
-    app, clock = limited(bot, requests=RateLimiter(1000, Clock()))
-    async with inside(app) as client:
+async def test_guesses_are_limited_before_they_are_compared(
+    bot: ServedBot,
+) -> None:
+    stored = {"Authorization": f"Bearer {bot.tokens['viewer']}"}
+    app, clock = limited(bot, requests=RateLimiter(1000, Clock()), auth=bot.service.auth)
+    async with inside(app) as client, inside(app, "10.0.0.9") as other:
         guess = {"Authorization": "Bearer guess"}
         answers = [(await client.get("/api/v1/session", headers=guess)).status_code for _ in range(3)]
         assert answers == [401, 401, 429]
         assert (await client.post("/login", data={"token": "guess"})).status_code == 429
         assert (await client.get("/login", params={"code": "guess"})).status_code == 429
-        assert (await client.get("/api/v1/session", headers=BEARER)).status_code == 200
+        assert (await client.get("/api/v1/session", headers=BEARER)).status_code == 429  # right, too
+        assert (await client.get("/api/v1/session", headers=stored)).status_code == 200  # nobody can guess it
+        assert (await other.get("/api/v1/session", headers=BEARER)).status_code == 200
         clock.now_s += 60
+        assert (await client.get("/api/v1/session", headers=BEARER)).status_code == 200
         assert (await client.get("/api/v1/session", headers=guess)).status_code == 401
+
+
+async def test_many_addresses_together_guess_no_more_than_six(bot: ServedBot) -> None:
+    app, _ = limited(bot, requests=RateLimiter(1000, Clock()), auth=bot.service.auth)
+    answers = []
+    for number in range(10):
+        async with inside(app, f"10.0.0.{number}") as client:
+            for _ in range(2):
+                told = await client.get("/api/v1/session", headers={"Authorization": "Bearer guess"})
+                answers.append(told.status_code)
+    assert answers == [401] * 12 + [429] * 8
+
+
+def test_who_comes_in_and_who_fails_to_is_in_the_audit(bot: ServedBot) -> None:
+    with bot.client() as client:
+        assert client.post("/login", data={"token": "wrong"}).status_code == 401
+        assert client.post("/login", data={"token": bot.tokens["operator"]}).status_code == 303
+    with bot.client("admin") as client:
+        newest = client.get("/api/v1/audit?limit=2").json()["items"]
+    assert [(row["action"], row["actor"], row["outcome"]) for row in newest] == [
+        ("login", "token:test-operator", "ok"),
+        ("login", "nobody", "refused: wrong token"),
+    ]
+    assert "wrong" not in str({**newest[1], "outcome": ""})
+
+
+@pytest.mark.parametrize("said", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}])
+def test_a_form_of_another_site_logs_nobody_in(bot: ServedBot, said: dict[str, str]) -> None:
+    with bot.client() as client:
+        refused = client.post("/login", data={"token": bot.tokens["viewer"]}, headers=said)
+        assert (refused.status_code, refused.json()["code"]) == (403, "csrf_failed")
+        assert "set-cookie" not in refused.headers
+
+
+async def test_nobody_who_is_not_known_can_starve_a_probe_or_a_login(bot: ServedBot) -> None:
+    app, _ = limited(bot, auth=bot.service.auth)
+    async with inside(app) as client:
+        asked = [(await client.get("/nowhere")).status_code for _ in range(4)]
+        assert asked == [404, 404, 404, 429]
+        for path in ("/health", "/metrics", "/login"):
+            asked = [(await client.get(path)).status_code for _ in range(4)]
+            assert asked == [200, 200, 200, 429], path
+
+
+def test_who_logs_in_without_end_throws_out_himself_alone(bot: ServedBot) -> None:
+    with login(bot, token=ADMIN) as admin:
+        sessions = bot.service.auth.sessions
+        for _ in range(300):
+            sessions.begin("token:test-viewer", Role.VIEWER)
+        assert admin.get("/api/v1/session").status_code == 200
+
+
+ODD_BODIES = {
+    "deep": b'{"reason": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+    "surrogate bytes": b'{"reason": "\xed\xa0\x80"}',
+    "half a character": b'{"reason": "\\ud800"}',
+    "endless number": b'{"reason": ' + b"9" * 5_000 + b"}",
+}
+
+
+@pytest.mark.parametrize("case", ODD_BODIES)
+def test_a_body_that_would_break_a_decoder_is_the_clients_mistake(bot: ServedBot, case: str) -> None:
+    with bot.client("operator") as client:
+        kind = {"Content-Type": "application/json"}
+        answer = client.post("/api/v1/commands/pause", content=ODD_BODIES[case], headers=kind)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
 
 
 async def test_without_any_token_nobody_is_let_in_but_this_machine(bot: ServedBot) -> None:

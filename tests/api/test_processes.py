@@ -116,6 +116,7 @@ def test_a_run_serves_itself_and_leaves_nothing_behind(folder: Folder) -> None:
     assert [(row.entry.action, row.entry.target) for row in rows] == [
         ("token.new", token["id"]),
         ("token.revoke", token["id"]),
+        ("login", "127.0.0.1"),  # with the token that was revoked
     ]
 
 

@@ -13,10 +13,18 @@ import attrs
 import pytest
 from served import ServedBot
 
+from cab_core.api.lease import LEASE_S, Lease
 from cab_core.api.stream import RING, Hub
 
 #: Longer than anything here takes on a busy machine.
 _PATIENCE_S = 20.0
+
+
+def lasting() -> Lease:
+    async def yes() -> bool:
+        return True
+
+    return Lease("test", yes, time.monotonic)
 
 
 @attrs.define
@@ -28,7 +36,9 @@ class Listener:
     _rest: bytes = b""
 
     @classmethod
-    def of(cls, bot: ServedBot, topics: str = "", last: str = "", buffer: int = 0) -> Listener:
+    def of(
+        cls, bot: ServedBot, topics: str = "", last: str = "", buffer: int = 0, role: str = "viewer"
+    ) -> Listener:
         parts = urlsplit(bot.url)
         line = socket.socket()
         if buffer:
@@ -38,7 +48,7 @@ class Listener:
         again = f"Last-Event-ID: {last}\r\n" if last else ""
         request = (
             f"GET /api/v1/stream?topics={topics} HTTP/1.1\r\nHost: localhost\r\n{again}"
-            f"Authorization: Bearer {bot.tokens['viewer']}\r\n\r\n"
+            f"Authorization: Bearer {bot.tokens[role]}\r\n\r\n"
         )
         line.sendall(request.encode())
         made = cls(line)
@@ -190,7 +200,7 @@ def test_a_listener_that_goes_is_forgotten(bot: ServedBot, listen: Callable[...,
 
 async def test_only_the_newest_candle_of_a_symbol_counts() -> None:
     hub = Hub("run", lambda: 0)
-    heard = hub.listen({"candle", "order"})
+    heard = hub.listen({"candle", "order"}, lasting())
     await anext(heard)
     cycle = {"action": "hold", "reason": "r", "order_key": None, "duration_ms": 1.0}
     for ts_ms in range(500):
@@ -207,9 +217,42 @@ async def test_only_the_newest_candle_of_a_symbol_counts() -> None:
     assert text.count('"candle_ts_ms": 499') == 2
 
 
+def test_a_stream_ends_at_once_with_its_session_and_soon_with_its_token(bot: ServedBot) -> None:
+    with bot.client() as browser, bot.client("admin") as program:
+        assert browser.post("/login", data={"token": bot.tokens["operator"]}).status_code == 303
+        csrf = {"X-CSRF-Token": browser.get("/api/v1/session").json()["csrf"]}
+        with (
+            browser.stream("GET", "/api/v1/stream?topics=order") as own,
+            program.stream("GET", "/api/v1/stream?topics=order") as other,
+        ):
+            own_text, other_text = own.iter_text(), other.iter_text()
+            assert "hello" in next(own_text)
+            assert "hello" in next(other_text)
+            assert browser.post("/logout", headers=csrf).status_code == 303
+            assert list(own_text) == []  # it ended
+            publish(bot, 1, "x")
+            assert "event: order" in next(other_text)  # who did not log out goes on
+
+
+async def test_a_listener_is_asked_for_his_right_again_and_again() -> None:
+    now_s, may = 0.0, True
+
+    async def still() -> bool:
+        return may
+
+    hub = Hub("run", lambda: 0, ping_s=0.01)
+    heard = hub.listen({"order"}, Lease("viewer", still, lambda: now_s))
+    await anext(heard)
+    may = False
+    assert await anext(heard) == b": ping\n\n"  # what was asked a moment ago still counts
+    now_s = LEASE_S
+    assert [text async for text in heard if text != b": ping\n\n"] == []
+    assert hub.listeners == 0
+
+
 async def test_silence_is_filled_with_comments() -> None:
     hub = Hub("run", lambda: 0, ping_s=0.01)
-    heard = hub.listen({"order"})
+    heard = hub.listen({"order"}, lasting())
     await anext(heard)
     assert await anext(heard) == b": ping\n\n"
     hub.close()
@@ -217,10 +260,17 @@ async def test_silence_is_filled_with_comments() -> None:
 
 def test_there_is_a_bound_of_listeners(bot: ServedBot, listen: Callable[..., Listener]) -> None:
     until(lambda: bot.service.hub.listeners == 0)
-    for _ in range(bot.settings.api_streams):
+    share = bot.service.hub.share
+    assert share < bot.settings.api_streams
+    for _ in range(share):
         listen(topics="order")
-    until(lambda: bot.service.hub.listeners == bot.settings.api_streams)
-    refused = listen(topics="order")
-    assert refused.head.startswith(b"HTTP/1.1 503")
+    until(lambda: bot.service.hub.listeners == share)
+    assert listen(topics="order").head.startswith(b"HTTP/1.1 429")  # it is one viewer's share
+    for role in ("operator", "admin", "local", "setting"):
+        for _ in range(min(share, bot.settings.api_streams - bot.service.hub.listeners)):
+            listen(topics="order", role=role)
+        until(lambda: bot.service.hub.listeners % share == 0)
+    assert bot.service.hub.listeners == bot.settings.api_streams
+    assert listen(topics="order", role="setting").head.startswith(b"HTTP/1.1 503")
     with bot.client() as client:
         assert client.get("/health").status_code == 200

@@ -96,24 +96,32 @@ class Authenticator:
 
     async def identify(self, given: Credentials) -> Identity | None:
         """Return who has these credentials, None for nobody."""
-        return await (self._program(given.bearer) if given.bearer else self._browser(given.cookie))
+        if not given.bearer:
+            return await self.browser(given.cookie)
+        return await self.random(given.bearer) or self.chosen(given.bearer)
 
     async def configured(self) -> bool:
         """Say whether there is any token somebody outside of this machine may have."""
         return bool(self.setting) or await self.tokens.any()
 
-    async def _program(self, text: str) -> Identity | None:
-        for name, secret in ((SETTING, self.setting), (LOCAL, self.local)):
-            if secret and _same(text, secret.reveal()):
-                surface = "cli" if name == LOCAL else "api"
-                return _identity(name, Role.ADMIN, surface)
+    def chosen(self, text: str) -> Identity | None:
+        """Return who has the token of the settings, which a person may have chosen; None for nobody."""
+        if self.setting and _same(text, self.setting.reveal()):
+            return _identity(SETTING, Role.ADMIN, "api")
+        return None
+
+    async def random(self, text: str) -> Identity | None:
+        """Return who has this token, of those made at random that nobody can guess; None for nobody."""
+        if self.local and _same(text, self.local.reveal()):
+            return _identity(LOCAL, Role.ADMIN, "cli")
         presented = parse_token(text)
         stored = None if presented is None else await self.tokens.find(presented)
         if stored is None:
             return None
         return _identity(f"token:{stored.name}", _ROLES[stored.role], "api", token_id=stored.id)
 
-    async def _browser(self, secret: str) -> Identity | None:
+    async def browser(self, secret: str) -> Identity | None:
+        """Return who has the cookie with this secret, None for nobody."""
         session = self.sessions.find(secret) if secret else None
         if session is None:
             return None

@@ -14,7 +14,7 @@ from cab_core.api.auth import COOKIE, Authenticator
 from cab_core.api.gate import Gate
 from cab_core.api.plugin import make_app
 from cab_core.api.serve import local_token, login_link, published, serve, url_of
-from cab_core.api.service import Scrape, Service
+from cab_core.api.service import Measures, Service
 from cab_core.api.stream import Hub
 from cab_core.api.token_book import StoredTokens
 from cab_core.api.web import web_router
@@ -29,32 +29,33 @@ from cab_core.errors import CabError
 from cab_core.ports import EventBus
 from cab_core.secret import Secret
 from cab_core.settings import Settings
+from cab_core.storage.audit_trail import AuditEntry, write_audit
 
 log = logging.getLogger("cab.api")
 
 
-def service_of_run(running: Running, port: int, metrics: Scrape, on_answer: Callable[[int], None]) -> Service:
+def service_of_run(running: Running, port: int, measures: Measures) -> Service:
     """Return the service of a run, its stream connected to the bus.
 
     Args:
         running: the run; it has a desk.
         port: the API's, part of the cookie's name.
-        metrics: the run's metrics.
-        on_answer: told the status of every answer.
+        measures: counts what the API does.
     """
-    return _service(_desk(running), running.opened.bus, port, metrics, on_answer)
+    return _service(_desk(running), running.opened.bus, port, measures)
 
 
-def _service(
-    desk: LiveDesk | StartingDesk,
-    bus: EventBus,
-    port: int,
-    metrics: Scrape,
-    on_answer: Callable[[int], None],
-) -> Service:
+def _service(desk: LiveDesk | StartingDesk, bus: EventBus, port: int, measures: Measures) -> Service:
     settings, clock, ids = desk.settings, SystemClock(), SystemIds()
     hub = Hub(ids.trace_id(), clock.now_ms, most=settings.api_streams)
     bus.subscribe("*", hub.on_event)
+
+    async def record(entry: AuditEntry) -> None:
+        try:
+            await desk.store.transact(lambda conn: write_audit(conn, entry, clock.now_ms()))
+        except CabError as error:  # who comes in must not depend on the disk: it may be what is to be mended
+            log.warning("a login is not in the audit: %s", error)
+
     return Service(
         desk=desk,
         settings=settings,
@@ -65,11 +66,11 @@ def _service(
             cookie=f"{COOKIE}_{port}",
         ),
         hub=hub,
-        metrics=metrics,
+        measures=measures,
         publish=bus.publish,
         now_ms=clock.now_ms,
         new_trace_id=ids.trace_id,
-        on_answer=on_answer,
+        record=record,
     )
 
 
@@ -120,7 +121,7 @@ def api_view(taken: socket.socket, say: Callable[[str, str], None]) -> View:
     async def view(running: Running) -> None:
         url = url_of(taken)
         meter = await metered(running)
-        service = service_of_run(running, taken.getsockname()[1], meter.scrape, meter.observe_request)
+        service = service_of_run(running, taken.getsockname()[1], meter)
         async with published(service, url):
             say(url, login_link(service, url))
             await serve(service, taken, [web_router()])
@@ -138,7 +139,7 @@ def api_lobby(taken: socket.socket) -> Lobby:
     async def lobby(desk: StartingDesk) -> None:
         bus, url = desk.guards.opened.bus, url_of(taken)
         meter = Meter.of(desk.settings, desk.symbols, desk.plugins_loaded, __version__, SystemClock())
-        service = _service(desk, bus, taken.getsockname()[1], meter.scrape, meter.observe_request)
+        service = _service(desk, bus, taken.getsockname()[1], meter)
         with taken.dup() as door:
             async with published(service, url):
                 await serve(service, door, [web_router()])
@@ -152,7 +153,7 @@ def hosted_view(settings: Settings, serve: Callable[[Gate, Running], None]) -> V
 
     async def view(running: Running) -> None:
         meter = await metered(running)
-        service = service_of_run(running, settings.port, meter.scrape, meter.observe_request)
+        service = service_of_run(running, settings.port, meter)
         async with published(service, url):
             serve(make_app(service, [web_router()]), running)
             try:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 
 from cab_core.api.answer import Answer, Message, Receive, Send, StuckListenerError
 from cab_core.api.auth import Identity
+from cab_core.api.json_body import check_json
 from cab_core.api.problems import ApiError
 from cab_core.api.service import BROWSER_FACTOR, Service
 from cab_core.errors import CabError
@@ -29,6 +32,12 @@ ANSWER_S = 15.0
 PARCEL_S = 30.0
 #: Requests that are answered at the same time; streams are counted by the hub.
 AT_ONCE = 32
+
+#: A host as a client names it: a name or a number, one in brackets, and a port.
+_HOST = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<literal>[0-9A-Fa-f:.]+)\])(?::[0-9]{1,5})?")
+
+#: Paths that who is not known may ask for beside everything else, each at the full rate.
+APART = frozenset({"/health", "/ready", "/metrics", "/login"})
 
 #: Paths below which nothing is secret and nothing is computed: they do not count for the rate.
 FREE = ("/static/",)
@@ -83,10 +92,11 @@ class Gate:
         trace_id = self.service.new_trace_id()
         headers = _headers(scope)
         known = headers.get("if-none-match", "") if scope["method"] == "GET" else None
-        answer = Answer(send, trace_id, self.service.on_answer, self.parcel_s, known)
+        answer = Answer(send, trace_id, self.service.measures.observe_request, self.parcel_s, known)
         with log_scope(trace_id=trace_id):
             try:
                 self._check_host(headers)
+                _check_site(scope, headers)
                 body = await self._whole_body(headers, receive)
                 found = await self._identify(scope, headers, trace_id)
                 self._check_rate(scope, found)
@@ -108,6 +118,8 @@ class Gate:
                 body = await _read(receive)
         except TimeoutError:
             raise ApiError(503, "the body did not come in time", code="timeout") from None
+        if "json" in headers.get("content-type", ""):
+            check_json(body)
         first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def again() -> Message:
@@ -138,32 +150,28 @@ class Gate:
 
     def _check_host(self, headers: Mapping[str, str]) -> None:
         host = headers.get("host", "")
-        name = host[: host.find("]") + 1].strip("[]") if host.startswith("[") else host.partition(":")[0]
-        if name.lower() not in self.service.settings.api_allowed_hosts:
-            what, fix = f"the host {name[:100]!r} is not served", "add it to API_ALLOWED_HOSTS"
+        read = _HOST.fullmatch(host)
+        name = "" if read is None else (read["name"] or read["literal"]).lower()
+        if name not in self.service.settings.api_allowed_hosts:
+            what, fix = f"the host {host[:100]!r} is not served", "add it to API_ALLOWED_HOSTS"
             raise ApiError(400, what, code="host_not_allowed", fix=fix)
 
     async def _identify(self, scope: Scope, headers: Mapping[str, str], trace_id: str) -> Passed:
         address = (scope.get("client") or ("unknown",))[0]
         given = self.service.auth.credentials(headers)
-        identity = await self.service.auth.identify(given) if given else None
+        identity = await self.service.door.identify(given, address) if given else None
         if identity is not None:
             return Passed(trace_id, identity, identity.client, presented=True)
-        if given.bearer:
-            self.failed(address)
         return Passed(trace_id, None, f"address:{address}", presented=bool(given))
 
-    def failed(self, address: str) -> None:
-        """Count a wrong credential of an address."""
-        wait_s = self.service.failures.take(f"address:{address}")
-        if wait_s is not None:
-            raise ApiError(429, "too many wrong tokens or codes", retry_after_s=wait_s)
-
     def _check_rate(self, scope: Scope, found: Passed) -> None:
-        if scope["path"].startswith(FREE):
+        """Refuse who asks too often. Probes and logins have buckets of their own and cannot be starved."""
+        path = scope["path"]
+        if path.startswith(FREE):
             return
+        own = path if found.identity is None and path in APART else ""
         browser = found.identity is not None and found.identity.csrf is not None
-        wait_s = self.service.requests.take(found.client, BROWSER_FACTOR if browser else 1)
+        wait_s = self.service.requests.take(found.client + own, BROWSER_FACTOR if browser else 1)
         if wait_s is not None:
             raise ApiError(429, "too many requests", retry_after_s=wait_s)
 
@@ -187,7 +195,18 @@ def _check_csrf(scope: Scope, headers: Mapping[str, str], identity: Identity | N
     """Refuse a changing request of a browser that another site may have made it send."""
     if identity is None or identity.csrf is None or scope["method"] in _SAFE:
         return
-    site = headers.get("sec-fetch-site", "same-origin")
-    given = headers.get("x-csrf-token", "")
-    if site not in ("same-origin", "none") or not hmac.compare_digest(given.encode(), identity.csrf.encode()):
+    if not hmac.compare_digest(headers.get("x-csrf-token", "").encode(), identity.csrf.encode()):
+        raise ApiError(403, "the request does not come from the page of this bot", code="csrf_failed")
+
+
+def _check_site(scope: Scope, headers: Mapping[str, str]) -> None:
+    """Refuse a changing request that a page of another site made, with a session or without: also a login.
+
+    Browsers say where a request comes from; programs say nothing.
+    """
+    if scope["method"] in _SAFE:
+        return
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    same = origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    if site not in ("same-origin", "none") if site is not None else not same:
         raise ApiError(403, "the request does not come from the page of this bot", code="csrf_failed")

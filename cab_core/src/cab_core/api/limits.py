@@ -31,11 +31,15 @@ class RateLimiter:
         Returns:
             None if it was there, else the seconds until there will be one.
         """
+        wait_s = self.wait_s(client, factor)
+        if wait_s is None:
+            self._keep(client, self._level(client, factor) - 1)
+        return wait_s
+
+    def wait_s(self, client: str, factor: int = 1) -> int | None:
+        """Return the seconds until a client's bucket has a request to take, None if it has one now."""
         left = self._level(client, factor)
-        if left < 1:
-            return math.ceil((1 - left) * 60 / (self.per_min * factor))
-        self._keep(client, left - 1)
-        return None
+        return None if left >= 1 else math.ceil((1 - left) * 60 / (self.per_min * factor))
 
     def _level(self, client: str, factor: int) -> float:
         size = self.per_min * factor

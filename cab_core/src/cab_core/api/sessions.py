@@ -16,6 +16,9 @@ CODE_S = 60.0
 #: Most of each that are kept; the oldest goes first.
 MOST = 256
 
+#: Most sessions of one name: who logs in without end throws out himself, not the others.
+EACH = 32
+
 _BYTES = 32
 
 
@@ -52,6 +55,9 @@ class Sessions:
         """Start a session; return its secret for the cookie."""
         secret, csrf = secrets.token_urlsafe(_BYTES), secrets.token_urlsafe(_BYTES)
         self._forget_expired()
+        own = [each for each, session in self._sessions.items() if session.name == name]
+        for oldest in own[: max(0, len(own) - EACH + 1)]:
+            del self._sessions[oldest]
         made = Session(name=name, role=role, token_id=token_id, csrf=csrf, ends_s=self.now_s() + SESSION_S)
         self._sessions[secret] = made
         while len(self._sessions) > MOST:

@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 
+from cab_core.api.lease import Lease
 from cab_core.api.problems import ApiError
 from cab_core.app.desk.plain import plain
 
@@ -82,7 +83,7 @@ class Hub:
     most: int = 64
     ring: int = RING
     ping_s: float = PING_S
-    listeners: int = attrs.field(default=0, init=False)
+    _leases: list[Lease] = attrs.field(factory=list, init=False)
     _seq: int = attrs.field(default=0, init=False)
     _kept: deque[Event] = attrs.field(init=False)
     _dropped: int = attrs.field(default=0, init=False)
@@ -93,6 +94,16 @@ class Hub:
     def __attrs_post_init__(self) -> None:
         """Make the ring."""
         self._kept = deque(maxlen=self.ring)
+
+    @property
+    def listeners(self) -> int:
+        """How many listen now."""
+        return len(self._leases)
+
+    @property
+    def share(self) -> int:
+        """How many of the listeners may be one holder's: one client alone cannot shut out the others."""
+        return max(4, self.most // 4)
 
     async def on_event(self, topic: str, payload: Mapping[str, Any], trace_id: str) -> None:
         """Take an event of the bot's bus; it never waits."""
@@ -121,6 +132,9 @@ class Hub:
             if len(self._kept) == self.ring:
                 self._dropped = self._kept[0].seq
             self._kept.append(event)
+        self._wake()
+
+    def _wake(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
@@ -129,19 +143,32 @@ class Hub:
         self._closed = True
         self._news.set()
 
-    def listen(self, kinds: Collection[str], last_id: str = "") -> AsyncIterator[bytes]:
+    def ask_again(self) -> None:
+        """Ask every listener at once whether he still may: somebody has logged out, or lost his token."""
+        for lease in self._leases:
+            lease.shake()
+        self._wake()
+
+    def listen(self, kinds: Collection[str], lease: Lease, last_id: str = "") -> AsyncIterator[bytes]:
         """Return the events of some kinds from now on, or from the one after ``last_id``.
 
-        Raises:
-            ApiError: there are too many listeners.
-        """
-        if self.listeners >= self.most:
-            fix = "close another listener, or raise API_STREAMS"
-            raise ApiError(503, f"{self.most} are listening already", fix=fix, retry_after_s=30)
-        return self._listen(frozenset(kinds), last_id)
+        Args:
+            kinds: of `KINDS`.
+            lease: the right to listen; the stream ends with it.
+            last_id: of the last event that was seen.
 
-    async def _listen(self, kinds: frozenset[str], last_id: str) -> AsyncIterator[bytes]:
-        self.listeners += 1
+        Raises:
+            ApiError: there are too many listeners, or too many of this holder.
+        """
+        fix = "close another listener, or raise API_STREAMS"
+        if sum(each.holder == lease.holder for each in self._leases) >= self.share:
+            raise ApiError(429, f"you are listening {self.share} times already", fix=fix, retry_after_s=30)
+        if self.listeners >= self.most:
+            raise ApiError(503, f"{self.most} are listening already", fix=fix, retry_after_s=30)
+        return self._listen(frozenset(kinds), lease, last_id)
+
+    async def _listen(self, kinds: frozenset[str], lease: Lease, last_id: str) -> AsyncIterator[bytes]:
+        self._leases.append(lease)
         try:
             seen = self._seen(last_id)
             greeting = b"retry: 2000\n\n"
@@ -149,7 +176,7 @@ class Hub:
                 seen = self._seq
                 greeting += self._resync("the events since then are no longer kept")
             yield greeting + self._framed("hello", {"kinds": sorted(kinds)}, seen)
-            while not self._closed:
+            while not self._closed and await lease.holds():
                 news = self._news
                 if self._lost(seen):
                     yield self._resync("you read too slowly")
@@ -159,10 +186,10 @@ class Hub:
                 if found := b"".join(event.text for event in fresh if event.kind in kinds):
                     yield found
                     await asyncio.sleep(PACE_S)  # a fast recording comes in parcels
-                elif not await _within(news, self.ping_s):
+                elif not await _within(news, min(self.ping_s, lease.left_s)):
                     yield b": ping\n\n"
         finally:
-            self.listeners -= 1
+            self._leases.remove(lease)
 
     def _seen(self, last_id: str) -> int | None:
         """Return the number a listener goes on from; None if what came after it is gone."""

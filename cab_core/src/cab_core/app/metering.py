@@ -118,6 +118,10 @@ class Meter:
         kind = "server_error" if status >= 500 else "client_error" if status >= 400 else "ok"
         self.metrics.inc("crypto_http_requests_total", kind)
 
+    def observe_login(self, outcome: str) -> None:
+        """Take note of an attempt to come in to the HTTP API: ``ok``, ``wrong`` or ``limited``."""
+        self.metrics.inc("crypto_api_logins_total", outcome)
+
     def on_cycle(self, cycle: Cycle) -> None:
         """Count the answers of the strategies, and a buy that was held back."""
         self._traces[cycle.symbol] = cycle.trace_id

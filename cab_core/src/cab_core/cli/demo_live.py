@@ -16,6 +16,7 @@ import click
 
 from cab_core.api.bot_view import service_of_run
 from cab_core.api.serve import listen, login_link, published, serve, url_of
+from cab_core.api.service import NoMeasures
 from cab_core.api.web import web_router
 from cab_core.app.demo import conclude, demo_settings, run_demo
 from cab_core.app.demo_live import Stage, play_demo
@@ -57,7 +58,7 @@ class Show:
         url, screen = url_of(taken), Screen()
 
         async def pages(running: Running) -> None:
-            service = service_of_run(running, taken.getsockname()[1], _no_metrics, lambda _: None)
+            service = service_of_run(running, taken.getsockname()[1], NoMeasures())
             screen.show_link(url, login_link(service, url))
             if self.browse:
                 await asyncio.to_thread(webbrowser.open, login_link(service, url))
@@ -108,7 +109,3 @@ def can_browse() -> bool:
     return sys.platform in ("darwin", "win32") or bool(
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )
-
-
-def _no_metrics(accept: str) -> tuple[bytes, str]:  # noqa: ARG001 - as scraping is called
-    return b"", "text/plain; version=0.0.4; charset=utf-8"

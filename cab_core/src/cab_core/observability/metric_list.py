@@ -193,6 +193,11 @@ _PROCESS = (
         "Answers of the HTTP API by the class of their status",
         status=("ok", "client_error", "server_error"),
     ),
+    _counter(
+        "crypto_api_logins_total",
+        "Logins, wrong tokens and codes, and those that were not compared as too many were wrong",
+        outcome=("ok", "wrong", "limited"),
+    ),
     _counter("crypto_metric_errors_total", "Calls of metrics that failed; trading does not notice them"),
 )
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 from litestar import get
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
+from cab_core.api.gate import passed
+from cab_core.api.lease import Lease
 from cab_core.api.problems import ApiError, Fault
-from cab_core.api.routes.shared import Given, may
+from cab_core.api.routes.shared import AnyRequest, Given, may
 from cab_core.api.stream import KINDS
 from cab_core.app.desk.commands import Role
 
@@ -19,6 +22,7 @@ _MEDIA_TYPE = "text/event-stream"
 @get("/stream", summary="Live events", tags=["Stream"], media_type=_MEDIA_TYPE, **may(Role.VIEWER))
 async def stream(
     service: Given,
+    request: AnyRequest,
     topics: Annotated[
         str,
         QueryParameter(
@@ -38,6 +42,8 @@ async def stream(
 ) -> Stream:
     """Send server-sent events as they happen, and a comment after 15 s of silence.
 
+    The stream ends when its token is revoked or its session is over, within 15 s or at once after a logout.
+
     ``hello`` comes first. After ``resync`` load everything anew: events were lost, because you were away for
     too long or read too slowly. Of ``candle`` and ``equity`` only the newest is sent, of others every one.
     """
@@ -45,7 +51,14 @@ async def stream(
     if unknown := kinds - set(KINDS):
         fault = Fault(name="topics", reason=f"{', '.join(sorted(unknown))} is none of {', '.join(KINDS)}")
         raise ApiError(400, "no such topic", code="validation_failed", errors=[fault])
-    return Stream(service.hub.listen(kinds, last_event_id), media_type=_MEDIA_TYPE)
+    found, given = passed(request.scope), service.auth.credentials(request.headers)
+    holder = found.client if found.identity is None else found.identity.actor.name
+
+    async def still() -> bool:
+        return await service.auth.identify(given) is not None
+
+    lease = Lease(holder, still, time.monotonic)
+    return Stream(service.hub.listen(kinds, lease, last_event_id), media_type=_MEDIA_TYPE)
 
 
 HANDLERS = (stream,)

@@ -9,7 +9,7 @@ from litestar import Response, get, post
 from litestar.datastructures import Cookie
 from litestar.params import FromQuery
 
-from cab_core.api.auth import CODE, Credentials, Identity
+from cab_core.api.auth import Identity
 from cab_core.api.gate import passed
 from cab_core.api.problems import ApiError
 from cab_core.api.routes.shared import AnyRequest, Given, may
@@ -52,6 +52,7 @@ async def login(service: Given, request: AnyRequest) -> Response[str]:
 async def logout(service: Given, request: AnyRequest) -> Response[str]:
     """End the session."""
     service.auth.sessions.end(request.cookies.get(service.auth.cookie, ""))
+    service.hub.ask_again()
     gone = Cookie(key=service.auth.cookie, value="", max_age=0, path="/", httponly=True, samesite="strict")
     return Response("", status_code=303, headers={"location": "/login"}, cookies=[gone])
 
@@ -72,11 +73,8 @@ def _identity(request: AnyRequest) -> Identity:
 
 async def _enter(service: Service, request: AnyRequest, token: str, code: str) -> Response[str]:
     address = request.client.host if request.client else "unknown"
-    secret = await _session(service, token, code)
+    secret = await service.door.enter(token, code, address)
     if secret is None:
-        wait_s = service.failures.take(f"address:{address}")
-        if wait_s is not None:
-            raise ApiError(429, "too many wrong tokens or codes", retry_after_s=wait_s)
         what = "the code is wrong, used or expired" if code else "the token is wrong or revoked"
         return Response(login_page(what), status_code=401, media_type="text/html")
     cookie = Cookie(
@@ -89,18 +87,6 @@ async def _enter(service: Service, request: AnyRequest, token: str, code: str) -
         secure=request.url.scheme == "https",
     )
     return Response("", status_code=303, headers={"location": "/"}, cookies=[cookie], media_type="text/html")
-
-
-async def _session(service: Service, token: str, code: str) -> str | None:
-    """Begin a session for who has this token or code; None for nobody."""
-    sessions = service.auth.sessions
-    if code:
-        role = sessions.redeem(code)
-        return None if role is None else sessions.begin(CODE, role)[0]
-    identity = await service.auth.identify(Credentials(bearer=token)) if token else None
-    if identity is None:
-        return None
-    return sessions.begin(identity.actor.name, identity.actor.role, identity.token_id)[0]
 
 
 HANDLERS = (login_form, login, logout, session)

@@ -34,7 +34,7 @@ async def ready(service: Given) -> Response[Ready]:
 @get("/metrics", summary="Metrics for Prometheus", tags=_TAG, media_type="text/plain", **anybody())
 async def metrics(service: Given, request: AnyRequest) -> Response[str]:
     """Return the classic text format, or OpenMetrics if the ``Accept`` header asks for it."""
-    body, kind = service.metrics(request.headers.get("accept", "*/*"))
+    body, kind = service.measures.scrape(request.headers.get("accept", "*/*"))
     return Response(body.decode(), media_type=kind)
 
 
