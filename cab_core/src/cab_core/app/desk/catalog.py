@@ -25,7 +25,8 @@ def config_rows(settings: Settings) -> list[ConfigRow]:
             name=row.name,
             value=texts[row.name],
             source=settings.sources.get(row.name, CODE),
-            default=text_of(row, row.kind.parse(row.default)),
+            # In the form of the value, so that 0.40 and 0.4 are the same; what must be set has none.
+            default=row.default and text_of(row, row.kind.parse(row.default)),
             help=row.help,
         )
         for row in SETTINGS
