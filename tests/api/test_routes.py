@@ -133,9 +133,19 @@ def test_a_key_has_one_effect(bot: ServedBot) -> None:
         again = client.post("/orchestrator/pause?symbol=ETH/USDT", headers=key).json()
         states = client.get("/api/v1/status").json()["symbols"]
         other = client.post("/orchestrator/pause?symbol=BTC/USDT", headers=key)
+        newest = client.get("/api/v1/audit?limit=1").json()["items"][0]
     assert again == first
     assert {row["state"] for row in states} == {"running"}
     assert other.status_code == 409
+    assert newest["outcome"] == "refused: the idempotency key was used for another command"
+
+
+def test_nobody_can_use_up_the_key_of_somebody_elses_command(bot: ServedBot) -> None:
+    key = {"Idempotency-Key": "tg:5001"}
+    with bot.client("operator") as other, bot.client("admin") as admin:
+        assert other.post("/orchestrator/pause", headers=key).status_code == 200
+        told = admin.post("/orchestrator/resume", headers=key)
+        assert (told.status_code, told.json()["changed"]) == (200, True)
 
 
 def test_health_and_readiness_need_no_token(bot: ServedBot) -> None:

@@ -105,7 +105,8 @@ async def test_what_is_asked_twice_is_done_once_also_after_a_restart(office: Off
     await bot.run(asking)
     await bot.run(again)
     assert answers[0] == answers[1] == answers[2]
-    assert len((await bot.cold.audit(Filter()))[0]) == 2
+    outcomes = [row.outcome for row in (await bot.cold.audit(Filter()))[0]]
+    assert outcomes == ["refused: the idempotency key was used for another command", "ok", "ok"]
 
 
 async def test_stop_is_a_state_that_start_lifts_and_that_outlives_a_restart(office: Offices) -> None:

@@ -94,9 +94,7 @@ class Control:
             # No virtual time may pass while the database writes: loops that wait for the lock would be late.
             async with stopped(session.venue.clock), session.orchestrator.lock:
                 return await self._carry_out(task)
-        except KeyReusedError:
-            raise
-        except (ForbiddenError, NotFoundError, TransitionError) as error:
+        except (ForbiddenError, KeyReusedError, NotFoundError, TransitionError) as error:
             await self._refused(task, error)
             raise
 

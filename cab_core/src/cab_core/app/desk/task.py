@@ -64,6 +64,14 @@ def require_role(command: Command) -> None:
         raise ForbiddenError(what, where=command.action, fix=f"ask an {needed.label}")
 
 
+def own_key(command: Command) -> str:
+    """Return the key as it is stored: each actor's on each surface are his own.
+
+    In one space anybody could use the key that somebody else's command will have, and have it refused.
+    """
+    return f"{command.actor.surface}:{command.actor.name}|{command.key}"
+
+
 async def known(store: Store, command: Command) -> Done | None:
     """Return what a command was answered that was sent before under the same key.
 
@@ -72,7 +80,7 @@ async def known(store: Store, command: Command) -> Done | None:
     """
     if not command.key:
         return None
-    stored = await store.transact(lambda conn: find_command(conn, command.key))
+    stored = await store.transact(lambda conn: find_command(conn, own_key(command)))
     if stored is None or stored.result is None:
         return None
     if stored.body_hash != _body_hash(command):
@@ -87,14 +95,14 @@ def kept(conn: Connection, task: Task, done: Done) -> Done:
     command = task.command
     if command.key:
         stored = StoredCommand(
-            key=command.key,
+            key=own_key(command),
             actor=command.actor.name,
             action=str(command.action),
             body_hash=_body_hash(command),
             ts_ms=task.now_ms,
         )
         claim_command(conn, stored)
-        finish_command(conn, command.key, plain(done))
+        finish_command(conn, own_key(command), plain(done))
     return done
 
 
