@@ -21,11 +21,12 @@ STRATEGIES = "ema_atr,ema_cross,rsi_momentum,bollinger_bands,donchian_breakout,s
 
 @attrs.frozen
 class Bot:
-    """A running bot: its pages' address, and a viewer's token."""
+    """A running bot: its pages' address, a viewer's token, and the folder it works in."""
 
     url: str
     viewer: str
     process: subprocess.Popen[bytes]
+    folder: Path
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
@@ -69,7 +70,7 @@ def start(folder: Path, speed: str, **settings: str) -> Bot:
         assert process.poll() is None, (folder / "bot.log").read_text()
         assert time.monotonic() < until, "the bot published no address"
         time.sleep(0.05)
-    return Bot(json.loads(endpoint.read_text())["url"], viewer[0], process)
+    return Bot(json.loads(endpoint.read_text())["url"], viewer[0], process, folder)
 
 
 def end(bot: Bot) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from page_bot import Bot
+from page_bot import Bot, cab, environment
 
 Visit = Callable[..., Any]
 
@@ -126,6 +127,19 @@ def test_a_viewer_sees_everything_and_can_press_nothing(visit: Visit, bot: Bot) 
     assert "You are viewer" in tab.inner_text("#symbols")
     assert tab.goto("/config").status == 403
     assert "role operator" in tab.inner_text("main")
+
+
+def test_the_report_of_a_backtest_draws_its_charts(visit: Visit, bot: Bot) -> None:
+    for command in (
+        cab("data", "generate", "--days", "20", "--out", "BTC-USDT_15m.csv.gz"),
+        cab("backtest", "--data", "BTC-USDT_15m.csv.gz", "--report", "past.html", "--set=SYMBOLS=BTC/USDT"),
+    ):
+        subprocess.run(command, env=environment(bot.folder), cwd=bot.folder, check=True, capture_output=True)
+    tab = visit()
+    tab.goto("/runs")
+    tab.click("#rows a[href^='/runs/']")
+    tab.wait_for_selector(".js-plotly-plot svg.main-svg")
+    assert tab.locator(".js-plotly-plot svg.main-svg").count() >= 2
 
 
 def test_charts_are_walked_by_keyboard_and_lead_to_the_trace(visit: Visit) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from typing import Annotated, Any, Literal
 
 from litestar import Response, get
@@ -100,7 +101,7 @@ async def run_report(request: AnyRequest, run_id: str) -> Response[str]:
     found = _POLICY.search(text[:4096])
     if found is None:
         raise DataError("the report names no security policy", where=run_id, fix="run the backtest again")
-    policy = f"{found[1]}; frame-ancestors 'none'; sandbox allow-scripts allow-downloads"
+    policy = f"{unescape(found[1])}; frame-ancestors 'none'; sandbox allow-scripts allow-downloads"
     headers = {"content-security-policy": policy}
     return Response(text, media_type="text/html; charset=utf-8", headers=headers)
 
