@@ -8,7 +8,7 @@ import time
 import traceback
 
 import pytest
-from people import ADMIN, GROUP, buttons, running_bot, telegram
+from people import ADMIN, GROUP, READER, buttons, running_bot, telegram
 
 from cab_core.sdk import Alert, CabError, Severity
 from cab_notifier_telegram.chat import Chat
@@ -151,6 +151,15 @@ async def test_mute_lets_only_critical_alerts_through_also_after_a_restart(peopl
         (False, False),
         (True, False),
     ]
+
+
+async def test_a_reader_silences_nobody(people, desk):
+    async with running_bot(people, desk) as (notifier, _):
+        people.write("/mute 1d", READER)
+        (call,) = await people.answers(1)
+        assert "Only an admin may mute" in call["text"]
+        await notifier.notify(INFO)
+        assert "all is well" in people.texts()[1]
 
 
 @pytest.mark.catalogue(141)

@@ -192,6 +192,8 @@ class Chat:
             on = f"on until {clock(int(self.mute.until_s * 1000))} UTC"
             state = on if self.mute.holds(self.now()) else "off"
             return Reply(f"🔕 Mute is {state}. /mute 2h, /mute 30m, /mute off"), {}
+        if not self._is_admin(call):  # it silences alerts for everybody
+            return Reply("❌ Only an admin may mute. Alerts can be silenced for yourself in Telegram."), {}
         seconds = seconds_of(argument)
         if seconds is None:
             return Reply("Write how long: /mute 30m, /mute 2h, /mute 1d, or /mute off."), {}
