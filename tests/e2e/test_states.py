@@ -66,6 +66,7 @@ def test_a_stopped_bot_answers_and_guards_also_after_a_kill(desk: Desk, database
     assert live.finish(bot)["failures"] == {}
 
 
+@pytest.mark.catalogue(195)
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["paper", "live"])
 @pytest.mark.timeout(240)

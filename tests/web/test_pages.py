@@ -253,3 +253,8 @@ def test_a_position_is_closed_by_its_button_with_the_symbol_typed(visit: Visit) 
         if tab.is_visible("#ask-no"):
             tab.click("#ask-no")
     assert toast.startswith(f"{symbol} sold")
+    rows = tab.request.get("/api/v1/audit?limit=50").json()["items"]
+    closes = [row for row in rows if (row["action"], row["outcome"]) == ("desk.close", "ok")]
+    assert tab.goto(f"/trace/{closes[0]['trace_id']}").status == 200
+    assert "closed by hand by " in tab.inner_text(".verdict")
+    assert tab.locator(".stepper li").count() == 2  # its order and the exits: nobody voted

@@ -139,6 +139,7 @@ def explain_cycle(prepared: Prepared, finished: Finished, tape: Tape, row: int) 
         "source": "backtest",
         "run_id": run,
         "thinned": False,
+        "by_hand": None,
         **trace,
         "held_before": position is not None and is_held(position, now_ms),
         "orders": [order_json(order) for order in orders],
@@ -262,4 +263,5 @@ def _exit_json(sale: ExitFill) -> dict[str, Any]:
         "price": money(sale.price),
         "reason": sale.reason,
         "pnl_quote": money(sale.pnl),
+        "by_hand": None,
     }

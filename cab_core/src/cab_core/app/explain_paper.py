@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
 
+from cab_core.app.by_hand import by_hand, sold_by_hand
 from cab_core.app.explain import (
     Explanation,
     Positions,
@@ -20,6 +22,7 @@ from cab_core.app.explain import (
 from cab_core.app.history import History, Past
 from cab_core.app.standing import Standing, standing_of_database
 from cab_core.app.times import minute
+from cab_core.domain.orders import Purpose
 from cab_core.domain.position import Position, TradeRecord
 from cab_core.domain.timeframes import TF_MS
 from cab_core.errors import NotFoundError
@@ -63,9 +66,13 @@ class PaperTraces:
         files = (self.where, self.where.with_name(f"{self.where.name}-wal"))
         return max((file.stat().st_mtime_ns for file in files if file.is_file()), default=0)
 
-    def by_id(self, trace_id: str) -> Explanation | None:
-        """Explain the cycle with this id; None without it, or without a database."""
-        return self._visit(lambda conn: explained(conn, get_trace(conn, trace_id), self.history))
+    def by_id(self, trace_id: str, symbol: str | None = None) -> Explanation | None:
+        """Explain the cycle, or the close by hand, with this id; None without it, or without a database.
+
+        Raises:
+            NotFoundError: it closed several symbols, and none is named.
+        """
+        return self._visit(lambda conn: traced(conn, trace_id, self.history, symbol))
 
     def at(self, symbol: str | None, at_ms: int) -> Explanation | None:
         """Explain the cycle whose candle is open at ``at_ms`` or closes then; None without it.
@@ -96,6 +103,28 @@ class PaperTraces:
             return visit(self.where, look)
         except NoDatabaseError:
             return None
+
+
+def traced(
+    conn: Connection, trace_id: str, history: History, symbol: str | None = None
+) -> Explanation | None:
+    """Return the whole chain of what a trace id names: a recorded cycle, or a close by hand.
+
+    Raises:
+        NotFoundError: the candle of the cycle never came, or several symbols were closed and none is named.
+    """
+    row = get_trace(conn, trace_id)
+    if row is not None:
+        return explained(conn, row, history)
+    closed = by_hand(conn, trace_id)
+    if symbol is None and len(closed) > 1:
+        names = ", ".join(sorted(closed))
+        raise NotFoundError("several symbols were closed", where=trace_id, fix=f"name one of them: {names}")
+    asked = next(iter(closed), "") if symbol is None else symbol
+    if asked not in closed:
+        return None
+    stored = [each for each in find_intents(conn, trace_id) if each.intent.symbol == asked]
+    return _closed(conn, stored, closed[asked], history)
 
 
 def explained(conn: Connection, row: TraceRow | None, history: History) -> Explanation | None:
@@ -130,23 +159,52 @@ def explained(conn: Connection, row: TraceRow | None, history: History) -> Expla
         "source": "database",
         "run_id": None,
         "thinned": not row.payload,
-        **_remains(row),
+        "by_hand": None,
+        **_remains(row.trace_id, row.symbol, row.candle_ts_ms, row.close),
         **row.payload,
         "action": row.action,
         "reason": row.reason,
         "held_before": position is not None and is_held(position, now_ms),
         "orders": [_order(conn, intent) for intent in stored],
-        "position": None if position is None else position_json(position),
+        "position": None if position is None else _position(conn, position),
     }
 
 
-def _remains(row: TraceRow) -> dict[str, Any]:
-    """Return a chain of which only the candle and the reason are left."""
+def _closed(conn: Connection, stored: Sequence[StoredIntent], said: str, history: History) -> Explanation:
+    """Return the chain of a close by hand: no candle was asked, somebody was at the desk."""
+    intent = stored[0].intent
+    known, _ = history.look(conn, _account) or ((), ())
+    position = Positions(known, intent.symbol).of_cycle(intent.trace_id, intent.created_ms, ())
     return {
-        "trace_id": row.trace_id,
-        "symbol": row.symbol,
-        "candle_ts_ms": row.candle_ts_ms,
-        "close": None if row.close is None else float(row.close),
+        "source": "database",
+        "run_id": None,
+        "thinned": False,
+        "by_hand": said,
+        **_remains(intent.trace_id, intent.symbol, intent.created_ms // TF_MS * TF_MS, None),
+        "action": intent.side.value,
+        "reason": intent.reason,
+        "held_before": True,
+        "orders": [_order(conn, each) for each in stored],
+        "position": None if position is None else _position(conn, position),
+    }
+
+
+def _position(conn: Connection, position: TradeRecord | Position) -> dict[str, Any]:
+    """Return a position, with who sold it where that was no rule."""
+    told = position_json(position)
+    for sale in told["exits"]:
+        if sale["reason"] == Purpose.MANUAL:
+            sale["by_hand"] = sold_by_hand(conn, position.symbol, sale["ts_ms"])
+    return told
+
+
+def _remains(trace_id: str, symbol: str, candle_ts_ms: int, close: Decimal | None) -> dict[str, Any]:
+    """Return a chain without any step of a decision."""
+    return {
+        "trace_id": trace_id,
+        "symbol": symbol,
+        "candle_ts_ms": candle_ts_ms,
+        "close": None if close is None else float(close),
         "candle": None,
         "trend": None,
         "volume_ratio": None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -24,16 +24,32 @@ from cab_core.domain.timeframes import TF_MS
 
 def lines(told: Mapping[str, Any]) -> Iterator[str]:
     """Yield the whole chain, from the candle to what became of the position."""
+    if told["by_hand"] is not None:
+        yield from _closed(told)
+        return
     open_ms = told["candle_ts_ms"]
     origin = f"backtest {told['run_id']}" if told["run_id"] else "recorded run"
     yield f"{told['symbol']}  {minute(open_ms)} to {minute(open_ms + TF_MS)} UTC, {origin}"
     yield f"trace {told['trace_id']}"
     yield ""
-    for label, texts in _steps(told):
-        for place, text in enumerate(texts):
-            yield f"{label if place == 0 else '':<12}  {text}"
+    yield from _labelled(_steps(told))
     yield ""
     yield f"=> {told['action']}: {told['reason']}"
+
+
+def _closed(told: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{told['symbol']}  {second(told['orders'][0]['created_ms'])} UTC, by hand"
+    yield f"trace {told['trace_id']}"
+    yield ""
+    yield from _labelled(_outcome(told))
+    yield ""
+    yield f"=> {told['by_hand']}"
+
+
+def _labelled(steps: Iterable[tuple[str, list[str]]]) -> Iterator[str]:
+    for label, texts in steps:
+        for place, text in enumerate(texts):
+            yield f"{label if place == 0 else '':<12}  {text}"
 
 
 def _steps(told: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
@@ -62,6 +78,11 @@ def _steps(told: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
         yield "risk", [_verdict(verdict) for verdict in told["risk"]]
     if (size := told["size"]) is not None:
         yield "size", [_size(size, quote)]
+    yield from _outcome(told)
+
+
+def _outcome(told: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    quote = quote_of(told["symbol"])
     for order in told["orders"]:
         yield "order", list(_order(order, quote))
     if (position := told["position"]) is not None:
@@ -155,7 +176,7 @@ def _later(position: Mapping[str, Any], exits: Sequence[Mapping[str, Any]], quot
         pnl = "" if sale["pnl_quote"] is None else f", {signed_money(sale['pnl_quote'], quote)}"
         yield (
             f"sold {quantity(sale['quantity'])} at {price(sale['price'])}, {second(sale['ts_ms'])} UTC: "
-            f"{sale['reason']}{pnl}"
+            f"{sale['by_hand'] or sale['reason']}{pnl}"
         )
     if position["closed_ms"] is not None:
         gain, fees = signed_money(position["pnl_quote"], quote), money(position["fees_quote"], quote)

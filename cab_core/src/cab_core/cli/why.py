@@ -49,6 +49,8 @@ def command(
 
     Alone it names the newest cycle of each symbol in a line, and for how long the reason has held.
 
+    A trace id of a close by hand tells who closed what, and why.
+
     Cycles of paper and live runs are read from the database. For a backtest the same run is made again, so
     every bar of it can be explained. Without --run the newest of both is asked.
     """
@@ -106,7 +108,7 @@ class _Asked:
     def of_database(self, traces: PaperTraces) -> Explanation | None:
         """Ask a database."""
         if self.trace_id is not None:
-            return traces.by_id(self.trace_id)
+            return traces.by_id(self.trace_id, self.symbol)
         if self.at_ms is not None:
             return traces.at(self.symbol, self.at_ms)
         return traces.last_ordered(self.symbol)

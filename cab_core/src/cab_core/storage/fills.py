@@ -34,12 +34,22 @@ def fees_from(stored: Sequence[Sequence[str]] | None) -> tuple[tuple[str, Decima
 
 
 def load_fills(
-    conn: sa.Connection, *, symbol: str | None = None, since_ms: int = 0, client_id: str | None = None
+    conn: sa.Connection,
+    *,
+    symbol: str | None = None,
+    since_ms: int = 0,
+    until_ms: int | None = None,
+    client_id: str | None = None,
 ) -> list[Fill]:
-    """Return recorded trades by exchange time and trade id, the order in which lots are consumed."""
+    """Return recorded trades by exchange time and trade id, the order in which lots are consumed.
+
+    ``since_ms`` and ``until_ms`` are both within.
+    """
     query = sa.select(fills).where(fills.c.ts_ms >= since_ms)
     if symbol is not None:
         query = query.where(fills.c.symbol == symbol)
+    if until_ms is not None:
+        query = query.where(fills.c.ts_ms <= until_ms)
     if client_id is not None:
         query = query.where(fills.c.client_id == client_id)
     found = conn.execute(query.order_by(fills.c.ts_ms, fills.c.trade_id))

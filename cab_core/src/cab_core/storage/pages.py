@@ -183,10 +183,18 @@ def journalled_after(
     """Return up to ``limit`` later journal rows of some kinds, in the order of writing."""
     columns = (journal.c.seq, journal.c.ts_ms, journal.c.kind, journal.c.ref, journal.c.payload)
     query = sa.select(*columns).where(journal.c.seq > after_seq, journal.c.kind.in_(kinds))
-    found = conn.execute(query.order_by(journal.c.seq).limit(limit))
-    return [
-        Journalled(seq, ts_ms, kind, ref, json.loads(payload)) for seq, ts_ms, kind, ref, payload in found
-    ]
+    return [_journalled(*row) for row in conn.execute(query.order_by(journal.c.seq).limit(limit))]
+
+
+def noted(conn: sa.Connection, kind: str, trace_id: str) -> list[Journalled]:
+    """Return the journal rows of one kind that a command or a cycle wrote, in the order of writing."""
+    columns = (journal.c.seq, journal.c.ts_ms, journal.c.kind, journal.c.ref, journal.c.payload)
+    query = sa.select(*columns).where(journal.c.kind == kind, journal.c.trace_id == trace_id)
+    return [_journalled(*row) for row in conn.execute(query.order_by(journal.c.seq))]
+
+
+def _journalled(seq: int, ts_ms: int, kind: str, ref: str, payload: str) -> Journalled:
+    return Journalled(seq, ts_ms, kind, ref, json.loads(payload))
 
 
 def contexts_of(conn: sa.Connection, client_ids: Sequence[str]) -> dict[str, Any]:

@@ -230,6 +230,7 @@ def _trace() -> dict[str, Any]:
         "source": "database",
         "run_id": None,
         "thinned": False,
+        "by_hand": None,
         "trace_id": TRACE_ID,
         "symbol": "BTC/USDT",
         "candle_ts_ms": START_MS + 89 * TF_MS,

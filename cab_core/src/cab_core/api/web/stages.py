@@ -47,6 +47,8 @@ def stages(told: Mapping[str, Any]) -> list[Stage]:
     """Return the steps of a trace (`cab_core.app.explain_paper`) in order, none once it was thinned."""
     if told["thinned"]:
         return []
+    if told["by_hand"] is not None:
+        return [_orders(told), _exits(told)]
     return [
         _votes(told),
         _filter(told, "trend", _trend_text(told)),
@@ -219,7 +221,7 @@ def _exits(told: Mapping[str, Any]) -> Stage:
                 f"@{sale['ts_ms']}",
                 quantity(sale["quantity"]),
                 price(sale["price"]),
-                _words(sale["reason"]),
+                sale["by_hand"] or _words(sale["reason"]),
                 "" if sale["pnl_quote"] is None else signed_money(sale["pnl_quote"], quote),
             )
             for sale in sold

@@ -13,14 +13,14 @@ import attrs
 from cab_core.app.desk import catalog, charts, lists, logs, signals, views
 from cab_core.app.desk.desk import Filter
 from cab_core.app.desk.risk import risk_view
-from cab_core.app.explain_paper import explained
+from cab_core.app.explain_paper import explained, traced
 from cab_core.app.history import History, account_now
 from cab_core.app.perf import Period, report
 from cab_core.domain.position import TradeRecord
 from cab_core.errors import NotFoundError, NotRunningError
 from cab_core.nearest import nearest
 from cab_core.settings.schema import Settings
-from cab_core.storage import Connection, NoDatabaseError, find_trace, get_trace, last_candles, visit
+from cab_core.storage import Connection, NoDatabaseError, find_trace, last_candles, visit
 
 T = TypeVar("T")
 
@@ -79,8 +79,8 @@ class DatabaseDesk:
         return await self.read(partial(lists.decisions, wanted=wanted))
 
     async def trace(self, trace_id: str) -> dict[str, Any]:
-        """Return the whole chain of one cycle."""
-        told = await self.read(lambda conn: explained(conn, get_trace(conn, trace_id), self.history))
+        """Return the whole chain of one cycle, or of a close by hand."""
+        told = await self.read(lambda conn: traced(conn, trace_id, self.history))
         if told is None:
             raise NotFoundError(
                 f"no cycle {trace_id}", where=str(self.where), fix="the newest are in the list of decisions"

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import attrs
 
+from cab_core.app.by_hand import close_note
 from cab_core.app.desk.commands import Closing, Done, Open, TransitionError
 from cab_core.app.desk.plain import plain
 from cab_core.app.desk.task import Task, kept
@@ -18,7 +19,6 @@ from cab_core.domain.booking import AppliedTo
 from cab_core.domain.money import floor_step
 from cab_core.domain.orders import Fill, Purpose, Side
 from cab_core.domain.sellable import sellable
-from cab_core.ports import Note
 from cab_core.storage import Connection, write_audit
 
 
@@ -90,8 +90,7 @@ async def _close(orchestrator: Orchestrator, symbol: str, task: Task) -> Closing
     intent = trader.exit_of(position, Purpose.MANUAL, quantity, why, task.trace_id, now_ms, bid)
     sale = Planned(intent, AppliedTo(Purpose.MANUAL, why, task.trace_id))
     planned = await execution.attempts.renewed(sale)
-    said = {"by": task.command.actor.name, "surface": task.command.actor.surface, "why": task.command.reason}
-    note = Note("position.close", symbol, {**said, "quantity": f"{sale.intent.quantity:f}"})
+    note = close_note(task.command, symbol, quantity)
     if planned is None or not await execution.plan([planned], notes=(note,)):
         return _refused(orchestrator, symbol, sale, "its order is on record already")
     done = await execution.execute_trade(planned)

@@ -52,11 +52,13 @@ def _vote(row: Document) -> tuple[str, ...]:
 
 def why(trace: Document) -> str:
     """Return the chain of one cycle step by step, as it ran."""
-    action = trace["action"]
+    action, by_hand = trace["action"], trace["by_hand"]
+    said = escape(by_hand or trace["reason"])
+    at = f"candle {clock(trace['candle_ts_ms'])} UTC"
     return "\n".join(
         [
-            f"{_ACTIONS.get(action, '⚪')} {bold(trace['symbol'])} {bold(action)}: {escape(trace['reason'])}",
-            f"candle {clock(trace['candle_ts_ms'])} UTC, close {figures.price(trace['close'])}",
+            f"{_ACTIONS.get(action, '⚪')} {bold(trace['symbol'])} {bold(action)}: {said}",
+            at if by_hand else f"{at}, close {figures.price(trace['close'])}",
             *_steps(trace),
             f"trace {code(trace['trace_id'])}",
         ]
@@ -67,6 +69,14 @@ def _steps(trace: Document) -> Iterator[str]:
     if trace["thinned"]:
         yield "the details of this hold are no longer kept, its reason is"
         return
+    if trace["by_hand"] is None:
+        yield from _decided(trace)
+    for order in trace["orders"]:
+        yield f"7 {escape(order['side'])} {escape(order['state'])} {code(order['client_id'])}"
+    yield from _outcome(trace["position"])
+
+
+def _decided(trace: Document) -> Iterator[str]:
     if trace["strategies"]:
         yield "1 strategies"
         yield table([_said(each) for each in trace["strategies"]])
@@ -90,9 +100,6 @@ def _steps(trace: Document) -> Iterator[str]:
     if trace["size"] is not None:
         quote = figures.quote_of(trace["symbol"])
         yield f"6 size {figures.money(trace['size']['amount'], quote)} {escape(quote)}"
-    for order in trace["orders"]:
-        yield f"7 {escape(order['side'])} {escape(order['state'])} {code(order['client_id'])}"
-    yield from _outcome(trace["position"])
 
 
 def _said(each: Document) -> tuple[str, str, str]:
@@ -106,4 +113,4 @@ def _outcome(position: Document | None) -> Iterator[str]:
     yield f"8 held {figures.quantity(position['quantity'])} @ {figures.price(position['entry_price'])}"
     for sale in position["exits"]:
         when = f"{clock(sale['ts_ms'])} UTC"
-        yield f"  sold at {figures.price(sale['price'])}, {when}: {escape(sale['reason'])}"
+        yield f"  sold at {figures.price(sale['price'])}, {when}: {escape(sale['by_hand'] or sale['reason'])}"
