@@ -9,6 +9,8 @@ from decimal import Decimal
 import pytest
 from operators_office import BTC, ETH, Office, order, until
 
+from cab_core.api.web.access import Visitor
+from cab_core.api.web.render import banner, environment
 from cab_core.app.desk.commands import REQUIRED, Action, ForbiddenError, KeyReusedError, Role, TransitionError
 from cab_core.app.desk.desk import Filter
 from cab_core.app.desk.live import LiveDesk
@@ -19,6 +21,9 @@ from cab_core.errors import NotFoundError, NotRunningError
 from cab_core.storage import Halt, save_halt, verify_journal, visit
 
 Offices = Callable[..., Office]
+
+#: A page without what is around it.
+_PLAIN = environment().from_string("{% block page %}{% endblock %}{% block live %}{% endblock %}")
 
 
 async def test_pause_stops_entries_and_survives_a_restart(office: Offices) -> None:
@@ -214,7 +219,8 @@ async def test_a_reached_limit_is_told_before_an_entry_meets_it(office: Offices)
     async def losing(desk: LiveDesk, running: Running) -> None:
         book, now_ms = running.session.trader.book, desk.now_ms()
         assert (await desk.status()).symbols[0].blocked_by is None
-        for number, (side, price) in enumerate([(Side.BUY, 100), (Side.SELL, 99)]):
+        assert (await desk.risk()).entries_allowed
+        for number, (side, price) in enumerate([(Side.BUY, 100), (Side.SELL, 99)] * 3):
             amounts = (Decimal("0.5"), Decimal(price), Decimal(0), "USDT", now_ms)
             book.apply(Fill(f"{number}", f"t-c{number}-1", BTC, side, *amounts), AppliedTo(Purpose.MANUAL))
         halted = False
@@ -223,10 +229,21 @@ async def test_a_reached_limit_is_told_before_an_entry_meets_it(office: Offices)
                 status = await desk.status()
                 assert status.symbols[0].blocked_by == "risk_loss_streak"
                 streak = next(each for each in status.limits if each.rule == "loss_streak")
-                assert streak.reached
+                assert (streak.value, streak.limit, streak.reached) == (3, 3, True)
+                risk = await desk.risk()
+                assert (risk.entries_allowed, risk.blocked_by) == (False, {BTC: "risk_loss_streak"})
+                page = environment().get_template("risk.html.j2")
+                around = {
+                    "banner": banner(status),
+                    "visitor": Visitor(name="anna", role=Role.ADMIN),
+                    "panels": (),
+                }
+                shown = page.render(layout=_PLAIN, risk=risk, status=status, **around)
+                assert "entries wait" in shown
+                assert "entries allowed" not in shown
                 halted = streak.halted
 
-    await office("STRATEGY_ENABLED=false", "RISK_LOSS_STREAK_COUNT=1").run(losing)
+    await office("STRATEGY_ENABLED=false", "RISK_LOSS_STREAK_COUNT=3").run(losing)
 
 
 async def test_a_position_is_closed_by_hand_once_whatever_holds_entries(office: Offices) -> None:

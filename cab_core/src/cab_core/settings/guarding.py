@@ -119,7 +119,9 @@ class RiskSettings:
     )
     risk_enforce_5m: bool = setting("false", parse.boolean(), "The two five-minute limits delay entries.")
     risk_emergency_flatten: bool = setting(
-        "false", parse.boolean(), "While a critical rule's halt is in force, every position is sold, too."
+        "false",
+        parse.boolean(),
+        "While a critical rule's halt is in force, also one that ends at midnight, every position is sold.",
     )
     risk_disabled_rules: tuple[str, ...] = setting(
         "", lists.names("a comma list of risk rules"), "Installed rules that are switched off."
