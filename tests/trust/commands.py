@@ -22,9 +22,11 @@ class Said:
     err: str
 
 
-def cab(folder: Path, *args: str) -> Said:
-    """Run a command to its end."""
+def cab(folder: Path, *args: str, packages: Path | None = None) -> Said:
+    """Run a command to its end, where the packages of one more folder are installed, too."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    if packages is not None:
+        environment["PYTHONPATH"] = str(packages)
     done = subprocess.run(
         [*CAB, *args], cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False
     )

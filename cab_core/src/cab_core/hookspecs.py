@@ -115,10 +115,11 @@ class MacroHooks(LifecycleHooks):
 
     @hookspec
     def read(self, http: MacroHttp) -> Awaitable[Reading]:  # type: ignore[empty-body]  # a specification has no body
-        """Called every REGIME_INTERVAL_SEC.
+        """Called every REGIME_INTERVAL_SEC; in a replay once for each document of the recording.
 
         Args:
-            http: client bound to the source's configured URL; it can fetch nothing else.
+            http: client bound to the source's configured URL; it can fetch nothing else. In a replay it hands
+                out the recorded document.
 
         Returns:
             What the payload says. On error: the last reading stays until it is stale. Budget 15 s.

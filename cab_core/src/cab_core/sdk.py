@@ -186,7 +186,13 @@ class RiskRule:
 
 
 class MacroSource:
-    """Base of macro sources. Implement ``async read(http)``, marked with `hookimpl`."""
+    """Base of macro sources. Implement ``async read(http)``, marked with `hookimpl`.
+
+    A recording (``cab backtest --macro``) is read by the same hook; there the client hands out its documents.
+    """
+
+    #: Rise of an index in percent over a day that costs 0.6 of the score; None if it is only watched.
+    threshold_pct: float | None = None
 
 
 class Notifier:

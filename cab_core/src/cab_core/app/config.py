@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from cab_core.cycle.config import CycleConfig
@@ -13,6 +14,8 @@ from cab_core.domain.money import fraction
 from cab_core.domain.monitoring import ActivityLimits
 from cab_core.domain.regime import RegimeSettings
 from cab_core.domain.trend import TrendSettings
+from cab_core.errors import CabError, ConfigError
+from cab_core.plugins.bound import Bound
 from cab_core.plugins.callers import RiskPanel
 from cab_core.plugins.kinds import SECTIONS, Kind
 from cab_core.plugins.registry import Plugins, load_plugins
@@ -28,7 +31,11 @@ ADDRESS_OPTION = "url"
 
 
 def cycle_config(
-    settings: Settings, names: Sequence[str], symbols: Sequence[str], leaving: Sequence[str] = ()
+    settings: Settings,
+    names: Sequence[str],
+    symbols: Sequence[str],
+    leaving: Sequence[str] = (),
+    sources: Sequence[Bound] = (),
 ) -> CycleConfig:
     """Return the pure configuration of the core.
 
@@ -37,6 +44,7 @@ def cycle_config(
         names: the strategies that were loaded, in set order.
         symbols: what is traded, in order.
         leaving: what is looked after beside it until it is sold.
+        sources: the macro sources that were loaded.
     """
     weights = {name.lower(): weight for name, weight in settings.strategy_weights.items()}
     fee, half = fraction(settings.paper_fee_pct), fraction(settings.paper_spread_pct) / 2
@@ -59,7 +67,7 @@ def cycle_config(
         fusion=FusionSettings(
             mode=FusionMode(settings.fusion_mode), w_ai=settings.fusion_w_ai, gamma=settings.fusion_gamma
         ),
-        regime=regime_settings(settings),
+        regime=regime_settings(settings, sources),
         fixed_amount=settings.fixed_amount,
         max_positions=settings.max_positions,
         max_slippage_pct=settings.risk_max_slippage_pct,
@@ -88,8 +96,18 @@ def cycle_config(
     )
 
 
-def regime_settings(settings: Settings) -> RegimeSettings:
-    """Return the thresholds of the macro filter."""
+def regime_settings(settings: Settings, sources: Sequence[Bound]) -> RegimeSettings:
+    """Return the thresholds of the macro filter; those of third parties' indices are their plugins' own.
+
+    Raises:
+        ConfigError: a plugin's threshold is no positive number.
+    """
+    thresholds = {bound.name: bound.threshold_pct for bound in sources}
+    for name, value in thresholds.items():
+        if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
+            where = f"{SECTIONS[Kind.MACRO]}.{name}.threshold_pct"
+            fix = "give the rise in percent that costs 0.6 of the score"
+            raise ConfigError([CabError(f"{value!r} is no positive number", where=where, fix=fix)])
     return RegimeSettings(
         dxy_change_pct=settings.regime_dxy_change_pct,
         btc_dom_change_pct=settings.regime_btc_dom_change_pct,
@@ -98,6 +116,7 @@ def regime_settings(settings: Settings) -> RegimeSettings:
         max_age_sec=settings.regime_max_age_sec,
         interval_sec=settings.regime_interval_sec,
         enabled=settings.regime_enabled,
+        thresholds={name: float(value) for name, value in thresholds.items() if value is not None},
     )
 
 

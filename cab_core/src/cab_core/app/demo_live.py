@@ -55,7 +55,7 @@ async def play_demo(seed: int, days: int, out: Path, speed: float, stage: Stage)
     """
     with tempfile.TemporaryDirectory(prefix="cab-demo-") as folder:
         settings = _settings(Path(folder))
-        prepared = prepare_demo(seed, days, out)
+        prepared = await asyncio.to_thread(prepare_demo, seed, days, out)
         config, plugins = load_run(settings, SYMBOLS)
         market = f"demo:{seed}"
         async with opened_store(settings, f"paper:{market}") as store, started_plugins(plugins):

@@ -44,7 +44,8 @@ class Fit:
     def beside(self, settings: Settings, leaving: Sequence[str]) -> Fit:
         """Return it with symbols that are looked after beside SYMBOLS until they are sold."""
         names = self.config.aggregation.names
-        return attrs.evolve(self, config=cycle_config(settings, names, settings.symbols, leaving))
+        config = cycle_config(settings, names, settings.symbols, leaving, self.plugins.sources)
+        return attrs.evolve(self, config=config)
 
 
 def load_run(
@@ -73,7 +74,7 @@ def load_run(
         },
     )
     names = [bound.name for bound in plugins.strategies]
-    return cycle_config(settings, names, symbols, leaving), plugins
+    return cycle_config(settings, names, symbols, leaving, plugins.sources), plugins
 
 
 async def fit_to_run(settings: Settings, account: str | None = None) -> Fit:

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from cab_core import __version__
+from cab_core.app.config import ADDRESS_OPTION
 from cab_core.plugins.bound import Bound
 from cab_core.plugins.files import is_file
 from cab_core.plugins.inventory import Origin
+from cab_core.plugins.kinds import SECTIONS, Kind
 from cab_core.report.facts import PluginFacts
+from cab_core.settings.masked import is_credential
 from cab_core.settings.schema import SETTINGS, PluginOptions, Settings, text_of
 from cab_core.settings.setting import Setting
 
@@ -46,7 +49,7 @@ _ELSEWHERE = (
     "RISK_ALLOW_DISABLED",
 )
 #: The kinds of plugins that decide in a replay.
-_KINDS = ("strategies", "risk_rules")
+_KINDS = ("strategies", "risk_rules", "macro_sources")
 _FILE_LISTS = ("STRATEGY_SET", "RISK_RULE_FILES")
 
 
@@ -76,9 +79,12 @@ def shown_texts(settings: Settings) -> dict[str, str]:
 
 
 def deciding_options(settings: Settings) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the explicitly set options of the plugins that decide, as plain data."""
+    """Return the explicitly set options of the plugins that decide, as plain data.
+
+    Where a macro source is fetched, and with which key, decides nothing about what it reads.
+    """
     return {
-        table: {plugin: dict(options) for plugin, options in settings.plugin_options.get(table, {}).items()}
+        table: {plugin: _deciding(table, given) for plugin, given in settings.plugin_options[table].items()}
         for table in _KINDS
         if table in settings.plugin_options
     }
@@ -121,6 +127,15 @@ def run_id(data_sha256: str, config_sha256: str, plugins: Sequence[PluginFacts],
     """Return the twelve hexadecimal characters that name a run: equal runs, equal names."""
     versions = [[p.id, p.dist, p.version] for p in plugins]
     return digest(__version__, data_sha256, config_sha256, versions, options)[:12]
+
+
+def _deciding(table: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    fetching = table == SECTIONS[Kind.MACRO]
+    return {
+        option: value
+        for option, value in options.items()
+        if not (fetching and (option == ADDRESS_OPTION or is_credential(option, value)))
+    }
 
 
 def _plugin(bound: Bound) -> PluginFacts:

@@ -6,8 +6,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import attrs
-
 from cab_core.app.config import ADDRESS_OPTION, regime_settings
 from cab_core.clock import Clock
 from cab_core.cycle.regime_watch import ReadSource, RegimeWatch
@@ -56,25 +54,17 @@ def regime_watch(settings: Settings, plugins: Plugins) -> Callable[[Clock], Regi
     for bound in plugins.sources:
         url, where = urls[bound.name]
         http = SafeHttp(url, allow_hosts=settings.regime_allow_hosts, where=where)
-        caller = _caller(bound)
+        caller = source_caller(bound)
         callers.append(caller)
         sources[bound.name] = _reader(caller, http)
     if not sources:
         return None
-    thresholds = {bound.name: _threshold(bound) for bound in plugins.sources}
-    known = {name: value for name, value in thresholds.items() if value is not None}
-    rules = attrs.evolve(regime_settings(settings), thresholds=known)
+    rules = regime_settings(settings, plugins.sources)
 
     def failures() -> list[Failure]:
         return [caller.strikes.failure(caller.id) for caller in callers]
 
     return lambda clock: RegimeWatch(sources, rules, clock, on_failure=_failed, failures=failures)
-
-
-def _threshold(bound: Bound) -> float | None:
-    """Return the rise in percent that counts against a third party's index, from its option if it has one."""
-    value = getattr(bound.plugin, "threshold_pct", None)
-    return None if value is None else float(value)
 
 
 def still_fresh(watch: RegimeWatch) -> Callable[[int], RegimeState | None]:
@@ -98,7 +88,7 @@ def saved(watch: RegimeWatch, save: Callable[[Mapping[str, Any]], Awaitable[None
     return watch
 
 
-def _caller(bound: Bound) -> Caller[Reading | CabError]:
+def source_caller(bound: Bound) -> Caller[Reading | CabError]:
     """Return what asks one source.
 
     An address that does not answer is no fault of the plugin, so it must not lead to its quarantine.

@@ -24,15 +24,15 @@ from cab_core.app.identity import (
     run_id,
     shown_texts,
 )
-from cab_core.app.readings import read_timeline
+from cab_core.app.readings import Recording, read_recording
 from cab_core.cycle.backtest import Backtest, Finished
 from cab_core.cycle.config import CycleConfig
 from cab_core.cycle.recheck import Recheck
 from cab_core.data.symbols import NamedFile
-from cab_core.domain.regime_timeline import RegimeTimeline
 from cab_core.errors import CabError, ConfigError
 from cab_core.plugins.failures import failed
 from cab_core.plugins.hindsight import Doubt
+from cab_core.plugins.kinds import Kind
 from cab_core.plugins.registry import Plugins
 from cab_core.plugins.strategies import StrategyPanel
 from cab_core.report.facts import RunFacts
@@ -133,12 +133,13 @@ def prepare_run(plan: Plan, settings: Settings) -> Prepared:
     histories = read_histories(plan.data)
     if unset := list(unset_amounts(settings, given, list(histories.series))):
         raise ConfigError(unset)
-    timeline, macro_sha256 = (RegimeTimeline(), "") if plan.macro is None else read_timeline(plan.macro)
+    recording = Recording() if plan.macro is None else read_recording(plan.macro)
     span = histories.span(plan.from_ms, plan.to_ms)
     details = read_details(plan.detail, histories)
-    plugins = plugins_for(settings, {})
+    plugins = plugins_for(settings, {Kind.MACRO: recording.sources})
+    timeline = recording.timeline(plugins)
     config = config_for(settings, plugins, list(histories.series), plan.fills)
-    facts = _facts(plan, settings, histories, details, plugins, macro_sha256, span)
+    facts = _facts(plan, settings, histories, details, plugins, recording.sha256, span)
     backtest = Backtest(
         config=config,
         series=histories.series,
@@ -170,7 +171,7 @@ def config_for(
     """
     names = [bound.name for bound in plugins.strategies]
     try:
-        config = cycle_config(settings, names, symbols)
+        config = cycle_config(settings, names, symbols, sources=plugins.sources)
     except ValueError as error:
         problem = CabError(
             str(error), where="settings", fix="correct the named settings; see cab config show"
@@ -194,7 +195,7 @@ def _facts(
             data_sha256 = hashlib.sha256(f"{data_sha256} {more}".encode()).hexdigest()
     shown = shown_texts(settings)
     config_sha256 = digest(shown, deciding_options(settings))
-    active = plugin_facts((*plugins.strategies, *plugins.rules))
+    active = plugin_facts((*plugins.strategies, *plugins.rules, *plugins.sources))
     return RunFacts(
         run_id=run_id(data_sha256, config_sha256, active, plan.fills, span),
         data=histories.facts(),

@@ -61,7 +61,9 @@ def _detail_file(text: str) -> NamedFile:
     metavar="[SYMBOL=]FILE",
     help="Finer candles (1m, 5m) to walk the 15m candles by; again for more files.",
 )
-@click.option("--macro", type=click.Path(path_type=Path), help="JSON lines of macro readings.")
+@click.option(
+    "--macro", type=click.Path(path_type=Path), help="JSON lines of what macro sources had to read."
+)
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a report.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 @settings_options

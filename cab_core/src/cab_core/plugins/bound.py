@@ -53,6 +53,11 @@ class Bound:
         """Whether a risk rule halts all entries."""
         return bool(getattr(self.plugin, "critical", False))
 
+    @property
+    def threshold_pct(self) -> Any:
+        """Return the rise in percent that counts against a macro source's index; None: it is only watched."""
+        return getattr(self.plugin, "threshold_pct", None)
+
 
 @attrs.frozen(eq=False)
 class BoundStrategy(Bound):

@@ -21,7 +21,12 @@ def masked_options(options: PluginOptions) -> dict[str, dict[str, dict[str, obje
     }
 
 
+def is_credential(param: str, value: object) -> bool:
+    """Say whether an option may be a credential, by its name or as its setting declares it."""
+    return isinstance(value, Secret) or _CREDENTIAL.search(param) is not None
+
+
 def _masked(param: str, value: object) -> object:
-    if _CREDENTIAL.search(param) or isinstance(value, Secret):
+    if is_credential(param, value):
         return "***"
     return mask_address(value) if isinstance(value, str) and "://" in value else value

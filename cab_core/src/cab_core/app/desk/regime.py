@@ -21,7 +21,7 @@ def saved_regime(conn: Connection, settings: Settings, now_ms: int) -> RegimeVie
     """Return the regime as it was last evaluated, however long ago."""
     row = load_regime(conn)
     if not source_urls(settings):
-        return regime_view(evaluate({}, None, now_ms, regime_settings(settings)), {}, settings)
+        return regime_view(evaluate({}, None, now_ms, regime_settings(settings, ())), {}, settings)
     if row is None:
         return regime_view(None, {}, settings)
     state = row.payload["state"]
