@@ -63,3 +63,27 @@ class Forbids(RiskRule):
     def check(self, entry: Entry, book: BookView) -> Verdict:
         """Divide by nothing."""
         raise ZeroDivisionError(f"no equity for {entry.symbol} in {book!r:.10}")
+
+
+@plugin
+class Hangs(Broken):
+    """A strategy that never comes back."""
+
+    @hookimpl
+    def signals(self, bars: Bars) -> Signals:
+        """Turn round and round."""
+        while len(bars) >= 0:
+            pass
+        return Signals.hold(len(bars), "quiet")
+
+
+@plugin
+class Stalls(RiskRule):
+    """A rule that never comes back."""
+
+    @hookimpl
+    def check(self, entry: Entry, book: BookView) -> Verdict:
+        """Turn round and round."""
+        while entry.symbol:
+            pass
+        raise ValueError(f"{book!r:.10}")

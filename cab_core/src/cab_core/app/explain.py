@@ -95,7 +95,8 @@ class Explainer:
             raise self._missing(
                 f"the candle of {tape.symbol} at {minute(open_ms)} UTC {why}", "choose another"
             )
-        return explain_cycle(self.prepared, finished, tape, row)
+        explained = explain_cycle(self.prepared, finished, tape, row)
+        return {**explained, "alarms": self.record.summary.get("alarms", [])}
 
     def _run(self, watch: frozenset[tuple[int, int]]) -> Finished:
         finished, _ = self.prepared.run(watch=watch, progress=self.progress, recheck=False)

@@ -94,6 +94,12 @@ class Running:
         notifiers = [channel.caller.strikes.failure(channel.caller.id) for channel in channels]
         return failed((*self.session.trust.failures, *notifiers))
 
+    @property
+    def troubles(self) -> list[str]:
+        """What is wrong with its plugins so far, one line each, also where it changes no result."""
+        doubts = [doubt.text for doubt in self.session.trust.doubts]
+        return doubts + [failure.text for failure in self.failures]
+
     def halted_by(self) -> list[str]:
         """Return the rules that halt all entries now."""
         active = self.session.trader.halts.active(self.session.venue.clock.now_ms())

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from cab_core.app.times import minute, second
+from cab_core.cli.output import red
 from cab_core.domain.currencies import quote_of
 from cab_core.domain.figures import (
     fees,
@@ -31,6 +32,8 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
     origin = f"backtest {told['run_id']}" if told["run_id"] else "recorded run"
     yield f"{told['symbol']}  {minute(open_ms)} to {minute(open_ms + TF_MS)} UTC, {origin}"
     yield f"trace {told['trace_id']}"
+    for alarm in told.get("alarms", ()):
+        yield red(f"do not believe this run: {alarm}")
     yield ""
     yield from _labelled(_steps(told))
     yield ""

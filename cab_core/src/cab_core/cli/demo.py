@@ -11,7 +11,7 @@ import click
 
 from cab_core.atomic import make_folder
 from cab_core.cli.base import cab_command
-from cab_core.cli.output import as_typed, emit, table
+from cab_core.cli.output import as_typed, emit, red, table
 from cab_core.cli.speed import Speed
 from cab_core.domain.figures import percent
 from cab_core.errors import CabError, ExitCode
@@ -63,6 +63,8 @@ def command(
 
     On a terminal, or with --linger, the month is played like a bot's and shown on a dashboard at 127.0.0.1,
     which stays at the end. Ctrl-C before writes the report of the part that was played (exit code 130).
+
+    An installed plugin that fails is named; the exit code is then 1.
     """
     from cab_core.app.demo import DAYS, SEED, conclude, run_demo
 
@@ -84,7 +86,7 @@ def command(
     demo = run_demo(seed, days, out)
     told = conclude(demo, out, _runs(out))
     emit(told, as_json, lambda: _print(told, demo))
-    return ExitCode.OK
+    return ExitCode.OK if demo.facts.believable else ExitCode.PROBLEMS
 
 
 def _runs(out: Path) -> Runs:
@@ -115,6 +117,8 @@ def _print(told: dict[str, Any], demo: Demo) -> None:
     whole = sum(shares.values()) or 1
     regimes = ", ".join(f"{name} {percent(100 * part / whole, 0)}" for name, part in shares.items())
     table(("", f"run {told['run_id']}"), [*rows, ("Regimes", regimes)])
+    for alarm in demo.facts.alarms:
+        click.echo(red(f"do not believe this result: {alarm}"))
     click.echo(f"\nreport: {told['report']}  (sha256 {told['report_sha256'][:16]})")
     click.echo("next:")
     lines = [as_typed(line) for line in told["next"]]

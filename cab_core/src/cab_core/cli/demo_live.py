@@ -68,7 +68,9 @@ class Show:
         view = terminal(f"cab demo · PAPER · seed {self.seed} · {url}", screen)
         stage = Stage(pages=pages, view=view, after=self._after)
         running = asyncio.run(play_demo(self.seed, self.days, self.out, self.speed, stage))
-        return ExitCode.INTERRUPTED if running.ended == "SIGINT" else ExitCode.OK
+        if running.ended == "SIGINT":
+            return ExitCode.INTERRUPTED
+        return ExitCode.PROBLEMS if running.session.trust.alarms else ExitCode.OK
 
     async def _after(self, running: Running) -> None:
         """Write the report, of the part that was played, and let the pages stay for a while."""

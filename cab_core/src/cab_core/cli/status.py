@@ -13,7 +13,7 @@ import click
 
 from cab_core.cli.base import cab_command
 from cab_core.cli.desk import ask, desk_options
-from cab_core.cli.output import emit, table
+from cab_core.cli.output import emit, red, table
 from cab_core.domain.currencies import quote_of
 from cab_core.domain.figures import (
     measured,
@@ -74,6 +74,8 @@ def _print(told: Status) -> None:
         title=title,
     )
     table(("", "account"), _account(told))
+    for trouble in told.troubles:
+        click.echo(red(trouble))
 
 
 def _symbol(each: SymbolStatus) -> tuple[object, ...]:

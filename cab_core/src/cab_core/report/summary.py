@@ -36,6 +36,7 @@ def summary(run: RunResult, facts: RunFacts) -> dict[str, Any]:
         "blocked_by_reason": dict(run.blocked),
         "doubts": [attrs.asdict(doubt) for doubt in facts.doubts],
         "plugin_failures": [attrs.asdict(failure) for failure in facts.failures],
+        "alarms": facts.alarms,
         "by_exit_reason": _groups(figures.exits),
         "by_strategy": _groups(figures.strategies),
         "by_symbol": _groups(figures.symbols),

@@ -145,6 +145,7 @@ def answers() -> dict[str, Any]:
             "regime": _REGIME,
             "unfinished_orders": 0,
             "silent_pid": None,
+            "troubles": [],
         },
         "pnl": {
             "account": "paper:sample",

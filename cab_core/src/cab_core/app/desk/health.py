@@ -12,6 +12,7 @@ from cab_core.app.running import Running
 from cab_core.cycle.gate import meaning
 from cab_core.domain.timeframes import TF_MS
 from cab_core.domain.watchdog import Check
+from cab_core.plugins.kinds import Kind
 from cab_core.plugins.registry import Plugins
 
 #: Parts without which a bot does not work at all.
@@ -51,12 +52,19 @@ def components(look: Look) -> dict[str, Component]:
         "ai": Component(ok=True, detail="off: no model"),
         "dms": _dms(look),
         "telegram": _telegram(look),
-        "notifiers": Component(ok=True, detail=", ".join(b.name for b in look.plugins.notifiers) or "none"),
+        "notifiers": Component(ok=True, detail=_notifiers(look)),
     }
     if alarms := look.running.session.trust.alarms:
         told["plugins"] = Component(ok=False, detail="; ".join(alarms))
     further = {name: _checked(check, "") for name in _FURTHER if (check := look.check(name)) is not None}
     return {**told, **further}
+
+
+def _notifiers(look: Look) -> str:
+    """Name them, and what failed of them: a message that was tried in vain is tried again."""
+    names = ", ".join(bound.name for bound in look.plugins.notifiers) or "none"
+    own = [each.text for each in look.running.failures if each.plugin.startswith(Kind.NOTIFIER.value)]
+    return "; ".join([names, *own])
 
 
 def status_of(parts: Mapping[str, Component], *, ended: bool) -> str:

@@ -102,6 +102,7 @@ class LiveDesk(DatabaseDesk):
             limits=limits,
             regime=regime,
             unfinished_orders=sum(1 for _ in session.orchestrator.execution.standings),
+            troubles=self.running.troubles,
         )
 
     async def positions(self) -> list[views.PositionView]:

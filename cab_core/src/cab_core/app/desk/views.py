@@ -277,6 +277,7 @@ class Status:
         running: False if no bot runs and this is what its database says.
         unfinished_orders: intents that have not ended.
         silent_pid: the process of a bot that runs without an API, so that this is what its database says.
+        troubles: plugins that fail, and strategies whose answers know the future, a sentence each.
     """
 
     mode: str
@@ -293,6 +294,7 @@ class Status:
     regime: RegimeView
     unfinished_orders: int
     silent_pid: int | None = None
+    troubles: Sequence[str] = ()
 
     @property
     def prices(self) -> str:
