@@ -69,13 +69,33 @@ def exact_texts(settings: Settings) -> dict[str, str]:
 
 def shown_texts(settings: Settings) -> dict[str, str]:
     """Return the deciding settings as texts without folders of this machine; options of plugins follow."""
-    texts = exact_texts(settings)
+    return _shown(exact_texts(settings), deciding_options(settings))
+
+
+def chosen_texts(
+    recorded: Mapping[str, str], options: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> dict[str, str]:
+    """Return what was chosen in a recorded run: deciding settings that are not their defaults, and options.
+
+    Args:
+        recorded: of `exact_texts`.
+        options: of `deciding_options`.
+    """
+    usual = {row.name: _exact(row, row.kind.parse(row.default)) for row in deciding_rows() if row.default}
+    return _shown({n: text for n, text in recorded.items() if text != usual.get(n, "")}, options)
+
+
+def _shown(
+    texts: Mapping[str, str], options: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> dict[str, str]:
+    shown = dict(texts)
     for name in _FILE_LISTS:
-        texts[name] = ",".join(_base_name(item) for item in texts[name].split(",")) if texts[name] else ""
-    for table, plugins in deciding_options(settings).items():
-        for plugin, options in plugins.items():
-            texts |= {f"{table}.{plugin}.{option}": str(value) for option, value in options.items()}
-    return texts
+        if shown.get(name):
+            shown[name] = ",".join(_base_name(item) for item in shown[name].split(","))
+    for table, plugins in options.items():
+        for plugin, given in plugins.items():
+            shown |= {f"{table}.{plugin}.{option}": str(value) for option, value in given.items()}
+    return shown
 
 
 def deciding_options(settings: Settings) -> dict[str, dict[str, dict[str, Any]]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from cab_core.app.desk.desk import Filter
 from cab_core.app.desk.paging import check, cursor, parse_cursor
 from cab_core.app.desk.views import ConfigRow, PluginView, RunView
+from cab_core.app.identity import chosen_texts
 from cab_core.app.runs import RunRecord, Runs, load_record
 from cab_core.errors import DataError, NotFoundError
 from cab_core.plugins.inventory import PluginRecord
@@ -101,10 +102,12 @@ def _run(path: Path) -> RunView | None:
         return None
     return RunView(
         run_id=record.run_id,
+        made_ms=path.stat().st_mtime_ns // 1_000_000,
         symbols=record.symbols,
         from_ms=record.summary.get("first_ms", record.plan.from_ms),
         to_ms=record.summary.get("last_ms", record.plan.to_ms),
         strategies=_strategies(record),
+        options=chosen_texts(record.settings, record.options),
         figures=record.summary,
         report=str(record.report) if record.report is not None and record.report.is_file() else None,
     )

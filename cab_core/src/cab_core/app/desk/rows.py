@@ -119,13 +119,22 @@ class LogLine:
 
 @attrs.frozen(slots=True, kw_only=True)
 class RunView:
-    """One recorded backtest: the span of the candles it decided on; ``figures`` are those of its summary."""
+    """One recorded backtest.
+
+    Attributes:
+        made_ms: when it was recorded.
+        from_ms, to_ms: the span of the candles it decided on.
+        options: deciding settings that are not their defaults, and options of plugins, as texts.
+        figures: those of its summary.
+    """
 
     run_id: str
+    made_ms: int
     symbols: Sequence[str]
     from_ms: int | None
     to_ms: int | None
     strategies: Sequence[str]
+    options: Mapping[str, str]
     figures: Mapping[str, Any]
     report: str | None
 
