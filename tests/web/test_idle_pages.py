@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,6 +38,21 @@ def test_empty_places_say_what_will_fill_them(visit: Callable[..., Any]) -> None
     }.items():
         tab.goto(path)
         assert text in tab.inner_text("main"), path
+
+
+def test_without_a_source_the_gauge_is_grey_and_says_that_nothing_is_asked(visit: Callable[..., Any]) -> None:
+    tab = visit()
+    for path in ("/", "/regime"):
+        tab.goto(path)
+        assert tab.inner_text(".regime-name") == "no source: always risk on", path
+        fills = tab.eval_on_selector_all(".gauge rect", "each => each.map(e => getComputedStyle(e).fill)")
+        grey = tab.eval_on_selector(".regime-name", "each => getComputedStyle(each).color")
+        assert fills == [grey] * 4, path
+        red, green, blue = map(int, re.findall(r"\d+", grey)[:3])
+        assert max(red, green, blue) - min(red, green, blue) < 40, grey
+        assert tab.locator(".gauge rect.on, .gauge .needle").count() == 0, path
+        assert "+1.00" not in tab.inner_text("main"), path
+        assert "score" not in (tab.get_attribute(".gauge", "aria-label") or ""), path
 
 
 def test_a_symbol_is_started_from_the_page(visit: Callable[..., Any]) -> None:
