@@ -197,7 +197,7 @@ def test_an_axis_has_a_few_round_labels_inside(values: list[float]) -> None:
 
 
 def test_a_sign_is_never_a_color_alone() -> None:
-    assert "▲" in change(Decimal(3))
-    assert "+3.00" in change(Decimal(3))
-    assert "▼" in change(Decimal(-3))
-    assert "-3.00" in change(Decimal(-3))
+    assert "▲" in change(Decimal(3), "USDT")
+    assert "+3.00" in change(Decimal(3), "USDT")
+    assert "▼" in change(Decimal(-3), "USDT")
+    assert "-3.00" in change(Decimal(-3), "USDT")
