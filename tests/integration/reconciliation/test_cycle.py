@@ -173,7 +173,7 @@ async def test_what_no_listing_shows_has_sold_what_the_account_lacks_after_two_m
         await bot.protector.tend(SYMBOL)
         (stop,) = bot.execution.open_intents(SYMBOL)
         desk.venue.lost.add(stop.intent.client_id)
-        desk.venue._matcher._resting = {}
+        desk.venue.cancel_by_hand(stop.intent.client_id)  # and the coins it held are free
         for _ in range(2):
             await bot.cycle()
 
@@ -187,6 +187,12 @@ async def test_what_no_listing_shows_has_sold_what_the_account_lacks_after_two_m
         assert 0 < held - bot.held() <= Decimal("0.5")
         alerts = [text for _, text in await bot.alerts()]
         assert sum(text.startswith("order_not_open in 4") for text in alerts) == 1
+
+        await bot.protector.tend(SYMBOL)
+        (again,) = desk.venue._matcher.resting(SYMBOL)
+        assert again.client_id != stop.intent.client_id
+        assert again.quantity <= desk.venue.base() < again.quantity + Decimal("0.0001")
+        assert (await bot.cycle()).clean
 
 
 @pytest.mark.catalogue(41)
