@@ -103,8 +103,11 @@ class Settlement:
             return False
         try:
             resolution = await asked(self.broker.resolve(standing.intent), "resolve")
+            lost = standing.state is OrderState.ACKED and not isinstance(resolution, Found)
+            standing.lost_ms = (standing.lost_ms or now_ms) if lost else None
         except CabError as error:
             resolution = Undetermined(str(error))
+            standing.lost_ms = None
         if isinstance(resolution, Found):
             await self.settle(standing, resolution.ack)
         elif standing.state is OrderState.SENT:
@@ -237,9 +240,18 @@ class Settlement:
         """End a sell that the venue had taken and knows no more by what the account holds.
 
         It would hold back every exit of its symbol for ever. What it may have sold at last shows in the
-        account by then: the looks that prove it lie farther apart than balances lag.
+        account by then: the looks that prove it lie farther apart than balances lag. Of a purchase the
+        account proves nothing, for it may hold coins of the owner: a person is told.
         """
         if standing.intent.side is Side.BUY:
+            lost_ms = standing.lost_ms
+            if (
+                lost_ms is not None
+                and self.clock.now_ms() - lost_ms >= UNSETTLED_MS
+                and not standing.reported
+            ):
+                standing.reported = True
+                self.events.stuck(standing.intent, "the venue had taken it and knows it no more")
             return
         missing = await self.proof.unaccounted(standing, UNSETTLED_MS)
         if missing is not None:

@@ -37,6 +37,7 @@ class Standing:
         final_ms: when the venue first called it final.
         proof: when the account was looked at for it, and the base that was missing then.
         odd: own trades of it that cannot be booked, by id.
+        lost_ms: since when the venue, which had taken it, knows it no more.
     """
 
     planned: Planned
@@ -51,6 +52,7 @@ class Standing:
     final_ms: int | None = None
     proof: tuple[int, Decimal] | None = None
     odd: set[str] = attrs.field(factory=set)
+    lost_ms: int | None = None
 
     @classmethod
     def left_open(cls, found: OpenIntent, now_ms: int) -> Standing:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 from odd_venue import SYMBOL, Account, D, account
 
-from cab_core.domain.orders import Intent, Purpose, Unknown
+from cab_core.app.desk.commands import TransitionError
+from cab_core.app.desk.settling import settle_by_hand
+from cab_core.domain.orders import Intent, OrderState, Purpose, Unknown
+from cab_core.domain.verdict import Fate, Verdict
 
 pytestmark = [pytest.mark.catalogue(40), pytest.mark.idempotency]
 
@@ -88,6 +92,47 @@ async def test_a_forgotten_market_exit_is_made_again(tmp_path: Path) -> None:
         forget(bot, bot.venue.sells()[0])
         await bot.watch(300)
         assert bot.held() == bot.venue.held["BTC"] == Decimal(0)
+
+
+@pytest.mark.parametrize(
+    ("word", "held"),
+    [
+        ({"fate": Fate.ABSENT}, "0"),
+        ({"fate": Fate.FILLED, "quantity": D("0.5"), "price": D(100)}, "0.5"),
+    ],
+)
+async def test_a_forgotten_entry_is_settled_by_hand(tmp_path: Path, word: dict[str, Any], held: str) -> None:
+    """What it bought shows nowhere: only a person can tell, and until then nothing more is bought."""
+    async with account(tmp_path) as bot:
+        bot.venue.plan.append(lambda intent: bot.venue.told(intent, final=False, filled=D(0)))
+        await bot.buy()
+        (standing,) = bot.execution.standings
+        verdict = Verdict(order=standing.intent.client_id, **word)
+        forget(bot, standing.intent)
+        await bot.watch(660)
+        assert len([text for text in await bot.alerts() if "knows it no more" in text]) == 1
+        bot.venue.down.add("resolve")
+        with pytest.raises(TransitionError):  # it may be open: nobody could ask
+            await settle_by_hand(bot.execution, standing, verdict, "anna")
+        bot.venue.down.clear()
+
+        settled = await settle_by_hand(bot.execution, standing, verdict, "anna")
+        assert (settled.before, settled.state, settled.planned) == (OrderState.ACKED, OrderState.DONE, None)
+        assert await bot.states(Purpose.ENTRY) == ["done"]
+        assert (list(bot.execution.standings), bot.held()) == ([], D(held))
+
+
+async def test_what_a_forgotten_entry_is_known_to_have_bought_stays(tmp_path: Path) -> None:
+    """Who says that the exchange has no such order takes none of its trades back."""
+    async with account(tmp_path) as bot:
+        bot.venue.plan.append(lambda intent: bot.venue.fill(intent, "0.2", final=False))
+        await bot.buy()
+        (standing,) = bot.execution.standings
+        forget(bot, standing.intent)
+        await bot.watch(660)
+        absent = Verdict(order=standing.intent.client_id, fate=Fate.ABSENT)
+        assert (await settle_by_hand(bot.execution, standing, absent, "anna")).state is OrderState.DONE
+        assert bot.held() == bot.venue.held["BTC"] == D("0.2")
 
 
 async def test_more_than_was_ordered_was_not_sold_whatever_the_venue_says(tmp_path: Path) -> None:

@@ -77,12 +77,11 @@ async def settle_by_hand(execution: Execution, standing: Standing, verdict: Verd
     await settlement.look(standing)
     if execution.standings.find(verdict.order) is None:
         return await _told_meanwhile(execution, standing.intent, verdict, before)
-    if verdict.fate is Fate.ABSENT:
-        if not standing.unknown:
-            what = f"the exchange has order {verdict.order} as {standing.intent.order_id}"
-            raise TransitionError(what, where="order", fix="it is settled by its trades: wait, or say filled")
+    if verdict.fate is Fate.ABSENT and standing.unknown:
         await settlement.end(standing, OrderState.ABANDONED, f"the exchange never took it, says {by}")
         state, booked = OrderState.ABANDONED, ()
+    elif verdict.fate is Fate.ABSENT:
+        state, booked = OrderState.DONE, await _end_lost(execution, standing, verdict, by)
     else:
         state, booked = OrderState.DONE, await _book(execution, standing, verdict, by)
     return Settled(
@@ -124,10 +123,21 @@ async def _told_meanwhile(
     return Settled(order=verdict.order, before=before, state=state)
 
 
+async def _end_lost(execution: Execution, standing: Standing, verdict: Verdict, by: str) -> tuple[str, ...]:
+    """End an order that the venue had taken and knows no more, with the trades that it shows of it."""
+    if standing.lost_ms is None:
+        what = f"the exchange has order {verdict.order} as {standing.intent.order_id}"
+        raise TransitionError(what, where="order", fix="it is settled by its trades: wait, or say filled")
+    settlement = execution.settlement
+    trades = await settlement.trades_of(standing) or ()
+    booked = await settlement.write(standing, [], trades, ended=f"the exchange has it no more, says {by}")
+    return tuple(trade.trade_id for trade in booked)
+
+
 async def _book(execution: Execution, standing: Standing, verdict: Verdict, by: str) -> tuple[str, ...]:
     """End an order with the trades that the venue shows of it, or with what the person has read there."""
     settlement = execution.settlement
-    if standing.ack is not None and not standing.ack.final:
+    if standing.ack is not None and not standing.ack.final and standing.lost_ms is None:
         raise TransitionError(
             f"order {verdict.order} is still open at the exchange as {standing.ack.order_id}",
             where="order",
