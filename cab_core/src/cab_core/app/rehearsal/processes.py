@@ -17,9 +17,15 @@ from cab_core.errors import CabError
 START_S, END_S = 60.0, 15.0
 
 #: Runs ``cab`` until its standard input ends, so that it never outlives the rehearsal, whatever kills that.
+#: The descriptor is read, not ``sys.stdin``: a thread that holds the lock of that object aborts an
+#: interpreter that ends, and the abort hides why it ended.
 _CAB = """
-import os, sys, threading
-threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
+import os, threading
+def watch():
+    while os.read(0, 4096):
+        pass
+    os._exit(0)
+threading.Thread(target=watch, daemon=True).start()
 from cab_core.cli import main
 main()
 """
@@ -65,12 +71,7 @@ class Helper:
         stream = self._process.stdout
         line = b"" if stream is None else await stream.readline()
         if not line:
-            tail = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            raise CabError(
-                f"the process of the {self.name} has ended: {''.join(tail) or 'without a word'}",
-                where=str(self._log),
-                fix="read the file; a later part of cab rehearse needs this process",
-            )
+            raise own_error(self.name, self._log)
         told: dict[str, Any] = json.loads(line)
         return told
 
@@ -97,6 +98,18 @@ class Helper:
         except TimeoutError:
             os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()
+
+
+def own_error(name: str, log: Path) -> CabError:
+    """Return the error that a process ended with, by its log: its own words, place and fix."""
+    last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+    what, where, fix = last or "without a word", str(log), "read the file"
+    try:
+        error = json.loads(last)["error"]
+        what, where, fix = error["what"], error["where"] or where, error["fix"] or fix
+    except (ValueError, KeyError, TypeError):
+        pass  # it ended without an error of ours: the last line of a traceback, or nothing
+    return CabError(f"the process of the {name} has ended: {what}", where=where, fix=fix)
 
 
 def environment() -> dict[str, str]:
@@ -145,6 +158,8 @@ class Bots:
         await asyncio.wait(waits, timeout=START_S, return_when=asyncio.FIRST_COMPLETED)
         if not started.done():
             started.cancel()
+            if self._listening is not None and self._listening.done():
+                await self._listening  # it ended, and says why
             raise CabError(f"the {part} could not be started", fix="see zygote.log in the folder")
         self.pid = started.result()
 
