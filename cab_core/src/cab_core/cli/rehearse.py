@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cab_core.cli.base import cab_command
+from cab_core.cli.base import cab_command, set_option
 from cab_core.cli.many import ManyValues, data_option, listed, named, symbol_option
 from cab_core.cli.output import as_typed, emit, table
 
@@ -26,9 +26,12 @@ _DAY = "%Y-%m-%d"
     examples=(
         "cab rehearse",
         "cab rehearse --data BTC-USDT_15m.csv.gz --from 2024-08-04 --days 3 --faults heavy --kills 20",
+        "cab rehearse --strategies ema_atr --set STOP_LOSS_PCT=2",
         "cab rehearse --seed 11 --days 1 --headless --json",
     ),
 )
+@click.option("--strategies", metavar="A,B,…", help="Strategies in order, of those that are installed.")
+@set_option
 @click.option(
     "--seed", default=7, show_default=True, type=click.IntRange(0), help="Of market, faults and kills."
 )
@@ -76,6 +79,8 @@ _DAY = "%Y-%m-%d"
 )
 @click.option("--headless", is_flag=True, help="Plain lines, no live view.")
 def command(
+    strategies: str | None,
+    overrides: tuple[str, ...],
     seed: int,
     days: int,
     data: tuple[NamedFile, ...],
@@ -116,6 +121,7 @@ def command(
         redis=redis,
         folder=folder,
         home=Path.cwd(),
+        overrides=(*overrides, *([] if strategies is None else [f"STRATEGY_SET={strategies}"])),
     )
     with_view = sys.stderr.isatty() and not (headless or as_json)
     report = asyncio.run(rehearse(plan, _watch(plan.seed, with_view=with_view)))

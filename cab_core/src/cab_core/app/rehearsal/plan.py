@@ -25,6 +25,7 @@ class Plan:
         redis: URL of a server for the events and for the instance key; neither is used if empty.
         folder: where everything is kept; a new one below the system's temporary folder if None.
         home: where the user's ``cab.toml`` and ``.env`` are.
+        overrides: the user's own settings on the command line, ``KEY=VALUE``.
     """
 
     seed: int = 7
@@ -39,6 +40,7 @@ class Plan:
     redis: str = ""
     folder: Path | None = None
     home: Path
+    overrides: tuple[str, ...] = ()
 
 
 @attrs.define(kw_only=True)

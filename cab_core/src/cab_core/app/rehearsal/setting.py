@@ -8,7 +8,7 @@ from pathlib import Path
 from cab_core.app.fitness import plugin_problems
 from cab_core.app.rehearsal.brief import DATABASE, LOCK, Brief
 from cab_core.app.rehearsal.plan import Plan
-from cab_core.errors import ConfigError
+from cab_core.errors import ConfigError, UsageError
 from cab_core.settings import Loaded, load_settings, read_settings
 
 KEY, SECRET = "rehearsal-key-0001", "rehearsal-secret-0001"
@@ -38,11 +38,14 @@ def overrides(
     """Return what the rehearsal sets, whatever the user has set.
 
     Args:
-        plan: with servers for database and events, if they are rehearsed, too.
+        plan: with servers for database and events, if they are rehearsed, too, and the user's own overrides.
         folder: of the rehearsal.
         symbols: what is traded.
         base_url: where the bot finds the exchange.
         token: of the bot's own control endpoints.
+
+    Raises:
+        UsageError: the user overrides what is the rehearsal's own.
     """
     fixed = {
         "MODE": "live",
@@ -74,7 +77,13 @@ def overrides(
         "brokers.gateio.rate_burst": 50,
         "brokers.gateio.unified_account": "false",
     }
-    return tuple(f"{name}={value}" for name, value in fixed.items())
+    own = sorted({each.partition("=")[0].strip() for each in plan.overrides} & fixed.keys())
+    if own:
+        what = f"a rehearsal sets {', '.join(own)} itself"
+        raise UsageError(
+            what, where="--set", fix="leave it out; there are options for days, symbols and servers"
+        )
+    return (*plan.overrides, *(f"{name}={value}" for name, value in fixed.items()))
 
 
 def load_brief(brief: Brief, environment: Mapping[str, str]) -> Loaded:
