@@ -8,6 +8,7 @@ import os
 import secrets
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ HISTORY_DAYS, SPARE_DAYS = 60, 2
 #: A made-up market starts on 2024-01-01, so this is its 61st day.
 _OPENS = "2024-03-01"
 
+#: Stands for the symbols of a made-up market while only the settings are looked at.
+_USUAL = "BTC/USDT"
+
 #: Real seconds the checks may take.
 CHECK_S = 300.0
 
@@ -52,8 +56,9 @@ async def rehearse(plan: Plan, watch: Watch) -> Report:
         CabError: it could not be set up, or one of its own processes died.
     """
     began = time.monotonic()
-    if plan.files:
-        read_histories(plan.files)  # what is wrong with them is told here, not by the exchange's process
+    # What is wrong with files, settings and plugins is told here, before any process is started.
+    known = list(read_histories(plan.files).series) if plan.files else list(plan.symbols)
+    check_brief(_brief(plan, Path(os.devnull), known or [_USUAL], "http://127.0.0.1:1/api/v4"), os.environ)
     if plan.database:
         await asyncio.to_thread(require_empty, parse(plan.database))
     folder = _folder(plan)
@@ -67,15 +72,9 @@ async def rehearse(plan: Plan, watch: Watch) -> Report:
         relay = await _relay(stack, facts["base_url"], folder)
         base_url = f"http://127.0.0.1:{(await relay.first())['port']}/api/v4"
         symbols = [pair.replace("_", "/") for pair in pairs]
-        brief = Brief(
-            folder=folder,
-            home=plan.home,
-            overrides=overrides(plan, folder=folder, symbols=symbols, base_url=base_url, token=_token()),
-            control_url=facts["control_url"],
-            token=secret,
-        )
-        check_brief(brief, os.environ)  # wrong settings are told here, not by a child
-        brief.write()
+        brief = _brief(plan, folder, symbols, base_url)
+        check_brief(brief, os.environ)  # with the exchange's own symbols now
+        attrs.evolve(brief, control_url=facts["control_url"], token=secret).write()
         zygote = await Helper.start("zygote", ["-m", "cab_core.app.rehearsal.zygote", str(folder)], folder)
         stack.push_async_callback(zygote.end)
         bots = Bots(zygote)
@@ -94,6 +93,11 @@ async def rehearse(plan: Plan, watch: Watch) -> Report:
     return _report(
         plan, folder, stage, faults, checked, [*stage.violations, *wrong], time.monotonic() - began
     )
+
+
+def _brief(plan: Plan, folder: Path, symbols: Sequence[str], base_url: str) -> Brief:
+    given = overrides(plan, folder=folder, symbols=symbols, base_url=base_url, token=_token())
+    return Brief(folder=folder, home=plan.home, overrides=given, control_url="", token="")
 
 
 def _report(
