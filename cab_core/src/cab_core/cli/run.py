@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -106,6 +107,8 @@ def command(
 
             said = [word for word in sys.argv if word != "--same-account"]  # of this start alone
             again = [sys.executable, *said, *([] if yes_live else ["--yes-live"])]
+            logging.getLogger("cab.run").info("asking %s", settings.exchange)
+            face.say(f"asking {settings.exchange} …")
             called = Invocation(restart=again, config=config, overrides=overrides, secrets=secrets)
             trading = run_quoted(
                 settings, view, called=called, lobby=_told(lobby, face), same_account=same_account

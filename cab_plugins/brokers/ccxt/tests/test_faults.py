@@ -181,7 +181,7 @@ async def test_a_failed_handshake_sends_nothing(world: World) -> None:
         outcome = await broker.submit(world.buy())
     assert isinstance(outcome, Rejected)
     assert (outcome.reason, outcome.transient) == ("not_sent", True)
-    assert "ExchangeNotAvailable" in outcome.message
+    assert "(certificate not accepted)" in outcome.message
 
 
 def prepared(broker: GateBroker, world: World) -> None:

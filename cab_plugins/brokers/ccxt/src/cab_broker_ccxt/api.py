@@ -167,6 +167,8 @@ class Api:
         if reply.status is None:
             fix = "look at the network and at the broker's base_url; without an exchange: --market sample"
         what = f"{endpoint}: {reply.text() or 'an odd answer'}"
+        if reply.status is None and reply.error:
+            what = f"cannot be reached ({reply.error})"
         kind = VenueAwayError if _away(reply) else VenueError
         return kind(what, label=reply.label, where=self.where, fix=fix)
 

@@ -48,7 +48,8 @@ class Reply:
     def text(self) -> str:
         """Say in one line what happened."""
         status = "no answer" if self.status is None else f"HTTP {self.status}"
-        return " ".join(part for part in (status, self.label, self.message, self.error) if part)
+        error = f"({self.error})" if self.error else ""
+        return " ".join(part for part in (status, self.label, self.message, error) if part)
 
 
 def failed_send(reply: Reply) -> Rejected | Unknown:

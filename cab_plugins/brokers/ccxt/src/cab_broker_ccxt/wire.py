@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Awaitable, Mapping
 from contextvars import ContextVar
@@ -50,6 +51,16 @@ class _Seen:
 
 
 _SEEN: ContextVar[_Seen | None] = ContextVar("cab_ccxt_seen", default=None)
+
+
+#: What a person is told of a failed connection; the first that fits.
+_TROUBLES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((socket.gaierror, aiohttp.ClientConnectorDNSError), "name not resolved"),
+    ((ssl.SSLError, aiohttp.ClientConnectorCertificateError), "certificate not accepted"),
+    ((ConnectionRefusedError,), "connection refused"),
+    ((aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError), "connection lost"),
+    ((TimeoutError,), "no answer in time"),
+)
 
 
 class Guarded(Exchange):  # type: ignore[misc]  # ccxt ships no types
@@ -118,7 +129,7 @@ async def watched(call: Awaitable[Any]) -> Reply:
         with localcontext():
             data = await call
     except (*FAILURES, ForbiddenHostError) as failure:
-        error = type(failure).__name__
+        error = trouble(failure)
         sent = seen.left and not _never_connected(failure)
     finally:
         _SEEN.reset(token)
@@ -132,6 +143,17 @@ async def watched(call: Awaitable[Any]) -> Reply:
         sent=sent,
         error=error,
     )
+
+
+def trouble(failure: BaseException) -> str:
+    """Return in words why no answer came: what happened to the connection, or ccxt's name of the error."""
+    cause: BaseException | None = failure
+    while cause is not None:
+        for kinds, words in _TROUBLES:
+            if isinstance(cause, kinds):
+                return words
+        cause = cause.__cause__ or cause.__context__
+    return type(failure).__name__
 
 
 @cache
