@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.trust.commands import HERE, cab
-from tests.trust.test_look_ahead import CHEATS, EXAMPLE
-
-PACKAGE = EXAMPLE.parents[2]
+from tests.trust.test_look_ahead import CHEATS
 
 
 def failed(out: str) -> dict[str, str]:
@@ -31,12 +29,14 @@ def test_what_is_found_is_said_with_a_fix(tmp_path: Path) -> None:
     assert "fix: row k may use rows <= k only" in said.out
 
 
-def test_the_example_and_installed_ones_pass(tmp_path: Path) -> None:
-    assert failed(cab(tmp_path, "check", str(PACKAGE), "--json").out) == {}
-    said = cab(tmp_path, "plugins", "doctor", "supertrend", "cooldown", "dxy", "log", "paper", "--json")
+def test_installed_ones_pass(tmp_path: Path) -> None:
+    """Those of a strategy take minutes; each strategy's own tests run the same suite."""
+    said = cab(tmp_path, "plugins", "doctor", "cooldown", "dxy", "log", "paper", "--json")
     assert (said.code, failed(said.out)) == (0, {}), said.err
     checks = {(row["id"], row["check"]) for row in json.loads(said.out)["findings"]}
-    assert {("strategy:supertrend", "no_lookahead_by_prefix"), ("risk:cooldown", "never_raises")} <= checks
+    assert ("risk:cooldown", "never_raises") in checks
+    folder = HERE.parents[1] / "cab_plugins/notifiers/log"
+    assert failed(cab(tmp_path, "check", str(folder), "--json").out) == {}
 
 
 def test_the_doctor_takes_a_path(tmp_path: Path) -> None:
