@@ -112,7 +112,7 @@ def test_cash_that_is_withdrawn_or_paid_in_is_seen_told_and_no_drawdown(desk: De
     bot = live.start(buys=False)
     live.until_running()
     live.venue.call(lambda: live.venue.exchange.adjust("main", "USDT", D(-6000)))
-    live.until(lambda: "6000.00 USDT left the account" in live.log(None), 120)
+    live.until(lambda: "6,000.00 USDT left the account" in live.log(None), 120)
     shown = status(live)
     assert D(shown["account"]["quote_free"]) == D(shown["account"]["equity"]) == 4000
     assert D(shown["account"]["drawdown_pct"]) == 0
@@ -122,7 +122,7 @@ def test_cash_that_is_withdrawn_or_paid_in_is_seen_told_and_no_drawdown(desk: De
     live.venue.call(lambda: live.venue.exchange.adjust("main", "USDT", D(1500)))  # while it is off
     assert "cash_moved" in live.cab("reconcile", "--json").stdout
     bot = live.start(buys=False)
-    live.until(lambda: "1500.00 USDT came into the account" in live.log(None), 120)
+    live.until(lambda: "1,500.00 USDT came into the account" in live.log(None), 120)
     told = live.finish(bot)
     assert D(told["equity"]) == D(told["baseline"]) == 5500
     assert live.filled(Side.BUY) == []

@@ -105,7 +105,11 @@ async def test_both_shells_tell_the_same(tmp_path: Path, cab: Cab) -> None:
 
 
 def facts(told: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in told.items() if key not in OWN | {"orders", "position", "order"}}
+    return {
+        key: value
+        for key, value in told.items()
+        if key not in OWN | {"orders", "position", "order", "alarms"}
+    }
 
 
 def text(told: dict[str, Any]) -> list[str]:

@@ -33,7 +33,7 @@ async def test_all_that_is_told_and_kept_is_found_by_its_trace(
     await live.run(45, buys=[-1])
 
     told = dict(live.traced)
-    causes = {"orchestrator.state", "reconciliation.completed", "stop_not_placed"}
+    causes = {"reconciliation.completed", "stop_not_placed"}
     assert causes <= set(told), sorted(told)
     with open_sync(live.database) as conn:
         untraced = {row.kind for row in journal_rows(conn) if not TRACE_ID.fullmatch(row.trace_id)}

@@ -85,7 +85,9 @@ def doctor(plugins: tuple[str, ...], timeout: float, as_json: bool) -> int:
     paths = [wanted for wanted in plugins if _is_path(wanted)]
     named = [r for wanted in plugins if wanted not in paths for r in _matches(wanted, records)]
     findings = examine(named if plugins else records, timeout_s=timeout)
-    findings += _conformance(named, paths) if plugins else absent_rules(records)
+    wrong = {finding.id for finding in findings if not finding.ok}  # what does not even answer needs no suite
+    sound = [record for record in named if record.id not in wrong]
+    findings += _conformance(sound, paths) if plugins else absent_rules(records)
     healthy = all(finding.ok for finding in findings)
     emit({"ok": healthy, "findings": findings}, as_json, lambda: print_findings(findings, healthy=healthy))
     return ExitCode.OK if healthy else ExitCode.PROBLEMS
