@@ -166,3 +166,14 @@ def test_strategies_separated_by_a_space_are_told_how_to_write_it(
         monkeypatch.setenv(name, value)
     assert invoke(["config", "check"]) == 78
     assert "separate names by commas: ema_cross,supertrend" in capsys.readouterr().err
+
+
+def test_settings_that_contradict_each_other_hide_no_other_mistake(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**_OWN, "TAKE_PROFIT_1_PCT": "9", "STRATEGY_SET": "nope"}.items():
+        monkeypatch.setenv(name, value)
+    assert invoke(["config", "check"]) == 78
+    said = capsys.readouterr().err
+    assert "TAKE_PROFIT_1_PCT (9) must be below TAKE_PROFIT_2_PCT (5.0)" in said
+    assert "'nope' is not installed" in said

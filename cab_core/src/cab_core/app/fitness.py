@@ -64,8 +64,14 @@ def load_run(
     Raises:
         ConfigError: every plugin problem.
     """
+    plugins = _plugins_of_a_run(settings, broker)
+    names = [bound.name for bound in plugins.strategies]
+    return cycle_config(settings, names, symbols, leaving, plugins.sources), plugins
+
+
+def _plugins_of_a_run(settings: Settings, broker: str) -> Plugins:
     exchange = settings.exchange.lower() or broker
-    plugins = plugins_for(
+    return plugins_for(
         settings,
         {
             Kind.BROKER: [broker] if exchange == broker else [broker, exchange],
@@ -73,8 +79,6 @@ def load_run(
             Kind.NOTIFIER: settings.notifiers,
         },
     )
-    names = [bound.name for bound in plugins.strategies]
-    return cycle_config(settings, names, symbols, leaving, plugins.sources), plugins
 
 
 async def fit_to_run(settings: Settings, account: str | None = None) -> Fit:
@@ -118,10 +122,13 @@ def fit_to_replay(settings: Settings, account: str) -> Fit:
 
 
 def plugin_problems(settings: Settings, *, run: bool) -> Sequence[CabError]:
-    """Return what is wrong with the plugins of a run, or else with those that decide in a backtest."""
+    """Return what is wrong with the plugins of a run, or else with those that decide in a backtest.
+
+    The settings may be wrong themselves: nothing is made of them here but plugins.
+    """
     try:
         if run:
-            load_run(settings, settings.symbols, settings.exchange if settings.mode == "live" else "paper")
+            _plugins_of_a_run(settings, settings.exchange if settings.mode == "live" else "paper")
         else:
             plugins_for(settings, {})
     except ConfigError as error:
