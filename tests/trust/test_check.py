@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.trust.commands import HERE, cab
+from tests.trust.commands import CAB, HERE, cab
 from tests.trust.test_look_ahead import CHEATS
 
 
@@ -60,3 +64,56 @@ def test_a_path_that_names_no_plugin_is_refused(path: str, what: str, tmp_path: 
     assert said.code in (1, 4)
     assert what in said.err
     assert "fix: " in said.err
+
+
+HANGS = """
+import time
+from pathlib import Path
+
+from cab_core.sdk import Strategy, hookimpl, plugin
+
+
+@plugin
+class Hangs(Strategy):
+    def warmup_bars(self):
+        return 3
+
+    @hookimpl
+    def signals(self, bars):
+        Path(__file__).with_name("begun").touch()
+        while True:
+            try:
+                time.sleep(0.1)
+            except BaseException:
+                pass
+"""
+
+
+def test_a_suite_ends_with_whoever_asked_for_it(tmp_path: Path) -> None:
+    (tmp_path / "hangs.py").write_text(HANGS)
+    asked = subprocess.Popen(
+        [*CAB, "check", "hangs.py"], cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    until((tmp_path / "begun").exists)
+    time.sleep(0.5)  # in the middle of a question it writes nothing that could fail
+    asked.kill()
+    asked.wait()
+    until(lambda: not members(asked.pid), 10)
+
+
+def members(session: int) -> list[int]:
+    """Return the processes of a session."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if fields[3] == str(session) and fields[0] != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)

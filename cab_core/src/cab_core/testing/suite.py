@@ -17,6 +17,7 @@ from xml.etree import ElementTree as ET
 import attrs
 
 from cab_core.errors import NotFoundError, PluginError
+from cab_core.lifeline import lifeline
 from cab_core.plugins.doctor import Finding
 from cab_core.plugins.files import ALL_KINDS, load_file
 from cab_core.plugins.inventory import PluginRecord
@@ -43,6 +44,13 @@ from cab_core.testing import {suite}
 class TestPlugin({suite}):
     plugin = found
 {more}"""
+#: Runs pytest for as long as whoever asked for the suite is there.
+_PYTEST = """
+from cab_core.lifeline import end_with_parent
+end_with_parent()
+import sys, pytest
+sys.exit(pytest.main(sys.argv[1:]))
+"""
 #: The kernel's windows hold at least so many bars, so the memory of an average may reach as far.
 _SETTLED = "    settling_bars = 500\n"
 
@@ -134,21 +142,23 @@ def run_suite(target: Target, *, timeout_s: float = TIMEOUT_S) -> list[Finding]:
 
 def _run(target: Target, folder: Path, timeout_s: float) -> list[Finding]:
     report = folder / "report.xml"
-    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=line"]
+    command = [sys.executable, "-P", "-c", _PYTEST, "-q", "-p", "no:cacheprovider", "--tb=line"]
     command += ["-p", "cab_core.testing.plugin", f"--junitxml={report}", "test_conformance.py"]
     if target.kind not in (Kind.STRATEGY, Kind.RISK):
         command += ["-k", _AT_HOME]
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter, on a file written above
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        with lifeline() as stdin:
+            done = subprocess.run(  # noqa: S603 - our own interpreter, on a file written above
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=stdin,
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                check=False,
+            )
     except subprocess.TimeoutExpired:
         return [
             Finding(target.id, "conformance", ok=False, detail=f"did not come back within {timeout_s:g} s")

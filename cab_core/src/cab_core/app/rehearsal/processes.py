@@ -17,15 +17,9 @@ from cab_core.errors import CabError
 START_S, END_S = 60.0, 15.0
 
 #: Runs ``cab`` until its standard input ends, so that it never outlives the rehearsal, whatever kills that.
-#: The descriptor is read, not ``sys.stdin``: a thread that holds the lock of that object aborts an
-#: interpreter that ends, and the abort hides why it ended.
 _CAB = """
-import os, threading
-def watch():
-    while os.read(0, 4096):
-        pass
-    os._exit(0)
-threading.Thread(target=watch, daemon=True).start()
+from cab_core.lifeline import end_with_parent
+end_with_parent()
 from cab_core.cli import main
 main()
 """
