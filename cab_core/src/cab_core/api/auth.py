@@ -120,6 +120,11 @@ class Authenticator:
             return None
         return _identity(f"token:{stored.name}", _ROLES[stored.role], "api", token_id=stored.id)
 
+    def invited(self, code: str) -> Identity | None:
+        """Return whom a printed code lets in, once; None for nobody."""
+        role = self.sessions.redeem(code)
+        return None if role is None else _identity(CODE, role, "web")
+
     async def browser(self, secret: str) -> Identity | None:
         """Return who has the cookie with this secret, None for nobody."""
         session = self.sessions.find(secret) if secret else None

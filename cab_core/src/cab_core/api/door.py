@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
-from cab_core.api.auth import CODE, Authenticator, Credentials, Identity
+from cab_core.api.auth import Authenticator, Credentials, Identity
 from cab_core.api.limits import RateLimiter
 from cab_core.api.problems import ApiError
-from cab_core.app.desk.commands import Role
 from cab_core.storage.audit_trail import AuditEntry
 
 log = logging.getLogger("cab.api")
@@ -43,18 +42,12 @@ class Door:
     async def identify(self, given: Credentials, address: str) -> Identity | None:
         """Return who asks, None for nobody that is known; each wrong token counts.
 
-        A stored token has 256 random bits: it is compared always, so that nobody who guesses can shut its
-        owner out. API_TOKEN may be what a person chose: it is not compared where too much has been guessed.
-
         Raises:
             ApiError: too many wrong ones.
         """
         if not given.bearer:
             return await self.auth.browser(given.cookie)
-        identity = await self.auth.random(given.bearer)
-        if identity is None:
-            self._ask(address)
-            identity = self.auth.chosen(given.bearer)
+        identity = await self._holder(given.bearer, address)
         if identity is None:
             await self._wrong(address, "api", "token")
         return identity
@@ -65,25 +58,34 @@ class Door:
         Raises:
             ApiError: too many wrong ones.
         """
-        sessions = self.auth.sessions
-        if code:
-            role = sessions.redeem(code)
-            name, token_id = CODE, ""
-        else:
-            identity = await self.auth.random(token)
-            if identity is None:
-                self._ask(address)
-                identity = self.auth.chosen(token)
-            role = None if identity is None else identity.actor.role
-            name, token_id = ("", "") if identity is None else (identity.actor.name, identity.token_id)
-        if role is None:
-            self._ask(address)
+        identity = self._invited(code, address) if code else await self._holder(token, address)
+        if identity is None:
             await self._wrong(address, "web", "code" if code else "token")
             return None
+        name, role = identity.actor.name, identity.actor.role
         self.on_login(OK)
         log.info("%s logged in from %s as %s", name, address, role.label)
-        await self.record(_entry(name, role, "web", address, "ok"))
-        return sessions.begin(name, role, token_id)[0]
+        await self.record(_entry(name, role.label, "web", address, "ok"))
+        return self.auth.sessions.begin(name, role, identity.token_id)[0]
+
+    async def _holder(self, token: str, address: str) -> Identity | None:
+        """Return who has a token, None for nobody.
+
+        A stored token has 256 random bits: it is compared always, so that nobody who guesses can shut its
+        owner out. API_TOKEN may be what a person chose: it is not compared where too much has been guessed.
+        """
+        identity = await self.auth.random(token)
+        if identity is None:
+            self._ask(address)
+            identity = self.auth.chosen(token)
+        return identity
+
+    def _invited(self, code: str, address: str) -> Identity | None:
+        """Return whom a printed code lets in, None for nobody; it is as random as a stored token."""
+        identity = self.auth.invited(code)
+        if identity is None:
+            self._ask(address)
+        return identity
 
     def _ask(self, address: str) -> None:
         waits = (self.failures.wait_s(f"address:{address}"), self.failures.wait_s("all", ALL_FACTOR))
@@ -97,11 +99,8 @@ class Door:
         self.failures.take("all", ALL_FACTOR)
         self.on_login(WRONG)
         log.warning("a wrong %s from %s", what, address)
-        await self.record(_entry("nobody", Role.VIEWER, surface, address, f"refused: wrong {what}"))
+        await self.record(_entry("nobody", "", surface, address, f"refused: wrong {what}"))
 
 
-def _entry(name: str, role: Role, surface: str, address: str, outcome: str) -> AuditEntry:
-    label = "" if name == "nobody" else role.label
-    return AuditEntry(
-        actor=name, role=label, surface=surface, action="login", target=address, outcome=outcome
-    )
+def _entry(name: str, role: str, surface: str, address: str, outcome: str) -> AuditEntry:
+    return AuditEntry(actor=name, role=role, surface=surface, action="login", target=address, outcome=outcome)

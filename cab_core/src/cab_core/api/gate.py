@@ -68,6 +68,18 @@ def passed(scope: Mapping[str, Any]) -> Passed:
     return found
 
 
+def whoever(scope: Mapping[str, Any]) -> Identity:
+    """Return who asks.
+
+    Raises:
+        ApiError: nobody that is known.
+    """
+    identity = passed(scope).identity
+    if identity is None:
+        raise ApiError(401, "a token is needed")
+    return identity
+
+
 @attrs.define(eq=False)
 class Gate:
     """An ASGI application around another."""

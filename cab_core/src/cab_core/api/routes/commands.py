@@ -8,11 +8,11 @@ import attrs
 from litestar import post
 from litestar.params import FromPath, HeaderParameter, JSONBody
 
-from cab_core.api.gate import passed
+from cab_core.api.gate import whoever
 from cab_core.api.problems import ApiError
 from cab_core.api.routes.shared import AnyRequest, Given, may
 from cab_core.api.service import Service
-from cab_core.app.desk.commands import Action, Actor, Command, Done, Role, verdict_of
+from cab_core.app.desk.commands import Action, Command, Done, Role, verdict_of
 from cab_core.app.desk.task import require_role
 from cab_core.domain.verdict import Verdict
 from cab_core.errors import UsageError
@@ -106,15 +106,8 @@ def _verdict(request: AnyRequest, data: Wish) -> Verdict:
     try:
         return verdict_of(data.order or "", data.outcome or "", data.quantity, data.price)
     except UsageError:  # who may not settle at all is told that, not how to write it
-        require_role(Command(action=Action.SETTLE, actor=_actor(request)))
+        require_role(Command(action=Action.SETTLE, actor=whoever(request.scope).actor))
         raise
-
-
-def _actor(request: AnyRequest) -> Actor:
-    identity = passed(request.scope).identity
-    if identity is None:
-        raise ApiError(401, "a token is needed")
-    return identity.actor
 
 
 async def carry_out(
@@ -134,7 +127,7 @@ async def carry_out(
         raise ApiError(400, f"the reason has more than {_LONGEST} characters", code="validation_failed")
     order = Command(
         action=action,
-        actor=_actor(request),
+        actor=whoever(request.scope).actor,
         symbol=symbol,
         rule=rule,
         verdict=verdict,

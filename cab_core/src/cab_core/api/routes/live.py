@@ -9,7 +9,7 @@ from litestar import get
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
-from cab_core.api.gate import passed
+from cab_core.api.gate import whoever
 from cab_core.api.lease import Lease
 from cab_core.api.problems import ApiError, Fault
 from cab_core.api.routes.shared import AnyRequest, Given, may
@@ -51,13 +51,12 @@ async def stream(
     if unknown := kinds - set(KINDS):
         fault = Fault(name="topics", reason=f"{', '.join(sorted(unknown))} is none of {', '.join(KINDS)}")
         raise ApiError(400, "no such topic", code="validation_failed", errors=[fault])
-    found, given = passed(request.scope), service.auth.credentials(request.headers)
-    holder = found.client if found.identity is None else found.identity.actor.name
+    given = service.auth.credentials(request.headers)
 
     async def still() -> bool:
         return await service.auth.identify(given) is not None
 
-    lease = Lease(holder, still, time.monotonic)
+    lease = Lease(whoever(request.scope).actor.name, still, time.monotonic)
     return Stream(service.hub.listen(kinds, lease, last_event_id), media_type=_MEDIA_TYPE)
 
 

@@ -9,9 +9,7 @@ from litestar import Response, get, post
 from litestar.datastructures import Cookie
 from litestar.params import FromQuery
 
-from cab_core.api.auth import Identity
-from cab_core.api.gate import passed
-from cab_core.api.problems import ApiError
+from cab_core.api.gate import whoever
 from cab_core.api.routes.shared import AnyRequest, Given, may
 from cab_core.api.service import Service
 from cab_core.api.sessions import SESSION_S
@@ -60,15 +58,8 @@ async def logout(service: Given, request: AnyRequest) -> Response[str]:
 @get("/api/v1/session", summary="Who I am", tags=["Login"], **may(Role.VIEWER))
 async def session(request: AnyRequest) -> SessionView:
     """Return name and role of who asks."""
-    identity = _identity(request)
+    identity = whoever(request.scope)
     return SessionView(name=identity.actor.name, role=identity.actor.role.label, csrf=identity.csrf)
-
-
-def _identity(request: AnyRequest) -> Identity:
-    identity = passed(request.scope).identity
-    if identity is None:
-        raise ApiError(401, "a token is needed")
-    return identity
 
 
 async def _enter(service: Service, request: AnyRequest, token: str, code: str) -> Response[str]:
