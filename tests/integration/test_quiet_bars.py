@@ -335,6 +335,15 @@ cuts = st.lists(st.tuples(st.floats(0, 1), st.sampled_from([1, 2, 3, 4, 30])), m
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes and explains little
 )
 @example(seed=3, buys=0.4, sells=0.1, cuts=[], best=False, partial=0.9, rules="no_streak")  # rests wait
+@example(  # as many candles, filled ones among them, as there are times: but not at these times
+    seed=3,
+    buys=0.1,
+    sells=0.1,
+    cuts=[(0.37, 2), (0.95, 2), (1.0, 3), (0.86, 1), (0.95, 1), (0.4, 1)],
+    best=False,
+    partial=0.0,
+    rules="all",
+)
 def test_replay_does_what_a_walk_over_every_bar_does(seed, buys, sells, cuts, best, partial, rules):
     config = config_of(best, partial)
     backtest = Backtest(

@@ -218,7 +218,7 @@ class Grid:
 
 def _carried(tape: Tape, opens: np.ndarray[tuple[int], np.dtype[np.int64]]) -> FloatArray:
     """Return the last close known at each time of the grid."""
-    if len(opens) == len(tape.bars):  # a symbol that has a candle at every time
+    if np.array_equal(opens, tape.bars.ts_ms):  # a symbol that has a candle at every time
         return tape.bars.close
     rows = np.searchsorted(tape.bars.ts_ms, opens, side="right") - 1
     return np.where(rows < 0, np.nan, tape.bars.close[rows])
