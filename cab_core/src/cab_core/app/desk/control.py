@@ -99,6 +99,8 @@ class Control:
             raise
 
     async def _carry_out(self, task: Task) -> Done:
+        if (answered := await known(self.store, task.command)) is not None:
+            return answered
         if task.command.action is Action.RELEASE:
             return await self._release(task)
         if task.command.action is Action.SETTLE:
@@ -120,8 +122,6 @@ class Control:
 
     async def _move(self, task: Task) -> Done:
         command, before = task.command, self.states()
-        if (answered := await known(self.store, command)) is not None:
-            return answered
         to, fitting = _TARGETS[command.action]
         asked = [command.symbol] if command.symbol is not None else list(before)
         moved = [symbol for symbol in asked if before[symbol] in fitting]
@@ -161,8 +161,6 @@ class Control:
     # Positions.
 
     async def _close(self, task: Task) -> Done:
-        if (answered := await known(self.store, task.command)) is not None:
-            return answered
         log.info("%s", task.by, extra={"trace_id": task.trace_id, "symbol": task.command.symbol or ""})
         closings = await close_by_hand(self.running.session.orchestrator, task)
         states, left = _plain(self.states()), self.open(task.command.symbol)
@@ -171,8 +169,6 @@ class Control:
     # Halts.
 
     async def _release(self, task: Task) -> Done:
-        if (answered := await known(self.store, task.command)) is not None:
-            return answered
         states, orchestrator = self.states(), self.running.session.orchestrator
         done = await self.store.transact(lambda conn: _released(conn, task, states))
         if done.changed:
