@@ -11,7 +11,7 @@ from cab_core.cycle.trader import Planned
 from cab_core.domain.booking import AppliedTo
 from cab_core.domain.figures import quantity
 from cab_core.domain.money import floor_step
-from cab_core.domain.orders import Intent, Purpose, Side, intent_key
+from cab_core.domain.orders import Purpose
 from cab_core.safety.dead_man import FlattenReport
 from cab_core.settings.schema import Settings
 
@@ -67,19 +67,10 @@ def _sale(session: Session, symbol: str) -> Planned | None:
     if not quantity:
         return None
     now_ms = session.venue.clock.now_ms()
-    ref = f"{position.id}#{len(position.exits)}"
-    intent = Intent(
-        intent_key(symbol, Side.SELL, Purpose.DEAD_MAN, ref),
-        symbol,
-        Side.SELL,
-        Purpose.DEAD_MAN,
-        "dead_man",
-        session.orchestrator.records.ids.trace_id(),
-        now_ms,
-        quantity=quantity,
-        reference=session.trader.book.marks.get(symbol),
-    )
-    return Planned(intent, AppliedTo(Purpose.DEAD_MAN, "dead_man", intent.trace_id))
+    trace_id, bid = session.orchestrator.records.ids.trace_id(), session.trader.book.marks.get(symbol)
+    why = AppliedTo(Purpose.DEAD_MAN, "dead_man", trace_id)
+    intent = session.trader.exit_of(position, why.purpose, quantity, why.reason, trace_id, now_ms, bid)
+    return Planned(intent, why)
 
 
 def _report(session: Session, before: dict[str, Decimal]) -> FlattenReport:
