@@ -147,13 +147,14 @@ def explained(conn: Connection, row: TraceRow | None, history: History) -> Expla
             fix="choose another cycle",
         )
     stored = find_intents(conn, row.trace_id)
-    filled_ms = {fill.ts_ms for each in stored for fill in load_fills(conn, client_id=each.intent.client_id)}
     # The instant of the decision itself is not on record; the close of its candle is the same to every fill.
     now_ms = row.candle_ts_ms + TF_MS + 1
     known, booked = history.look(conn, _account) or ((), ())
     # Orders of one instant, as on a recorded market, are told in the order in which they were filled.
     places = {client_id: place for place, client_id in reversed([*enumerate(booked)])}
     stored.sort(key=lambda each: (each.intent.created_ms, places.get(each.intent.client_id, len(booked))))
+    orders = [_order(conn, each) for each in stored]
+    filled_ms = {fill["ts_ms"] for order in orders for fill in order["fills"]}
     position = Positions(known, row.symbol).of_cycle(row.trace_id, now_ms, filled_ms)
     return {
         "source": "database",
@@ -165,7 +166,7 @@ def explained(conn: Connection, row: TraceRow | None, history: History) -> Expla
         "action": row.action,
         "reason": row.reason,
         "held_before": position is not None and is_held(position, now_ms),
-        "orders": [_order(conn, intent) for intent in stored],
+        "orders": orders,
         "position": None if position is None else _position(conn, position),
     }
 
