@@ -132,7 +132,7 @@ async def test_what_is_too_small_is_refused_by_name_and_left_beside_what_is_sold
         ) as refused:
             await desk.do(order(Action.CLOSE, symbol=BTC))
         assert refused.value.fix == "cab maintenance dust"
-        await desk.do(order(Action.START))
+        await desk.do(order(Action.START, symbol=ETH))  # a signal of BTC would leave it as dust meanwhile
         await until(lambda: ETH in book.positions)
         sold, left = sorted((await desk.do(order(Action.CLOSE))).closings, key=lambda each: each.state)
         assert (sold.symbol, sold.state) == (ETH, "sold")
