@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from live_bench import LiveBench
 
-from cab_core.app.desk.commands import Action, Actor, Command, Done, Role, TransitionError
+from cab_core.app.desk.cold import ColdDesk
+from cab_core.app.desk.commands import Action, Actor, Command, Done, KeyReusedError, Role, TransitionError
 from cab_core.app.verify import check_database, violated
 from cab_core.cli import invoke
 from cab_core.domain.orders import Purpose
@@ -235,6 +236,23 @@ def test_a_stopped_bots_order_is_listed_and_given_up(left: tuple[LiveBench, Shel
     assert audited(live)[0].surface == "cli"
     assert shell.cab("audit", "verify")[0] == 0
     assert shell.cab("verify")[0] == 0
+
+
+def test_a_key_of_another_command_is_refused_on_record_without_a_bot(left: tuple[LiveBench, Shell]) -> None:
+    live, _ = left
+    desk, order = ColdDesk(live.load()), live.orders(Purpose.ENTRY)[-1]["client_id"]
+    absent, filled = Verdict(order=order, fate=Fate.ABSENT), Verdict(order=order, fate=Fate.FILLED)
+    anna = Actor(name="anna", role=Role.ADMIN, surface="cli")
+
+    def say(verdict: Verdict) -> Done:
+        command = Command(action=Action.SETTLE, actor=anna, verdict=verdict, key="once")
+        return asyncio.run(desk.do(command))
+
+    assert say(absent) == say(absent)
+    with pytest.raises(KeyReusedError):
+        say(filled)
+    used = "refused: the idempotency key was used for another command"
+    assert [entry.outcome for entry in audited(live)] == ["ok", used]
 
 
 def test_a_stopped_bot_books_only_what_it_is_told(left: tuple[LiveBench, Shell]) -> None:

@@ -16,15 +16,12 @@ from cab_core.app.desk.commands import (
     Action,
     Command,
     Done,
-    ForbiddenError,
-    KeyReusedError,
     Open,
     TransitionError,
-    required_verdict,
 )
 from cab_core.app.desk.risk import release
-from cab_core.app.desk.settling import find_standing, settle_by_hand, settled_done
-from cab_core.app.desk.task import Task, kept, known, require_role
+from cab_core.app.desk.settling import settle
+from cab_core.app.desk.task import REFUSALS, Task, kept, known, require_role, write_refusal
 from cab_core.app.ids import SystemIds
 from cab_core.app.running import Running
 from cab_core.app.session import STATE_KEY
@@ -32,7 +29,7 @@ from cab_core.clock import stopped
 from cab_core.cycle.orchestrator import Orchestrator
 from cab_core.cycle.supervise import State
 from cab_core.domain.position import Position
-from cab_core.errors import CabError, NotFoundError, NotRunningError
+from cab_core.errors import NotRunningError
 from cab_core.storage import Connection, Release, Store, kv_save, write_audit
 
 log = logging.getLogger("cab.control")
@@ -94,8 +91,9 @@ class Control:
             # No virtual time may pass while the database writes: loops that wait for the lock would be late.
             async with stopped(session.venue.clock), session.orchestrator.lock:
                 return await self._carry_out(task)
-        except (ForbiddenError, KeyReusedError, NotFoundError, TransitionError) as error:
-            await self._refused(task, error)
+        except REFUSALS as error:
+            await write_refusal(self.store, task, _plain(self.states()), error)
+            log.warning("%s: refused: %s", task.by, error, extra={"trace_id": task.trace_id})
             raise
 
     async def _carry_out(self, task: Task) -> Done:
@@ -104,7 +102,8 @@ class Control:
         if task.command.action is Action.RELEASE:
             return await self._release(task)
         if task.command.action is Action.SETTLE:
-            return await self._settle(task)
+            execution = self.running.session.orchestrator.execution
+            return await settle(execution, self.store, task, _plain(self.states()))
         if task.command.action is Action.CLOSE:
             return await self._close(task)
         return await self._move(task)
@@ -178,26 +177,6 @@ class Control:
             orchestrator.announcer.bus.publish("risk.released", event, task.trace_id)
         log.info("%s", task.by, extra={"trace_id": task.trace_id})
         return done
-
-    # Orders whose outcome nothing tells.
-
-    async def _settle(self, task: Task) -> Done:
-        if (answered := await known(self.store, task.command)) is not None:
-            return answered
-        verdict, execution = required_verdict(task.command), self.running.session.orchestrator.execution
-        standing = await find_standing(execution, self.store, verdict)
-        settled = await settle_by_hand(execution, standing, verdict, task.command.actor.name)
-        log.info("%s", task.by, extra={"trace_id": task.trace_id, "symbol": standing.intent.symbol})
-        states = _plain(self.states())
-        return await self.store.transact(lambda conn: settled_done(conn, task, settled, states))
-
-    # Refusals.
-
-    async def _refused(self, task: Task, error: CabError) -> None:
-        states = _plain(self.states())
-        entry = task.entry(states, states, f"refused: {error.what}")
-        await self.store.transact(lambda conn: write_audit(conn, entry, task.now_ms))
-        log.warning("%s: refused: %s", task.by, error, extra={"trace_id": task.trace_id})
 
 
 def _moved(

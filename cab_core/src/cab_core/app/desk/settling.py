@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from decimal import Decimal
 
 import attrs
 
-from cab_core.app.desk.commands import Done, TransitionError
+from cab_core.app.desk.commands import Done, TransitionError, required_verdict
 from cab_core.app.desk.task import Task, kept
 from cab_core.cycle.attempts import KEPT, following
 from cab_core.cycle.execute_trade import Execution
@@ -23,6 +24,8 @@ from cab_core.storage import Connection, Store, find_intent, write_audit
 _ROUNDING = Decimal("1.01")
 
 _LIST = "cab orders list"
+
+log = logging.getLogger("cab.control")
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -42,7 +45,23 @@ class Settled:
     planned: str | None = None
 
 
-async def find_standing(execution: Execution, store: Store, verdict: Verdict) -> Standing:
+async def settle(execution: Execution, store: Store, task: Task, states: Mapping[str, str]) -> Done:
+    """Carry out a command to settle an order, and write it to the audit.
+
+    Raises:
+        UsageError: no order is named.
+        NotFoundError: there is no such order.
+        TransitionError: it has ended, or is not such a one, or the venue says otherwise.
+        StorageError: the database refused.
+    """
+    verdict = required_verdict(task.command)
+    standing = await _find_standing(execution, store, verdict)
+    settled = await settle_by_hand(execution, standing, verdict, task.command.actor.name)
+    log.info("%s", task.by, extra={"trace_id": task.trace_id, "symbol": standing.intent.symbol})
+    return await store.transact(lambda conn: _settled_done(conn, task, verdict, settled, states))
+
+
+async def _find_standing(execution: Execution, store: Store, verdict: Verdict) -> Standing:
     """Return the order a verdict is about.
 
     Raises:
@@ -201,16 +220,17 @@ async def _plan_rest(execution: Execution, standing: Standing, verdict: Verdict)
     return None if again is None else again.intent.client_id
 
 
-def settled_done(conn: Connection, task: Task, settled: Settled, states: Mapping[str, str]) -> Done:
+def _settled_done(
+    conn: Connection, task: Task, verdict: Verdict, settled: Settled, states: Mapping[str, str]
+) -> Done:
     """Write a verdict that was carried out to the audit and return its answer, kept under its key.
 
     The order's own step, written before, names who said so: a bot that dies between the two loses the row,
     not the fact.
     """
-    verdict = task.command.verdict
     said = (
         {}
-        if verdict is None or verdict.quantity is None
+        if verdict.quantity is None
         else {"quantity": f"{verdict.quantity:f}", "price": f"{verdict.price:f}"}
     )
     after = {"state": settled.state, "booked": list(settled.booked), "planned": settled.planned, **said}

@@ -9,18 +9,17 @@ from contextlib import asynccontextmanager
 
 from cab_core.app.config import cycle_config
 from cab_core.app.continuing import place_of
-from cab_core.app.desk.commands import Command, Done, ForbiddenError, TransitionError, required_verdict
-from cab_core.app.desk.settling import find_standing, settle_by_hand, settled_done
-from cab_core.app.desk.task import Task, known, require_role
+from cab_core.app.desk.commands import Command, Done
+from cab_core.app.desk.settling import settle
+from cab_core.app.desk.task import REFUSALS, Task, known, require_role, write_refusal
 from cab_core.app.history import account_now
 from cab_core.app.ids import SystemIds
 from cab_core.app.instance import instance_key, only_instance
 from cab_core.app.reconcile import Wish, require_account
 from cab_core.app.stored_account import NoVenue, stored_execution
 from cab_core.clock import Clock, SystemClock, VirtualClock
-from cab_core.errors import NotFoundError
 from cab_core.settings.schema import Settings
-from cab_core.storage import Store, write_audit
+from cab_core.storage import Store
 from cab_core.storage.records import Records
 
 log = logging.getLogger("cab.control")
@@ -46,18 +45,13 @@ async def settle_stopped(settings: Settings, command: Command) -> Done:
         states = dict.fromkeys(config.symbols, "stopped")
         try:
             require_role(command)
-            verdict = required_verdict(command)
             if (answered := await known(store, command)) is not None:
                 return answered
             execution = stored_execution(config, await storage.remember(), storage, NoVenue(), clock)
-            standing = await find_standing(execution, store, verdict)
-            settled = await settle_by_hand(execution, standing, verdict, command.actor.name)
-        except (ForbiddenError, NotFoundError, TransitionError) as error:
-            entry = task.entry(states, states, f"refused: {error.what}")
-            await store.transact(lambda conn: write_audit(conn, entry, now_ms))
+            return await settle(execution, store, task, states)
+        except REFUSALS as error:
+            await write_refusal(store, task, states, error)
             raise
-        log.info("%s", task.by, extra={"trace_id": task.trace_id, "symbol": standing.intent.symbol})
-        return await store.transact(lambda conn: settled_done(conn, task, settled, states))
 
 
 @asynccontextmanager

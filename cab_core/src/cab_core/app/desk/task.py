@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from cab_core.app.desk.commands import REQUIRED, Command, Done, ForbiddenError, KeyReusedError
+from cab_core.app.desk.commands import (
+    REQUIRED,
+    Command,
+    Done,
+    ForbiddenError,
+    KeyReusedError,
+    TransitionError,
+)
 from cab_core.app.desk.plain import plain
 from cab_core.app.desk.structured import structured
-from cab_core.storage import AuditEntry, Connection, Store
+from cab_core.errors import CabError, NotFoundError
+from cab_core.storage import AuditEntry, Connection, Store, write_audit
 from cab_core.storage.commands import StoredCommand, claim_command, find_command, finish_command
+
+#: What a command is refused with; each of them is written to the audit.
+REFUSALS = (ForbiddenError, KeyReusedError, NotFoundError, TransitionError)
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -62,6 +74,12 @@ def require_role(command: Command) -> None:
     if actor.role < needed:
         what = f"{actor.name} may not {command.action}: it needs {needed.label}, not {actor.role.label}"
         raise ForbiddenError(what, where=command.action, fix=f"ask an {needed.label}")
+
+
+async def write_refusal(store: Store, task: Task, states: Mapping[str, str], error: CabError) -> None:
+    """Write to the audit that a command was refused in these states."""
+    entry = task.entry(states, states, f"refused: {error.what}")
+    await store.transact(lambda conn: write_audit(conn, entry, task.now_ms))
 
 
 def own_key(command: Command) -> str:
