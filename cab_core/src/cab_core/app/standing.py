@@ -12,7 +12,8 @@ from cab_core.cycle.tape import Tape
 from cab_core.domain.signals import Action
 from cab_core.domain.timeframes import TF_MS
 from cab_core.storage import Connection, last_candles
-from cab_core.storage.traces import find_trace, reason_since
+from cab_core.storage.pages import newest_traces
+from cab_core.storage.traces import reason_since
 
 #: One line of the answer, JSON-safe: ``since_ms`` is the open time of the first candle with that reason in a
 #: row, ``held_ms`` the time from there to the close of the newest candle.
@@ -22,10 +23,9 @@ Standing = dict[str, Any]
 def standing_of_database(conn: Connection, symbol: str | None) -> list[Standing]:
     """Return the newest cycle of every symbol on record, or of one."""
     known = [each for each in sorted(last_candles(conn)) if symbol in (None, each)]
-    found = [trace for each in known if (trace := find_trace(conn, each)) is not None]
     return [
         _standing(t.symbol, t.trace_id, t.candle_ts_ms, reason_since(conn, t), t.action, t.reason)
-        for t in found
+        for t in newest_traces(conn, known)
     ]
 
 
