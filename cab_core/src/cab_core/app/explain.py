@@ -15,7 +15,7 @@ from cab_core.app.standing import Standing, standing_of_run
 from cab_core.app.times import minute
 from cab_core.cycle.backtest import Finished
 from cab_core.cycle.records import OrderRecord
-from cab_core.cycle.tape import Tape
+from cab_core.cycle.tape import Tape, cycle_id
 from cab_core.cycle.trace import TraceHead, trace_of
 from cab_core.domain.exits import Levels
 from cab_core.domain.orders import Fill, Intent, fee_texts
@@ -110,7 +110,7 @@ class Explainer:
 def explain_cycle(prepared: Prepared, finished: Finished, tape: Tape, row: int) -> Explanation:
     """Return the whole chain of one watched cycle, JSON-safe."""
     run, bars = prepared.facts.run_id, tape.bars
-    trace_id = f"{run[:6]}{tape.index:02x}{row:08x}"
+    trace_id = cycle_id(run, tape.index, row)
     evaluated = finished.evaluated[tape.symbol]
     votes, k = evaluated.votes.get(row, (None, 0))
     orders = [order for order in finished.result.orders if order.intent.trace_id == trace_id]

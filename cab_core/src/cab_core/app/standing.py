@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cab_core.cycle.backtest import Finished
-from cab_core.cycle.tape import Tape
+from cab_core.cycle.tape import Tape, cycle_id
 from cab_core.domain.signals import Action
 from cab_core.domain.timeframes import TF_MS
 from cab_core.storage import Connection, last_candles
@@ -41,7 +41,7 @@ def _last(finished: Finished, tape: Tape, run_id: str) -> Standing:
     row, first = int(rows[-1]), int(rows[others[-1] + 1 if len(others) else 0])
     return _standing(
         tape.symbol,
-        f"{run_id[:6]}{tape.index:02x}{row:08x}",
+        cycle_id(run_id, tape.index, row),
         int(tape.bars.ts_ms[row]),
         int(tape.bars.ts_ms[first]),
         Action(int(tape.ordered[row])).label,

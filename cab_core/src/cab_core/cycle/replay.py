@@ -23,7 +23,7 @@ from cab_core.cycle.market import bid_candle, open_at
 from cab_core.cycle.marks import Grid
 from cab_core.cycle.reasons import Reasons
 from cab_core.cycle.records import Holding, OrderRecord
-from cab_core.cycle.tape import Tape
+from cab_core.cycle.tape import Tape, cycle_id
 from cab_core.cycle.trader import Planned, Ruling, Trader
 from cab_core.domain.booking import AppliedTo
 from cab_core.domain.exits import quiet_band
@@ -100,8 +100,8 @@ class Replay:
         self.grid.mark_at_close(self._trader.book)
 
     def trace_id(self, index: int, row: int) -> str:
-        """Return the trace id of one cycle; it names run, symbol and row."""
-        return f"{self._run}{index:02x}{row:08x}"
+        """Return the trace id of one cycle of this run."""
+        return cycle_id(self._run, index, row)
 
     # What comes next for a symbol.
 

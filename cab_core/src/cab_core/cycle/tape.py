@@ -22,6 +22,11 @@ _STRIDE = 256
 _LONGEST_STRIDE = 4096
 
 
+def cycle_id(run_id: str, index: int, row: int) -> str:
+    """Return the trace id of one cycle of a replay; it names run, symbol and row."""
+    return f"{run_id[:6]}{index:02x}{row:08x}"
+
+
 class Tape:
     """A symbol's history in a replay.
 
