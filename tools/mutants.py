@@ -60,6 +60,7 @@ ORDER_PATH = (
 
 #: Tests that drive the whole way of an order.
 WIDE = (
+    "cab_core/tests/cli/test_why.py",
     "cab_core/tests/cycle/orders/test_exits_are_kept.py",
     "cab_core/tests/cycle/orders/test_failing_loops.py",
     "cab_core/tests/cycle/orders/test_odd_answers.py",
