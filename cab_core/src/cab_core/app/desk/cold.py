@@ -16,7 +16,6 @@ from cab_core.app.desk.holdings import account_view, position_view, resting_stop
 from cab_core.app.desk.lists import decision_of
 from cab_core.app.desk.regime import saved_regime
 from cab_core.app.desk.risk import halt_views, saved_limits
-from cab_core.app.desk.stopped import settle_stopped
 from cab_core.app.history import account_now
 from cab_core.app.local_files import lock_file
 from cab_core.errors import CabError, ConfigError, NotRunningError
@@ -116,6 +115,9 @@ class ColdDesk(DatabaseDesk):
             CabError: refused.
         """
         if command.action is Action.SETTLE and self.silent_pid is None:
+            # Only this needs all that sends orders; `cab status` starts without it.
+            from cab_core.app.desk.stopped import settle_stopped
+
             return await settle_stopped(self.settings, command)
         fix = (
             "start it with API_ENABLED=true" if self.silent_pid else "wait" if self.alive else "run: cab run"
