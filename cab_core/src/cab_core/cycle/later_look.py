@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import attrs
-import numpy as np
 
 from cab_core.cycle.evaluate import Panel
 from cab_core.domain.bars import Bars
@@ -68,7 +67,8 @@ class LaterLook:
         signals = witness.rows(window, 0)
         if signals is None:
             acting = [row for row, answer in known.items() if answer.action]
-            rows = [*acting, *known][: BY_BAR if bound.by_bar is not None else 0]
+            first = dict.fromkeys((*acting, *known))  # each once
+            rows = [*first][: BY_BAR if bound.by_bar is not None else 0]
             now = {row: witness.last(window[: row + 1], self.symbol) for row in rows}
         else:
             now = {row: _answer(signals, row) for row in known}
@@ -76,13 +76,13 @@ class LaterLook:
         if not changed:
             return
         row = min(changed)
-        alone = witness.another(window[: row + 1], row, self.symbol)
-        saw_later = bound.by_bar is None and alone.agrees(known[row])
+        fault = witness.fault(window[: row + 1], row, known[row])
+        saw_later = fault is Fault.LOOK_AHEAD
         used, then = (now[row], known[row]) if saw_later else (known[row], now[row])
         self._told.add(bound.name)
         self.tell(
             Doubt(
-                fault=Fault.LOOK_AHEAD if saw_later else Fault.KEEPS_STATE,
+                fault=fault,
                 strategy=bound.name,
                 symbol=self.symbol,
                 ts_ms=int(window.ts_ms[row]),
@@ -96,5 +96,5 @@ class LaterLook:
 
 def _answer(signals: Signals, k: int) -> Answer:
     reason = signals.reasons[int(signals.reason[k])]
-    confidence = float(np.float64(signals.confidence[k]))
+    confidence = float(signals.confidence[k])
     return Answer(int(signals.action[k]), confidence, reason if is_error(reason) else "")

@@ -169,9 +169,7 @@ class Recheck:
         """Return the doubt about answers that changed: one that hears the same as the run says which."""
         at = min(changed, key=self._ts_ms)
         tape, (start, _, stop) = self._tapes[at.tape], self._block(at)
-        again = witness.another(tape.bars[start:stop], at.row - start, tape.symbol)
-        saw_later = self._strategies[s].by_bar is None and again.agrees(self._used(s, at))
-        fault = Fault.LOOK_AHEAD if saw_later else Fault.KEEPS_STATE
+        fault = witness.fault(tape.bars[start:stop], at.row - start, self._used(s, at))
         return [self._doubt(fault, s, at, changed[at], len(changed), asked)]
 
     def _length(self, s: int, witness: Witness, sample: Sequence[Row]) -> list[Doubt]:

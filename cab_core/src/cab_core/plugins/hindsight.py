@@ -132,12 +132,16 @@ class Witness:
         decision, junk = (None, error) if error is not None else attempt(check_decision, answer)
         return _failed(junk) if decision is None else Answer(ACTIONS[decision.action], decision.confidence)
 
-    def another(self, window: Bars, row: int, symbol: str) -> Answer:
-        """Let yet another one answer a row of a window, the first thing it is ever asked."""
+    def fault(self, window: Bars, row: int, heard: Answer) -> Fault:
+        """Say why the answer about a row of a window is not what was heard there.
+
+        Yet another witness, the first thing it is ever asked, tells: if it hears the same of the same window,
+        the answer depends on the bars and not on what was asked before.
+        """
+        if self._bound.by_bar is not None:
+            return Fault.KEEPS_STATE
         with Witness(self._bound, self._budget_s) as beside:
-            if self._bound.by_bar is not None:
-                return beside.last(window[: row + 1], symbol)
-            return beside._row(window, row)
+            return Fault.LOOK_AHEAD if beside._row(window, row).agrees(heard) else Fault.KEEPS_STATE
 
     def _row(self, window: Bars, row: int) -> Answer:
         """Answer one row of a window: by the hundred, so nothing else of the columns is looked at."""
