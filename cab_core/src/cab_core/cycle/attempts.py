@@ -133,6 +133,10 @@ class Attempts:
             standing.due_ms = self.clock.now_ms() + pause_ms
         return again
 
+    def closed(self, symbol: str, at_ms: int) -> bool:
+        """Say whether a recorded market has no candle at a time: nothing fills then."""
+        return self.recorded is not None and self.recorded.closed(symbol, at_ms)
+
     async def _pause(self, again: Planned, pause_ms: int) -> Planned | None:
         """Plan an attempt and wait until it may be made; the account is free for others meanwhile."""
         planned = await self.later(again, pause_ms)
@@ -143,9 +147,8 @@ class Attempts:
     def _made_at(self, planned: Planned, at_ms: int) -> Planned:
         """Return an order as it is made at a time: in a hole of a recorded market an exit has to wait."""
         intent = planned.intent
-        if self.recorded is None or intent.side is Side.BUY or not self.recorded.closed(intent.symbol, at_ms):
-            return planned
-        return planned.through_hole()
+        waits = intent.side is Side.SELL and self.closed(intent.symbol, at_ms)
+        return planned.through_hole() if waits else planned
 
     def _tell(self, intent: Intent, text: str) -> None:
         """Tell a person of an exit that is not made, once a minute and symbol."""

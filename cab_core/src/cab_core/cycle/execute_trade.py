@@ -180,7 +180,7 @@ class Execution:
                 continue
             if standing.intent.side is Side.BUY or standing.is_stop:
                 await self.settlement.end(standing, OrderState.ABANDONED, "stopped before the send")
-            elif not self._closed(standing.intent.symbol, standing.intent.created_ms):
+            elif not self.attempts.closed(standing.intent.symbol, standing.intent.created_ms):
                 await self.execute_trade(standing.planned)
 
     async def place_stop(self, planned: Planned) -> Executed:
@@ -274,7 +274,7 @@ class Execution:
             if refused is not None:
                 await self.settlement.end(standing, OrderState.ABANDONED, refused)
             return planned if refused is None else Executed(refused)
-        if self.standings.selling(symbol) or self._closed(symbol, self.clock.now_ms()):
+        if self.standings.selling(symbol) or self.attempts.closed(symbol, self.clock.now_ms()):
             return Executed("waiting", transient=True)
         if not await self.lift_stop(symbol):
             self.settlement.held_up(standing)
@@ -292,10 +292,6 @@ class Execution:
             return Executed("already_sold")
         rest = following(planned, left)
         return rest if await self.plan([rest]) else Executed("already_sold")
-
-    def _closed(self, symbol: str, at_ms: int) -> bool:
-        """Say whether a recorded market has no candle at a time: nothing fills then."""
-        return self.recorded is not None and self.recorded.closed(symbol, at_ms)
 
     def _left(self, intent: Intent) -> Decimal:
         """Return what of an exit is held now, in the steps of now: rules and holdings may have changed."""
