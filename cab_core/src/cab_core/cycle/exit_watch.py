@@ -109,7 +109,7 @@ class ExitWatch:
 
     def _told_of(self, symbol: str, now_ms: int, trace_id: str) -> None:
         """Tell a person that a halt sells a position."""
-        rules = ", ".join(halt.rule for halt in self.execution.trader.halts.active(now_ms))
+        rules = ", ".join(halt.rule for halt in self.execution.trader.flattening(now_ms))
         text = f"{symbol}: the whole position is sold, because {rules} halted the account"
         self.records.announcer.alert(
             "critical", "emergency_flatten", text, trace_id, symbol=symbol, ts_ms=now_ms

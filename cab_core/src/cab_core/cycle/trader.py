@@ -26,6 +26,7 @@ from cab_core.domain.risk import (
     Assessment,
     BookView,
     Entry,
+    Halt,
     Halts,
     HourlyReturns,
     Judgment,
@@ -250,7 +251,7 @@ class Trader:
         Where a halt is to sell everything, it does so here, before any level: at the first price of the move.
         """
         position = self.book.positions.get(symbol)
-        if position is not None and self.must_flatten(now_ms):
+        if position is not None and self.flattening(now_ms):
             return self._flattened(position, move, trace_id, now_ms)
         if position is None or position.protection is None:
             return []
@@ -265,10 +266,10 @@ class Trader:
             return []
         return [self._sale(position, sale, following, trace_id, now_ms) for sale in sales]
 
-    def must_flatten(self, now_ms: int) -> bool:
-        """Say whether a critical rule's halt is in force and is to sell every position."""
+    def flattening(self, now_ms: int) -> tuple[Halt, ...]:
+        """Return the halts in force that are to sell every position, the oldest first: of critical rules."""
         halts = self.halts.active(now_ms) if self.config.emergency_flatten else ()
-        return any(halt.rule != UNKNOWN_ORDERS for halt in halts)
+        return tuple(halt for halt in halts if halt.rule != UNKNOWN_ORDERS)
 
     def is_due(self, symbol: str, bid: Decimal, now_ms: int) -> bool:
         """Say whether the whole position is to be sold at a bid: by its stop, or because of a halt."""
@@ -276,7 +277,7 @@ class Trader:
         if position is None:
             return False
         p = position.protection
-        return self.must_flatten(now_ms) or (p is not None and bid <= p.stop)
+        return bool(self.flattening(now_ms)) or (p is not None and bid <= p.stop)
 
     def stop_out(self, symbol: str, trace_id: str, now_ms: int) -> Planned | None:
         """Return the order that sells a whole position whose stop is due; None if nothing can be sold."""
@@ -350,7 +351,7 @@ class Trader:
         """Return the order that sells a whole position because of a halt; none if it is less than a step."""
         purpose, reason = Purpose.EMERGENCY, "emergency_flatten"
         if isinstance(move, Candle):
-            halted_ms = self.halts.active(now_ms)[0].since_ms
+            halted_ms = self.flattening(now_ms)[0].since_ms
             bid, reason = move.open, reason + GAP if move.after_hole and halted_ms < move.ts_ms else reason
         else:
             bid = move

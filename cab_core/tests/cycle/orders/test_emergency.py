@@ -22,3 +22,5 @@ async def test_orders_that_nobody_knows_sell_nothing_and_a_critical_rule_does(tm
         await bot.look()
         assert bot.held() == 0
         assert await bot.states(Purpose.EMERGENCY) == ["done"]
+        (told,) = [text for text in await bot.alerts() if "is sold" in text]
+        assert "because max_drawdown halted" in told
