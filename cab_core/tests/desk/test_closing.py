@@ -12,6 +12,8 @@ from cab_core.app.desk.desk import Filter
 from cab_core.app.desk.live import LiveDesk
 from cab_core.app.running import Running
 from cab_core.cli import invoke
+from cab_core.cycle.execute_trade import Execution
+from cab_core.cycle.records import Executed
 from cab_core.cycle.trader import Planned
 from cab_core.data.files import write_candles
 from cab_core.data.generator import generate
@@ -165,3 +167,28 @@ async def test_an_exit_under_way_is_named_and_not_doubled(office: Offices) -> No
         assert [each.client_id for each in orders if each.side == "sell"] == [intent.client_id]
 
     await office(*FAR).run(closing)
+
+
+async def test_what_its_own_exit_sells_while_another_is_closed_is_told(
+    office: Offices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sell = Execution.execute_trade
+
+    async def the_other_first(self: Execution, planned: Planned) -> Executed:
+        if planned.intent.symbol == BTC and planned.intent.purpose is Purpose.MANUAL:
+            stop = self.trader.stop_out(ETH, "ab" * 8, self.clock.now_ms())
+            assert stop is not None
+            await self.sell([stop])
+        return await sell(self, planned)
+
+    async def closing(desk: LiveDesk, running: Running) -> None:
+        await held(desk, running, BTC, ETH)
+        monkeypatch.setattr(Execution, "execute_trade", the_other_first)
+        done = await desk.do(order(Action.CLOSE))
+        assert [(each.symbol, each.state, each.earlier) for each in done.closings] == [
+            (BTC, "sold", False),
+            (ETH, "sold", True),
+        ]
+        assert running.session.trader.book.positions == {}
+
+    await office(*FAR, symbols=(BTC, ETH)).run(closing)

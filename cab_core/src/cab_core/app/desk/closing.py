@@ -82,6 +82,9 @@ def closed_done(
 
 async def _close(orchestrator: Orchestrator, symbol: str, task: Task) -> Closing:
     execution, trader = orchestrator.execution, orchestrator.trader
+    if symbol not in trader.book.positions:  # its own stop sold it while another symbol's sale waited
+        sold = _closing(orchestrator, symbol, None, "sold", Decimal(0), "an exit of its own has sold it")
+        return attrs.evolve(sold, earlier=True)
     if (exiting := _whole_exit(orchestrator, symbol)) is not None:
         return _under_way(orchestrator, symbol, exiting, earlier=True)
     position, bid = trader.book.positions[symbol], trader.book.marks.get(symbol)
